@@ -1,0 +1,1 @@
+"""Integer model of the LSTM accelerator: docs/numerics.md computed with PyTorch."""
