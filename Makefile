@@ -1,0 +1,70 @@
+# Commands of the project; `make help` lists them. The work itself is in pytest, tb/, scripts/ and syn/.
+
+## simulator: verilator or icarus
+SIM ?= verilator
+## network that `make sim` plays
+NET ?= silero
+## precision policy, or several with commas between them
+POLICY ?= all
+## time steps to play (empty: the network's own number)
+STEPS ?=
+## seed of the random stimulus
+SEED ?= 1
+## 1: write waveforms for GTKWave under build/ (slower)
+WAVES ?= 0
+## Python (3.10 or newer) that the virtual environment is made from
+PYTHON ?= python3
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup sim test test-bench lint area clean distclean
+
+# Through the environment, values reach the shell whole, whatever characters they hold.
+export SIM NET POLICY STEPS SEED WAVES PYTHON
+# Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
+export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
+python := .venv/bin/python
+setup := @scripts/setup.sh
+
+## show this list
+help:
+	@echo 'usage: make TARGET [VARIABLE=value ...]'
+	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
+
+## install all that is needed; the other targets do it themselves
+setup:
+	$(setup) "$$SIM"
+
+## play recorded speech through the accelerator, check every output, print speedup and precision
+sim:
+	$(setup) "$$SIM"
+	@$(python) -m tb.sim --sim="$$SIM" --net="$$NET" --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --waves="$$WAVES"
+
+## all tests of models/ and tb/, on both simulators where they must agree
+test:
+	$(setup) icarus
+	@$(python) -m pytest -n 2 --junitxml=build/test-$$SIM.xml models/tests tb
+
+## plant known bugs in copies of the RTL: each must be caught
+test-bench:
+	$(setup) "$$SIM"
+	@$(python) -m tb.planted_bugs
+
+## check the RTL with Verilator and Icarus, both builds, every warning an error
+lint:
+	$(setup) icarus
+	@scripts/lint.sh
+
+## cell area of a tile, module by module, for both builds
+area:
+	$(setup) "$$SIM"
+	@$(python) -m syn.area
+
+## remove what was built
+clean:
+	rm -rf build .hypothesis .pytest_cache
+
+## remove the virtual environment as well
+distclean: clean
+	rm -rf .venv
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

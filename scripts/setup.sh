@@ -1,0 +1,82 @@
+#!/bin/sh
+# Installs what the project needs: Debian packages, the virtual environment .venv, the pinned Python packages.
+# Usage: scripts/setup.sh [verilator|icarus]. Done once; a stamp of its inputs makes every later call return at once.
+set -eu
+cd "$(dirname "$0")/.."
+simulator=${1:-verilator}
+export PYTHON="${PYTHON:-python3}"
+packages=scripts/debian-packages.txt
+stamp=.venv/setup-done
+log=build/setup.log
+
+say() { echo "setup: $*" >&2; }
+die() { say "$@"; exit 1; }
+apt_command() { echo "sudo apt-get update && sudo apt-get install --no-install-recommends $*"; }
+
+done_before() {
+    [ -x .venv/bin/python ] && [ "$(cat $stamp 2>/dev/null)" = "$key" ] &&
+        { [ "$simulator" != icarus ] || command -v iverilog >/dev/null; }
+}
+
+# Names of the packages of class $1 whose test fails.
+missing() {
+    while read -r package when check; do
+        [ "$when" = "$1" ] || continue
+        sh -c "$check" >/dev/null 2>&1 </dev/null || printf '%s ' "$package"
+    done <$packages
+}
+
+missing_needed() {
+    missing always
+    [ "$simulator" != icarus ] || missing icarus
+}
+
+# Runs a command with its output in the log, whose last lines are shown should it fail.
+logged() {
+    "$@" >>$log 2>&1 </dev/null || { tail -n 5 $log >&2; die "failed: $* (all of it: $log)"; }
+}
+
+install_debian_packages() {
+    say "installing $# Debian packages, once: $*"
+    export DEBIAN_FRONTEND=noninteractive
+    # A source that cannot be reached is no error as long as the packages are found elsewhere.
+    apt-get update >>$log 2>&1 </dev/null || true
+    logged apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+}
+
+key=$(cat scripts/setup.sh $packages requirements*.txt | sha256sum)
+! done_before || exit 0
+
+# One set-up at a time: the others wait, then find it done.
+mkdir -p build
+exec 9>build/setup.lock
+flock 9
+! done_before || exit 0
+: >$log
+
+"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+    die "Python 3.10 or newer is needed; '$PYTHON' is not (name another one: make setup PYTHON=...)"
+
+needed=$(missing_needed)
+extra=$(missing optional; [ "$simulator" = icarus ] || missing icarus)
+if [ -n "$needed$extra" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    # shellcheck disable=SC2086  # lists of words
+    install_debian_packages $needed $extra
+    needed=$(missing_needed)
+    [ -z "$needed" ] || die "installed, but their tests in $packages still fail: $needed"
+    extra=
+fi
+# shellcheck disable=SC2086
+[ -z "$needed" ] || die "please run: $(apt_command $needed $extra)"
+# shellcheck disable=SC2086
+[ -z "$extra" ] || say "optional and not there; to have them: $(apt_command $extra)"
+
+if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
+    rm -rf .venv
+    logged "$PYTHON" -m venv .venv
+fi
+say "installing $(sed -n 's/==.*//p' requirements*.txt | sort -u | wc -l) Python packages, once; PyTorch is large"
+logged .venv/bin/python -m pip install --disable-pip-version-check --no-input -r requirements.txt
+logged .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-deps -r requirements-networks.txt
+echo "$key" >$stamp
+say "done"
