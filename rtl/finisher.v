@@ -1,0 +1,232 @@
+// Finishes a unit: its four row sums become gates, cell state, h and the mask of gates to refine. A pass is provisional or final.
+//
+// A unit with a provisional pass and a mask that is not empty goes to the refinement queue; every other one is committed: c to the cell memory
+// at once, h to the commit bus. Phases of a pass (a new one every 8 cycles at most):
+//   0 request taken, addresses  1..4 row sums and constants of i, f, g, o  3..6 pre-activations  5..8 gates  9 c'  11 tanh(c')  13 h, mask
+`default_nettype none
+
+module finisher #(
+  parameter DynamicPrecision = 1,
+  parameter IndexWidth       = 3,
+  parameter UnitWidth        = 9,
+  parameter WeightWidth      = 14,
+  parameter Tiles            = 4,
+  parameter TileId           = 0,
+  parameter EntryWidth       = UnitWidth + WeightWidth + 7 // derived, not to be set
+) (
+  input  wire                  clk_i,
+  input  wire                  rst_ni,
+  input  wire                  clear_i,
+  input  wire                  request_valid_i,
+  output wire                  request_ready_o,
+  input  wire                  request_final_i,
+  input  wire [3:0]            request_mask_i,
+  input  wire [IndexWidth-1:0] request_index_i,
+  /* verilator lint_off UNUSEDSIGNAL */     // entries and descriptors serve other readers too
+  input  wire [EntryWidth-1:0] request_entry_i,
+  input  wire [255:0]          gates_descriptor_i,
+  input  wire [255:0]          commit_descriptor_i,
+  /* verilator lint_on UNUSEDSIGNAL */
+  output wire [2:0]            gates_layer_o,
+  output wire [2:0]            commit_layer_o,
+  input  wire [1:0]            commit_policy_i,
+  input  wire [3:0]            step_first_i,
+  // row sums and constants
+  output wire [IndexWidth-1:0] sum_index_o,
+  output wire [1:0]            sum_gate_o,
+  input  wire signed [43:0]    sum_i,
+  output wire                  constant_read_o,
+  output wire [UnitWidth+1:0]  constant_address_o,
+  input  wire [49:0]           constant_i,
+  // cell memory
+  output wire                  cell_read_o,
+  output wire [UnitWidth-1:0]  cell_read_address_o,
+  input  wire [23:0]           cell_i,
+  output wire                  cell_write_o,
+  output wire [UnitWidth-1:0]  cell_write_address_o,
+  output wire [23:0]           cell_o,
+  // results
+  input  wire                  commit_room_i,  // the commit queue has room for this pass and all under way
+  output wire                  commit_valid_o,
+  output wire                  refine_valid_o,
+  output wire [IndexWidth-1:0] result_index_o,
+  output wire [3:0]            result_mask_o,
+  output wire [7:0]            result_h_o,
+  output wire [2:0]            result_layer_o,
+  output wire                  result_bank_o,
+  output wire [9:0]            result_position_o,
+  output wire                  busy_o
+);
+  wire [2:0]           request_layer = request_entry_i[WeightWidth+UnitWidth+2 +: 3];
+  wire [1:0]           request_step  = request_entry_i[WeightWidth+UnitWidth +: 2];
+  wire [UnitWidth-1:0] request_unit  = request_entry_i[WeightWidth +: UnitWidth];
+
+  reg [13:1] phase_q;
+
+  wire take = request_valid_i && request_ready_o;
+
+  assign request_ready_o = commit_room_i && phase_q[7:1] == 7'd0;
+  assign busy_o          = phase_q != 13'd0;
+
+  // Context of the pass in phases 1..8, and in 9..16 (the next pass may have begun).
+  reg                  final_q, final_late_q, first_q, first_late_q, bank_q, bank_late_q;
+  reg [3:0]            mask_q, mask_late_q;
+  reg [IndexWidth-1:0] index_q, index_late_q;
+  reg [2:0]            layer_q, layer_late_q;
+  reg [UnitWidth-1:0]  unit_q, unit_late_q;
+
+  always @(posedge clk_i) begin
+    if (!rst_ni || clear_i) phase_q <= 13'd0;
+    else phase_q <= {phase_q[12:1], take};
+    if (take) begin
+      final_q <= request_final_i;
+      mask_q  <= request_mask_i;
+      index_q <= request_index_i;
+      layer_q <= request_layer;
+      unit_q  <= request_unit;
+      first_q <= step_first_i[request_step];
+      bank_q  <= request_step[0];
+    end
+    if (phase_q[8]) begin
+      final_late_q <= final_q;
+      mask_late_q  <= mask_q;
+      index_late_q <= index_q;
+      layer_late_q <= layer_q;
+      unit_late_q  <= unit_q;
+      first_late_q <= first_q;
+      bank_late_q  <= bank_q;
+    end
+  end
+
+  assign gates_layer_o  = layer_q;
+  assign commit_layer_o = layer_late_q;
+
+  // Rows to pre-activations.
+  wire [1:0] row_gate  = {phase_q[3] || phase_q[4], phase_q[2] || phase_q[4]};
+  wire [1:0] next_gate = {phase_q[2] || phase_q[3], phase_q[1] || phase_q[3]};
+  wire       use_bias  = final_q && mask_q[row_gate];
+
+  assign sum_index_o         = index_q;
+  assign sum_gate_o          = row_gate;
+  assign constant_read_o     = take || (|phase_q[3:1]);
+  assign constant_address_o  = {take ? request_unit : unit_q, next_gate};
+  assign cell_read_o         = take;
+  assign cell_read_address_o = request_unit;
+
+  wire signed [15:0] z;
+  requantizer u_requantizer (
+    .clk_i  (clk_i),
+    .sum_i  (sum_i),
+    .shift_i(constant_i[5:0]),
+    .bias_i (use_bias ? constant_i[23:6] : constant_i[41:24]),
+    .z_o    (z)
+  );
+
+  // Gates, and tanh(c') three phases behind them through the same unit.
+  wire signed [15:0] value, c_new, tanh_argument;
+  /* verilator lint_off UNUSEDSIGNAL */     // the plain build has no use for slopes
+  wire        [10:0] slope;
+  /* verilator lint_on UNUSEDSIGNAL */
+  activation u_activation (
+    .clk_i  (clk_i),
+    .z_i    (phase_q[9] ? tanh_argument : z),
+    .tanh_i (phase_q[9] || phase_q[5]),
+    .value_o(value),
+    .slope_o(slope)
+  );
+
+  reg signed [15:0] c_q;
+  /* verilator lint_off UNUSEDSIGNAL */     // the plain build has no history
+  reg        [7:0]  history_q;
+  /* verilator lint_on UNUSEDSIGNAL */
+
+  always @(posedge clk_i) if (phase_q[1]) begin
+    c_q       <= first_q ? 16'sd0 : cell_i[15:0];
+    history_q <= cell_i[23:16];
+  end
+
+  wire signed [7:0] h;
+  cell_update u_cell_update (
+    .clk_i          (clk_i),
+    .i_valid_i      (phase_q[5]),
+    .f_valid_i      (phase_q[6]),
+    .g_valid_i      (phase_q[7]),
+    .o_valid_i      (phase_q[8]),
+    .value_i        (value),
+    .c_i            (c_q),
+    .c_frac_i       (gates_descriptor_i[115:112]),
+    .c_new_o        (c_new),
+    .tanh_argument_o(tanh_argument),
+    .h_o            (h)
+  );
+
+  wire [3:0] mask;
+  wire [7:0] history;
+
+  generate
+    if (DynamicPrecision != 0) begin : gen_precision
+      // The row's threshold travels with it to the activation unit's output.
+      wire signed [7:0] theta = gates_descriptor_i[160 + 8*row_gate +: 8];
+      wire signed [7:0] offset = constant_i[49:42];
+      reg  signed [8:0] threshold_q [2:5];
+      always @(posedge clk_i) begin
+        threshold_q[2] <= theta + offset;
+        threshold_q[3] <= threshold_q[2];
+        threshold_q[4] <= threshold_q[3];
+        threshold_q[5] <= threshold_q[4];
+      end
+
+      precision_unit u_precision_unit (
+        .clk_i              (clk_i),
+        .i_valid_i          (phase_q[5]),
+        .f_valid_i          (phase_q[6]),
+        .g_valid_i          (phase_q[7]),
+        .o_valid_i          (phase_q[8]),
+        .c_valid_i          (phase_q[9]),
+        .t_valid_i          (phase_q[11]),
+        .value_i            (value),
+        .slope_i            (slope),
+        .threshold_i        (threshold_q[5]),
+        .c_i                (c_q),
+        .c_new_i            (c_new),
+        .history_i          (history_q),
+        .first_i            (first_late_q),
+        .cell_history_i     (commit_policy_i == 2'd2),
+        .history_threshold_i(commit_descriptor_i[207:192]),
+        .hold_i             (commit_descriptor_i[210:208]),
+        .mask_o             (mask),
+        .history_o          (history)
+      );
+    end else begin : gen_plain
+      /* verilator lint_off UNUSEDSIGNAL */
+      wire unused = &{commit_policy_i, constant_i[49:42], first_late_q};
+      /* verilator lint_on UNUSEDSIGNAL */
+      assign mask    = 4'd0;
+      assign history = 8'd0;
+    end
+  endgenerate
+
+  reg [3:0] chosen_q;
+  always @(posedge clk_i) if (phase_q[12]) chosen_q <= final_late_q ? mask_late_q : mask;
+
+  // Units are dealt to the tiles in turn.
+  localparam [31:0] TilesBits = Tiles, TileIdBits = TileId;
+  wire [9:0] unit_late = {{(10-UnitWidth){1'b0}}, unit_late_q};
+  wire [9:0] slot      = unit_late - commit_descriptor_i[105:96];
+
+  wire commit = final_late_q || chosen_q == 4'd0;
+
+  assign commit_valid_o       = phase_q[13] && commit;
+  assign refine_valid_o       = phase_q[13] && !commit;
+  assign result_index_o       = index_late_q;
+  assign result_mask_o        = chosen_q;
+  assign result_h_o           = h;
+  assign result_layer_o       = layer_late_q;
+  assign result_bank_o        = bank_late_q;
+  assign result_position_o    = slot * TilesBits[9:0] + TileIdBits[9:0];
+  assign cell_write_o         = commit_valid_o;
+  assign cell_write_address_o = unit_late_q;
+  assign cell_o               = {history, c_new};
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,203 @@
+// What a tile's dot-product unit does in each cycle: window of units in flight, refinement queue, sequencer, visit. Wiring only.
+//
+// Progress of the network and masks to refine in, one tagged word read a cycle out. Latency from a choice to its first word 2 cycles.
+`default_nettype none
+
+module scheduler #(
+  parameter DynamicPrecision = 1,
+  parameter Window           = 8,
+  parameter UnitWidth        = 9,
+  parameter WeightWidth      = 14,
+  parameter OffsetWidth      = 8,
+  parameter IndexWidth       = $clog2(Window),             // this and below: derived, not to be set
+  parameter EntryWidth       = UnitWidth + WeightWidth + 7
+) (
+  input  wire                   clk_i,
+  input  wire                   rst_ni,
+  input  wire                   clear_i,
+  input  wire                   start_i,
+  input  wire [3:0]             layers_i,
+  input  wire                   trace_enable_i,
+  input  wire                   x_loaded_i,
+  input  wire [3:0]             step_first_i,
+  input  wire                   layer_done_i,
+  input  wire                   output_freed_i,
+  input  wire                   trace_freed_i,
+  output wire                   tile_done_o,
+  // descriptors
+  output wire [2:0]             part_a_layer_o,
+  input  wire [255:0]           part_a_descriptor_i,
+  output wire [2:0]             visit_layer_o,
+  input  wire [255:0]           visit_descriptor_i,
+  input  wire [1:0]             policy_i,
+  // units: committed, looked up by the finisher, to be refined
+  input  wire                   done_i,
+  input  wire [IndexWidth-1:0]  done_index_i,
+  input  wire [IndexWidth-1:0]  finish_index_i,
+  output wire [EntryWidth-1:0]  finish_entry_o,
+  input  wire                   refine_valid_i,
+  input  wire [IndexWidth-1:0]  refine_index_i,
+  input  wire [3:0]             refine_mask_i,
+  // words to read
+  output wire                   hi_read_o,
+  output wire                   lo_read_o,
+  output wire [WeightWidth-1:0] weight_address_o,
+  output wire [OffsetWidth:0]   activation_address_o,
+  output wire                   zero_o,
+  output wire                   first_o,
+  output wire                   last_o,
+  output wire [1:0]             segment_o,
+  output wire                   fresh_o,
+  output wire [IndexWidth-1:0]  index_o,
+  output wire [1:0]             gate_o,
+  output wire [UnitWidth-1:0]   unit_o,
+  output wire                   complete_o,
+  output wire [4:0]             complete_data_o,
+  output wire [3:0]             class_o
+);
+  // Window of units in flight.
+  wire                  allocate, skip, window_full;
+  wire [EntryWidth-1:0] entry, part_b_entry, refine_entry;
+  wire [IndexWidth-1:0] next_index, part_b_index, refine_index;
+  wire [IndexWidth:0]   window_count;
+  window #(.Window(Window), .EntryWidth(EntryWidth)) u_window (
+    .clk_i         (clk_i),
+    .rst_ni        (rst_ni),
+    .clear_i       (clear_i),
+    .allocate_i    (allocate),
+    .entry_i       (entry),
+    .next_index_o  (next_index),
+    .full_o        (window_full),
+    .count_o       (window_count),
+    .done_i        (done_i),
+    .done_index_i  (done_index_i),
+    .skip_i        (skip),
+    .skip_index_i  (part_b_index),
+    .retired_o     (tile_done_o),
+    .part_b_index_i(part_b_index),
+    .part_b_entry_o(part_b_entry),
+    .refine_index_i(refine_index),
+    .refine_entry_o(refine_entry),
+    .finish_index_i(finish_index_i),
+    .finish_entry_o(finish_entry_o)
+  );
+
+  // Refinement queue: a unit is in it once at most, so it never overflows.
+  wire                  refine_valid, refine_ready;
+  wire [3:0]            refine_mask;
+  generate
+    if (DynamicPrecision != 0) begin : gen_refinement
+      /* verilator lint_off UNUSEDSIGNAL */
+      wire never_full;
+      /* verilator lint_on UNUSEDSIGNAL */
+      fifo #(.Width(IndexWidth + 4), .Depth(Window)) u_queue (
+        .clk_i      (clk_i),
+        .rst_ni     (rst_ni),
+        .clear_i    (clear_i),
+        .valid_i(refine_valid_i),
+        .ready_o(never_full),
+        .data_i ({refine_index_i, refine_mask_i}),
+        .valid_o(refine_valid),
+        .ready_i(refine_ready),
+        .data_o ({refine_index, refine_mask})
+      );
+    end else begin : gen_no_refinement
+      /* verilator lint_off UNUSEDSIGNAL */
+      wire unused = &{refine_valid_i, refine_index_i, refine_mask_i, refine_ready};
+      /* verilator lint_on UNUSEDSIGNAL */
+      assign refine_valid = 1'b0;
+      assign refine_index = {IndexWidth{1'b0}};
+      assign refine_mask  = 4'd0;
+    end
+  endgenerate
+
+  // What to work on.
+  wire                   visit_valid, visit_ready, visit_complete;
+  wire [1:0]             kind, visit_gate, visit_step;
+  wire [2:0]             next_layer;
+  wire [3:0]             visit_mask, wait_class;
+  wire [IndexWidth-1:0]  visit_index;
+  wire [UnitWidth-1:0]   visit_unit;
+  wire [WeightWidth-1:0] visit_base;
+  sequencer #(.IndexWidth(IndexWidth), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth)) u_sequencer (
+    .clk_i             (clk_i),
+    .rst_ni            (rst_ni),
+    .clear_i           (clear_i),
+    .start_i           (start_i),
+    .layers_i          (layers_i),
+    .trace_enable_i    (trace_enable_i),
+    .x_loaded_i        (x_loaded_i),
+    .layer_done_i      (layer_done_i),
+    .output_freed_i    (output_freed_i),
+    .trace_freed_i     (trace_freed_i),
+    .descriptor_layer_o(part_a_layer_o),
+    .descriptor_i      (part_a_descriptor_i),
+    .allocate_o        (allocate),
+    .entry_o           (entry),
+    .next_index_i      (next_index),
+    .window_full_i     (window_full),
+    .window_count_i    (window_count),
+    .skip_o            (skip),
+    .part_b_index_o    (part_b_index),
+    .part_b_entry_i    (part_b_entry),
+    .refine_valid_i    (refine_valid),
+    .refine_ready_o    (refine_ready),
+    .refine_mask_i     (refine_mask),
+    .refine_index_i    (refine_index),
+    .refine_entry_i    (refine_entry),
+    .visit_valid_o     (visit_valid),
+    .visit_ready_i     (visit_ready),
+    .kind_o            (kind),
+    .index_o           (visit_index),
+    .gate_o            (visit_gate),
+    .layer_o           (next_layer),
+    .step_o            (visit_step),
+    .unit_o            (visit_unit),
+    .base_o            (visit_base),
+    .complete_o        (visit_complete),
+    .mask_o            (visit_mask),
+    .wait_class_o      (wait_class)
+  );
+
+  wire hi_pass, lo_pass;
+  visit #(.DynamicPrecision(DynamicPrecision), .IndexWidth(IndexWidth), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .OffsetWidth(OffsetWidth)) u_visit (
+    .clk_i               (clk_i),
+    .rst_ni              (rst_ni),
+    .clear_i             (clear_i),
+    .valid_i             (visit_valid),
+    .ready_o             (visit_ready),
+    .kind_i              (kind),
+    .index_i             (visit_index),
+    .gate_i              (visit_gate),
+    .layer_i             (next_layer),
+    .step_i              (visit_step),
+    .unit_i              (visit_unit),
+    .base_i              (visit_base),
+    .complete_i          (visit_complete),
+    .mask_i              (visit_mask),
+    .layer_o             (visit_layer_o),
+    .descriptor_i        (visit_descriptor_i),
+    .policy_i            (policy_i),
+    .step_first_i        (step_first_i),
+    .hi_pass_o           (hi_pass),
+    .lo_pass_o           (lo_pass),
+    .hi_read_o           (hi_read_o),
+    .lo_read_o           (lo_read_o),
+    .weight_address_o    (weight_address_o),
+    .activation_address_o(activation_address_o),
+    .zero_o              (zero_o),
+    .first_o             (first_o),
+    .last_o              (last_o),
+    .segment_o           (segment_o),
+    .fresh_o             (fresh_o),
+    .index_o             (index_o),
+    .gate_o              (gate_o),
+    .unit_o              (unit_o),
+    .complete_o          (complete_o),
+    .complete_data_o     (complete_data_o)
+  );
+
+  assign class_o = hi_pass ? 4'd0 : lo_pass ? 4'd1 : wait_class;
+endmodule
+
+`default_nettype wire

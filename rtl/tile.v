@@ -1,0 +1,250 @@
+// A tile: its units' gate rows from weights to h, with the precision chosen while it runs (docs/architecture.md). Wiring only.
+//
+//   scheduler --words--> row_engine --row sums--> unit_engine --h--> commit bus
+//       ^                                              |
+//       +------------------ refinements <--------------+
+`default_nettype none
+
+module tile #(
+  parameter Tiles            = 4,
+  parameter TileId           = 0,
+  parameter Lanes            = 32,
+  parameter DynamicPrecision = 1,
+  parameter Window           = 8,
+  parameter WeightDepth      = 16384,
+  parameter UnitDepth        = 512,
+  parameter ActivationDepth  = 256,
+  parameter DotLanes         = DynamicPrecision != 0 ? Lanes : Lanes / 2,  // this and below: derived, not to be set
+  parameter LoadWidth        = 8 * DotLanes > 256 ? 8 * DotLanes : 256,
+  parameter ReadWidth        = 8 * DotLanes > 32 ? 8 * DotLanes : 32,
+  parameter OffsetWidth      = $clog2(ActivationDepth)
+) (
+  input  wire                  clk_i,
+  input  wire                  rst_ni,
+  // image load
+  input  wire                  load_valid_i,
+  input  wire [3:0]            load_target_i,
+  input  wire [19:0]           load_address_i,
+  /* verilator lint_off UNUSEDSIGNAL */
+  input  wire [LoadWidth-1:0]  load_data_i,
+  /* verilator lint_on UNUSEDSIGNAL */
+  input  wire                  act_we_i,
+  input  wire [OffsetWidth:0]  act_address_i,
+  input  wire [DotLanes-1:0]   act_be_i,
+  input  wire [8*DotLanes-1:0] act_data_i,
+  // commits
+  output wire                  commit_valid_o,
+  input  wire                  commit_ready_i,
+  output wire [2:0]            commit_layer_o,
+  output wire [9:0]            commit_position_o,
+  output wire [7:0]            commit_h_o,
+  output wire [3:0]            commit_mask_o,
+  output wire                  commit_bank_o,
+  // configuration and progress
+  input  wire                  start_i,
+  input  wire                  clear_i,
+  input  wire [3:0]            layers_i,
+  input  wire                  override_i,
+  input  wire [1:0]            override_policy_i,
+  input  wire                  trace_enable_i,
+  input  wire                  x_loaded_i,
+  input  wire [3:0]            step_first_i,
+  input  wire                  layer_done_i,
+  input  wire                  output_freed_i,
+  input  wire                  trace_freed_i,
+  output wire                  tile_done_o,
+  // state read-back
+  input  wire                  read_enable_i,
+  input  wire                  read_kind_i,
+  /* verilator lint_off UNUSEDSIGNAL */
+  input  wire [15:0]           read_address_i,
+  /* verilator lint_on UNUSEDSIGNAL */
+  output wire [ReadWidth-1:0]  read_data_o,
+  // status
+  output wire [3:0]            class_o,
+  output wire [4:0]            event_o
+);
+  localparam WeightBits  = DynamicPrecision != 0 ? 4 : 8;
+  localparam IndexWidth  = $clog2(Window);
+  localparam UnitWidth   = $clog2(UnitDepth);
+  localparam WeightWidth = $clog2(WeightDepth);
+  localparam EntryWidth  = UnitWidth + WeightWidth + 7;
+
+  localparam [3:0] HiWeights = 4'd0, LoWeights = 4'd1, Scales = 4'd2, Constants = 4'd3, Cells = 4'd4, Descriptors = 4'd6;
+
+  // Descriptors and the policy in force.
+  wire [2:0]   part_a_layer, visit_layer, gates_layer, late_layer;
+  wire [255:0] part_a_descriptor, visit_descriptor, gates_descriptor, late_descriptor;
+  descriptors u_descriptors (
+    .clk_i         (clk_i),
+    .write_i       (load_valid_i && load_target_i == Descriptors),
+    .write_layer_i (load_address_i[2:0]),
+    .write_data_i  (load_data_i[255:0]),
+    .part_a_layer_i(part_a_layer),
+    .part_a_o      (part_a_descriptor),
+    .visit_layer_i (visit_layer),
+    .visit_o       (visit_descriptor),
+    .gates_layer_i (gates_layer),
+    .gates_o       (gates_descriptor),
+    .commit_layer_i(late_layer),
+    .commit_o      (late_descriptor)
+  );
+
+  wire [1:0] visit_policy = override_i ? override_policy_i : visit_descriptor[117:116];
+  wire [1:0] late_policy  = override_i ? override_policy_i : late_descriptor[117:116];
+
+  // What to work on.
+  wire                   hi_read, lo_read, zero, first, last, fresh, row_complete, refine;
+  wire [WeightWidth-1:0] weight_address;
+  wire [OffsetWidth:0]   activation_address;
+  wire [1:0]             segment, row_gate, sum_gate;
+  wire [3:0]             result_mask;
+  wire [IndexWidth-1:0]  row_index, complete_index, sum_index, finish_index, commit_index, result_index;
+  wire [UnitWidth-1:0]   row_unit;
+  wire [4:0]             row_data, complete_data;
+  wire [EntryWidth-1:0]  finish_entry;
+  scheduler #(
+    .DynamicPrecision(DynamicPrecision), .Window(Window), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .OffsetWidth(OffsetWidth)
+  ) u_scheduler (
+    .clk_i               (clk_i),
+    .rst_ni              (rst_ni),
+    .clear_i             (clear_i),
+    .start_i             (start_i),
+    .layers_i            (layers_i),
+    .trace_enable_i      (trace_enable_i),
+    .x_loaded_i          (x_loaded_i),
+    .step_first_i        (step_first_i),
+    .layer_done_i        (layer_done_i),
+    .output_freed_i      (output_freed_i),
+    .trace_freed_i       (trace_freed_i),
+    .tile_done_o         (tile_done_o),
+    .part_a_layer_o      (part_a_layer),
+    .part_a_descriptor_i (part_a_descriptor),
+    .visit_layer_o       (visit_layer),
+    .visit_descriptor_i  (visit_descriptor),
+    .policy_i            (visit_policy),
+    .done_i              (commit_valid_o && commit_ready_i),
+    .done_index_i        (commit_index),
+    .finish_index_i      (finish_index),
+    .finish_entry_o      (finish_entry),
+    .refine_valid_i      (refine),
+    .refine_index_i      (result_index),
+    .refine_mask_i       (result_mask),
+    .hi_read_o           (hi_read),
+    .lo_read_o           (lo_read),
+    .weight_address_o    (weight_address),
+    .activation_address_o(activation_address),
+    .zero_o              (zero),
+    .first_o             (first),
+    .last_o              (last),
+    .segment_o           (segment),
+    .fresh_o             (fresh),
+    .index_o             (row_index),
+    .gate_o              (row_gate),
+    .unit_o              (row_unit),
+    .complete_o          (row_complete),
+    .complete_data_o     (row_data),
+    .class_o             (class_o)
+  );
+
+  wire                   unit_complete, scale_read, sum_write;
+  wire signed [43:0]     sum;
+  wire [8*DotLanes-1:0]  activation_word;
+  row_engine #(
+    .DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .WeightBits(WeightBits), .Window(Window), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
+  ) u_row_engine (
+    .clk_i               (clk_i),
+    .rst_ni              (rst_ni),
+    .clear_i             (clear_i),
+    .load_hi_i           (load_valid_i && load_target_i == HiWeights),
+    .load_lo_i           (load_valid_i && load_target_i == LoWeights),
+    .load_scale_i        (load_valid_i && load_target_i == Scales),
+    .load_address_i      (load_address_i),
+    .load_data_i         (load_data_i[255:0]),
+    .act_we_i            (act_we_i),
+    .act_address_i       (act_address_i),
+    .act_be_i            (act_be_i),
+    .act_data_i          (act_data_i),
+    .hi_read_i           (hi_read),
+    .lo_read_i           (lo_read),
+    .weight_address_i    (weight_address),
+    .activation_address_i(activation_address),
+    .zero_i              (zero),
+    .first_i             (first),
+    .last_i              (last),
+    .segment_i           (segment),
+    .fresh_i             (fresh),
+    .index_i             (row_index),
+    .gate_i              (row_gate),
+    .unit_i              (row_unit),
+    .complete_i          (row_complete),
+    .complete_data_i     (row_data),
+    .complete_o          (unit_complete),
+    .complete_index_o    (complete_index),
+    .complete_data_o     (complete_data),
+    .sum_index_i         (sum_index),
+    .sum_gate_i          (sum_gate),
+    .sum_o               (sum),
+    .read_enable_i       (read_enable_i && read_kind_i),
+    .read_address_i      (read_address_i[OffsetWidth:0]),
+    .read_data_o         (activation_word),
+    .scale_read_o        (scale_read),
+    .sum_write_o         (sum_write)
+  );
+
+  wire        constant_read, cell_read, cell_write;
+  wire [23:0] cell_word;
+  unit_engine #(
+    .DynamicPrecision(DynamicPrecision), .Tiles(Tiles), .TileId(TileId), .Window(Window), .UnitDepth(UnitDepth), .WeightWidth(WeightWidth)
+  ) u_unit_engine (
+    .clk_i             (clk_i),
+    .rst_ni            (rst_ni),
+    .clear_i           (clear_i),
+    .load_constant_i   (load_valid_i && load_target_i == Constants),
+    .load_cell_i       (load_valid_i && load_target_i == Cells),
+    .load_address_i    (load_address_i),
+    .load_data_i       (load_data_i[49:0]),
+    .read_enable_i     (read_enable_i && !read_kind_i),
+    .read_address_i    (read_address_i[UnitWidth-1:0]),
+    .cell_word_o       (cell_word),
+    .complete_i        (unit_complete),
+    .complete_index_i  (complete_index),
+    .complete_data_i   (complete_data),
+    .finish_index_o    (finish_index),
+    .finish_entry_i    (finish_entry),
+    .sum_index_o       (sum_index),
+    .sum_gate_o        (sum_gate),
+    .sum_i             (sum),
+    .gates_layer_o     (gates_layer),
+    .gates_descriptor_i(gates_descriptor),
+    .late_layer_o      (late_layer),
+    .late_descriptor_i (late_descriptor),
+    .policy_i          (late_policy),
+    .step_first_i      (step_first_i),
+    .refine_valid_o    (refine),
+    .result_index_o    (result_index),
+    .result_mask_o     (result_mask),
+    .commit_valid_o    (commit_valid_o),
+    .commit_ready_i    (commit_ready_i),
+    .commit_index_o    (commit_index),
+    .commit_layer_o    (commit_layer_o),
+    .commit_position_o (commit_position_o),
+    .commit_h_o        (commit_h_o),
+    .commit_mask_o     (commit_mask_o),
+    .commit_bank_o     (commit_bank_o),
+    .constant_read_o   (constant_read),
+    .cell_read_o       (cell_read),
+    .cell_write_o      (cell_write)
+  );
+
+  // The kind of the last read selects: the answer comes one cycle after its address.
+  wire                 answer_kind;
+  /* verilator lint_off WIDTHEXPAND */ // tiny builds: the activation word is narrower than a cell word
+  wire [ReadWidth-1:0] activation_read = activation_word;
+  /* verilator lint_on WIDTHEXPAND */
+  delay #(.Width(1), .Cycles(1)) u_answer_kind (.clk_i(clk_i), .data_i(read_kind_i), .data_o(answer_kind));
+  assign read_data_o = answer_kind ? activation_read : {{(ReadWidth-24){1'b0}}, cell_word};
+  assign event_o     = {sum_write, cell_write, cell_read, constant_read, scale_read};
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,68 @@
+// Units in flight in a tile: a ring of Window entries, filled in order by part A, emptied in order once committed.
+//
+// An entry: {last unit of its layer-step, no unit at all, layer, step mod 4, unit, address of its first weight word}. Three readers look
+// entries up by index, combinationally. retired_o pulses a layer-step when its last entry leaves, one cycle after that entry was done.
+`default_nettype none
+
+module window #(
+  parameter Window     = 8,
+  parameter EntryWidth = 30,
+  parameter IndexWidth = $clog2(Window) // derived, not to be set
+) (
+  input  wire                  clk_i,
+  input  wire                  rst_ni,
+  input  wire                  clear_i,
+  input  wire                  allocate_i,
+  input  wire [EntryWidth-1:0] entry_i,
+  output wire [IndexWidth-1:0] next_index_o,
+  output wire                  full_o,
+  output wire [IndexWidth:0]   count_o,
+  input  wire                  done_i,
+  input  wire [IndexWidth-1:0] done_index_i,
+  input  wire                  skip_i,
+  input  wire [IndexWidth-1:0] skip_index_i,
+  output wire                  retired_o,
+  input  wire [IndexWidth-1:0] part_b_index_i,
+  output wire [EntryWidth-1:0] part_b_entry_o,
+  input  wire [IndexWidth-1:0] refine_index_i,
+  output wire [EntryWidth-1:0] refine_entry_o,
+  input  wire [IndexWidth-1:0] finish_index_i,
+  output wire [EntryWidth-1:0] finish_entry_o
+);
+  (* ram_style = "distributed" *)
+  reg [EntryWidth-1:0] entries_q [0:Window-1];
+  reg [Window-1:0]     done_q, last_q;
+  reg [IndexWidth-1:0] head_q, tail_q;
+  reg [IndexWidth:0]   count_q;
+
+  wire retire = count_q != 0 && done_q[tail_q];
+
+  assign next_index_o   = head_q;
+  assign full_o         = count_q[IndexWidth];
+  assign count_o        = count_q;
+  assign retired_o      = retire && last_q[tail_q];
+  assign part_b_entry_o = entries_q[part_b_index_i];
+  assign refine_entry_o = entries_q[refine_index_i];
+  assign finish_entry_o = entries_q[finish_index_i];
+
+  always @(posedge clk_i) begin
+    if (allocate_i) begin
+      entries_q[head_q] <= entry_i;
+      last_q[head_q]    <= entry_i[EntryWidth-1];
+      done_q[head_q]    <= 1'b0;
+    end
+    if (done_i) done_q[done_index_i] <= 1'b1;
+    if (skip_i) done_q[skip_index_i] <= 1'b1;
+    if (!rst_ni || clear_i) begin
+      head_q  <= 0;
+      tail_q  <= 0;
+      count_q <= 0;
+    end else begin
+      head_q  <= head_q + {{(IndexWidth-1){1'b0}}, allocate_i};
+      tail_q  <= tail_q + {{(IndexWidth-1){1'b0}}, retire};
+      count_q <= count_q + {{IndexWidth{1'b0}}, allocate_i} - {{IndexWidth{1'b0}}, retire};
+    end
+  end
+endmodule
+
+`default_nettype wire
