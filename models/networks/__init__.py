@@ -1,0 +1,15 @@
+"""Pretrained networks with recorded data for their tasks, by name: `load("silero")`."""
+
+from .network import Network, Sample
+from .silero import Silero
+
+NETWORKS = {Silero.name: Silero}
+
+__all__ = ["NETWORKS", "Network", "Sample", "load"]
+
+
+def load(name: str) -> Network:
+    """The network of that name. Raises ValueError that lists the known names."""
+    if name not in NETWORKS:
+        raise ValueError(f"unknown network {name!r}: known are {', '.join(sorted(NETWORKS))}")
+    return NETWORKS[name]()

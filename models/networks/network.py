@@ -1,0 +1,97 @@
+"""What every network offers to the compiler, the bench and the evaluation."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One recorded sequence as the LSTM sees it, starting from zero state.
+
+    inputs: float32 [steps, inputs] of the first layer.
+    labels: what the task's metric compares with; the shape is the network's own.
+    group: the speaker, document or image seed it comes from: the unit that separates
+        calibration from test, and over which confidence intervals are drawn.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    group: str
+
+
+class Network(ABC):
+    """A pretrained LSTM, the parts before and after it, and recorded data for its task.
+
+    name: as in `NET=name`.
+    metric_name: name of the task's figure, for tables.
+    lstm: the LSTM in float with its pretrained weights.
+    """
+
+    name: str
+    metric_name: str
+    lstm: nn.LSTM
+
+    @abstractmethod
+    def calibration(self, steps: int | None = None) -> list[Sample]:
+        """The first `steps` steps (all without it) of the groups that calibration may see.
+
+        The same steps on every call. Raises ValueError when there are not so many, and
+        FileNotFoundError that names the package when the recordings are not installed.
+        """
+
+    @abstractmethod
+    def test(self, steps: int | None = None) -> list[Sample]:
+        """As `calibration`, from the groups that calibration never sees."""
+
+    @abstractmethod
+    def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
+        """Task output from the LSTM's hidden states.
+
+        hidden: a float tensor [steps, outputs] for each layer, as `nn.LSTM` gives it (both
+            directions side by side in a bidirectional layer). Integer states are Q0.7: divide
+            them by 128 first.
+        """
+
+    @abstractmethod
+    def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
+        """Task figure of one head output a sample."""
+
+    def float_outputs(self, samples: Iterable[Sample]) -> list[Tensor]:
+        """Head outputs of the float LSTM, the reference for every integer run."""
+        layers = _layers(self.lstm)
+        outputs = []
+        with torch.no_grad():
+            for sample in samples:
+                hidden = [sample.inputs]
+                for layer in layers:
+                    hidden.append(layer(hidden[-1])[0])
+                outputs.append(self.head(sample, hidden[1:]))
+        return outputs
+
+
+def in_calibration(group: str) -> bool:
+    """Whether a group belongs to calibration: by its name alone, so that the split never drifts."""
+    return sha256(group.encode()).digest()[-1] % 2 == 0
+
+
+def _layers(lstm: nn.LSTM) -> list[nn.LSTM]:
+    """The layers of a stack one by one: heads may need the hidden states of each."""
+    directions = 2 if lstm.bidirectional else 1
+    layers = []
+    for index in range(lstm.num_layers):
+        layer = nn.LSTM(
+            lstm.hidden_size * directions if index else lstm.input_size,
+            lstm.hidden_size,
+            bias=lstm.bias,
+            bidirectional=lstm.bidirectional,
+        )
+        layer.load_state_dict(
+            {name: getattr(lstm, name.replace("_l0", f"_l{index}")) for name in layer.state_dict()}
+        )
+        layers.append(layer)
+    return layers
