@@ -58,6 +58,7 @@ lint:
 ## cell area of a tile, module by module, for both builds
 area:
 	$(setup) "$$SIM"
+	@test -e build/osu018/osu018_stdcells.lib || scripts/fetch-liberty.sh
 	@$(python) -m syn.area
 
 ## remove what was built
