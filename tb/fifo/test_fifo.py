@@ -16,10 +16,10 @@ from tb.scoreboard import Scoreboard
 @cocotb.parametrize(stall_in=[0.0, 0.5], stall_out=[0.0, 0.7])
 async def words_keep_their_order(dut, stall_in, stall_out):
     await reset(dut)
-    words = [random.Random(seed()).getrandbits(len(dut.in_data_i)) for _ in range(300)]
+    words = [random.Random(seed()).getrandbits(len(dut.data_i)) for _ in range(300)]
     scoreboard = Scoreboard(dut)
-    driver = ValidReadyDriver(dut, "in", stall_in, seed())
-    monitor = ValidReadyMonitor(dut, "out", stall_out, seed() + 1)
+    driver = ValidReadyDriver(dut, None, stall_in, seed())
+    monitor = ValidReadyMonitor(dut, None, stall_out, seed() + 1)
     scoreboard.expect(monitor, words)
     for word in words:
         driver.append(word)
@@ -31,16 +31,16 @@ async def words_keep_their_order(dut, stall_in, stall_out):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def it_holds_depth_words_and_clear_empties_it(dut):
-    await reset(dut, in_valid=1)
+    await reset(dut, valid=1)
     depth = int(os.environ["DEPTH"])
     for accepted in range(depth):
-        assert dut.in_ready_o.value == 1, f"full after {accepted} words"
+        assert dut.ready_o.value == 1, f"full after {accepted} words"
         await RisingEdge(dut.clk_i)
-    assert dut.in_ready_o.value == 0 and dut.out_valid_o.value == 1
-    dut.in_valid_i.value = 0
+    assert dut.ready_o.value == 0 and dut.valid_o.value == 1
+    dut.valid_i.value = 0
     dut.clear_i.value = 1
     await clock_cycles(dut, 2)
-    assert dut.in_ready_o.value == 1 and dut.out_valid_o.value == 0
+    assert dut.ready_o.value == 1 and dut.valid_o.value == 0
 
 
 @pytest.mark.parametrize("width, depth", [(1, 1), (8, 2), (13, 5), (64, 8)])

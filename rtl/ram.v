@@ -1,0 +1,52 @@
+// Synchronous memory with one read port and one write port.
+// A write enable covers WriteWidth bits. Read data comes one cycle after read_enable_i and holds until the next read.
+// A read of the word that is being written in the same cycle gives the old word.
+`default_nettype none
+
+module ram #(
+  parameter Width        = 128,
+  parameter Depth        = 256,
+  parameter WriteWidth   = Width,                          // divides Width
+  parameter AddressWidth = Depth > 1 ? $clog2(Depth) : 1   // derived, not to be set
+) (
+  input  wire                        clk_i,
+
+  input  wire [Width/WriteWidth-1:0] write_enable_i,
+  input  wire [AddressWidth-1:0]     write_address_i,
+  input  wire [Width-1:0]            write_data_i,
+
+  input  wire                        read_enable_i,
+  input  wire [AddressWidth-1:0]     read_address_i,
+  output wire [Width-1:0]            read_data_o
+);
+
+  reg [Width-1:0] memory [0:Depth-1];
+  reg [Width-1:0] read_data_q;
+
+  assign read_data_o = read_data_q;
+
+  always @(posedge clk_i)
+    if (read_enable_i)
+      read_data_q <= memory[read_address_i];
+
+  integer granule;
+  always @(posedge clk_i)
+    if (|write_enable_i)
+      for (granule = 0; granule < Width / WriteWidth; granule = granule + 1)
+        if (write_enable_i[granule])
+          memory[write_address_i][granule*WriteWidth +: WriteWidth] <= write_data_i[granule*WriteWidth +: WriteWidth];
+
+`ifndef SYNTHESIS
+  // Memories power up with arbitrary contents: neither zeros that a design could come to rely on, nor X.
+  localparam [8*((Width+7)/8)-1:0] Pattern = {((Width + 7) / 8){8'hA5}};
+  integer word;
+  initial begin
+    read_data_q = Pattern[Width-1:0];
+    for (word = 0; word < Depth; word = word + 1)
+      memory[word] = Pattern[Width-1:0];
+  end
+`endif
+
+endmodule
+
+`default_nettype wire
