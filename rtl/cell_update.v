@@ -64,9 +64,9 @@ module cell_update (
     if (o_valid_i) begin
       o_q      <= value_i;
       c_new_q  <= c_overflow ? {c_sum[17], {15{~c_sum[17]}}} : c_sum[15:0];
-      c_frac_q <= c_frac_q;
+      c_frac_q <= c_frac_i;
     end
-    h_q <= rounded[16:0] > 17'sd127 ? 8'sd127 : rounded[16:0] < -17'sd127 ? -8'sd127 : rounded[7:0];
+    h_q <= $signed(rounded[16:0]) > 17'sd127 ? 8'sd127 : $signed(rounded[16:0]) < -17'sd127 ? -8'sd127 : rounded[7:0];
   end
 endmodule
 

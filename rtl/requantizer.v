@@ -27,7 +27,7 @@ module requantizer #(
   reg signed [17:0] bias_q;
   reg signed [15:0] z_q;
 
-  wire signed [20:0] biased = scaled_q + {{3{bias_q[17]}}, bias_q};
+  wire signed [20:0] biased = scaled_q + $signed({{3{bias_q[17]}}, bias_q});
   wire               z_overflow = biased[20:15] != {6{biased[20]}};
 
   assign z_o = z_q;
