@@ -34,6 +34,9 @@ VERILATOR_FLAGS = ["-O3", "-CFLAGS", "-O3 -march=native", "--x-assign", "fast"]
 VISIBLE = ["public_flat_rw -module \"{top}\" -var \"*_i\"", "public_flat_rw -module \"{top}\" -var \"*_ni\"",
            "public_flat_rd -module \"{top}\" -var \"*_o\""]
 
+# cocotb rewrites the assertions of every module it imports unless told which; all of torch would take ten seconds.
+FAST_IMPORTS = {"COCOTB_REWRITE_ASSERTION_FILES": "test_*.py", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
 
 class SimulationError(Exception):
     """A test failed, or the simulation ended before its end. The message holds the command that repeats it."""
@@ -126,7 +129,7 @@ def run(test_module: str, top: str, parameters: dict | None = None, *, simulator
         _runner(simulator).test(test_module=test_module, hdl_toplevel=top, hdl_toplevel_lang="verilog", testcase=testcase,
                                 seed=seed, waves=waves, plusargs=list(plusargs), test_args=trace, build_dir=build_dir,
                                 test_dir=folder, results_xml=str(results), log_file=log,
-                                extra_env={"REPEAT": repeat, **(environment or {})})
+                                extra_env={"REPEAT": repeat, **FAST_IMPORTS, **(environment or {})})
     except (SystemExit, RuntimeError):
         pass  # under pytest the runner exits when a test failed; the results tell which
     failures = _failures(results, log)

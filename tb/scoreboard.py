@@ -1,6 +1,7 @@
 """The scoreboard of all tests: observed transactions against expected ones, and no way to pass without comparing."""
 
 import os
+from collections import deque
 
 from cocotb_bus.scoreboard import Scoreboard as BusScoreboard
 
@@ -14,29 +15,27 @@ class Scoreboard(BusScoreboard):
     def __init__(self, dut):
         super().__init__(dut)
         self.compared = 0
-        self.describe = {}
 
     def expect(self, monitor, transactions, describe=None):
-        """Expects `transactions` (in this order) from `monitor`; describe(index, expected, got) words a mismatch."""
-        queue, position = list(transactions), iter(range(len(transactions)))
+        """Expects `transactions` from `monitor`, in this order and after those expected before.
+
+        describe(index, expected, got) words a mismatch.
+        """
         describe = describe or (lambda index, expected, got: f"transaction {index}: expected {expected}, got {got}")
-
-        def compare(got):
-            index = next(position, None)
-            if index is None:
-                fail(f"{monitor.name}: {got} came after all {len(transactions)} expected transactions")
-            expected = queue.pop(0)
-            if got != expected:
-                fail(f"{monitor.name}: {describe(index, expected, got)}")
-            self.compared += 1
-
-        self.add_interface(monitor, queue, compare_fn=compare)
+        if monitor not in self.expected:
+            self.add_interface(monitor, deque(), compare_fn=lambda got: self._compare(monitor, got))
+        self.expected[monitor].extend((describe, index, transaction) for index, transaction in enumerate(transactions))
 
     def equal(self, what: str, expected, got):
         """Compares two values that no monitor brings: a counter, a word of state."""
         if expected != got:
             fail(f"{what}: expected {expected}, got {got}")
         self.compared += 1
+
+    def forget(self):
+        """Drops what is still expected, after an aborted run."""
+        for queue in self.expected.values():
+            queue.clear()
 
     def check(self):
         """The end of a test: something was compared, and nothing is left."""
@@ -45,6 +44,14 @@ class Scoreboard(BusScoreboard):
             fail(f"expected transactions that never came: {left}")
         if not self.compared:
             fail("the scoreboard compared nothing")
+
+    def _compare(self, monitor, got):
+        if not self.expected[monitor]:
+            fail(f"{monitor.name}: {got} came, and nothing more was expected")
+        describe, index, expected = self.expected[monitor].popleft()
+        if got != expected:
+            fail(f"{monitor.name}: {describe(index, expected, got)}")
+        self.compared += 1
 
 
 def fail(message: str):

@@ -1,0 +1,65 @@
+"""precision_unit: masks of both policies and the history, against models.policies, in the schedule of the finisher."""
+
+import random
+
+import cocotb
+import torch
+from cocotb.triggers import RisingEdge
+
+from models import activation
+from models.policies import sensitivity
+from tb.bench import reset, seed
+from tb.runner import run
+
+GATES = "ifgo"
+
+
+def unit(generator):
+    """Inputs of one unit: z of the gates, c, c', z of tanh(c'), a threshold a gate, and the fields of CELL_HISTORY."""
+    z = [generator.choice([0, generator.randint(-32768, 32767), generator.randint(-9000, 9000)]) for _ in range(4)]
+    c = generator.choice([0, generator.randint(-32768, 32767), generator.randint(-300, 300)])
+    c_new = generator.choice([c, generator.randint(-32768, 32767), max(-32768, min(32767, c + generator.randint(-300, 300)))])
+    history_threshold = generator.choice([abs(c_new - c) % 65536, 0, 65535, generator.randint(0, 400)])
+    return dict(z=z, c=c, c_new=c_new, z_t=generator.randint(-12000, 12000), threshold=[generator.randint(20, 110) for _ in GATES],
+                history=generator.randint(0, 7), first=generator.random() < 0.2, cell_history=generator.random() < 0.3,
+                history_threshold=history_threshold, hold=generator.randint(1, 7))
+
+
+def expected(unit, gates, tanh_c):
+    """(mask, history) of docs/numerics.md, "Precision selection"."""
+    held = 0 if unit["first"] else unit["history"]
+    history = unit["hold"] if abs(unit["c_new"] - unit["c"]) >= unit["history_threshold"] else max(held - 1, 0)
+    if unit["cell_history"]:
+        return 15 if unit["first"] or held else 0, history
+    estimates = sensitivity(gates, tanh_c, torch.tensor([[unit["c"]]]))[0, :, 0].tolist()
+    return sum((estimate > threshold) << gate for gate, (estimate, threshold) in enumerate(zip(estimates, unit["threshold"]))), history
+
+
+@cocotb.test()
+async def masks_and_history(dut):
+    await reset(dut)
+    generator = random.Random(seed())
+    masks = set()
+    for _ in range(1500):
+        stimulus = unit(generator)
+        gates = [(activation.tanh if gate == "g" else activation.sigmoid)(torch.tensor([[z]])) for gate, z in zip(GATES, stimulus["z"])]
+        tanh_c = activation.tanh(torch.tensor([[stimulus["z_t"]]]))
+        for name in ("c", "c_new", "history", "first", "cell_history", "history_threshold", "hold"):
+            getattr(dut, f"{name}_i").value = stimulus[name]
+        for cycle in range(8):
+            value, slope = gates[cycle] if cycle < 4 else tanh_c
+            dut.value_i.value, dut.slope_i.value = value.item(), slope.item()
+            dut.threshold_i.value = stimulus["threshold"][cycle] if cycle < 4 else 0
+            for number, name in enumerate([*GATES, "c", None, "t"]):
+                if name:
+                    getattr(dut, f"{name}_valid_i").value = cycle == number
+            await RisingEdge(dut.clk_i)
+            if cycle == 7:
+                got = int(dut.mask_o.value), int(dut.history_o.value)
+                assert got == expected(stimulus, gates, tanh_c), f"(mask, history) {got} of {stimulus}"
+                masks.add(got[0])
+    assert masks == set(range(16)), f"only the masks {sorted(masks)} occurred"
+
+
+def test_precision_unit():
+    run(__name__, "precision_unit")
