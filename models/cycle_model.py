@@ -1,0 +1,331 @@
+"""Cycles that the accelerator takes for a run, from the decisions alone: no integers are computed.
+
+The model follows the schedule of docs/architecture.md cycle by cycle, but visits only the cycles in which something happens. It equals the
+RTL when no stream stalls: x waits at the port, and packets of h and trace are taken as they come.
+
+A cycle is worked in three parts: what registers took over at its start (`_at`), the buses that all tiles share, each tile's own choices.
+Cycle 0 is the one after the start register was written.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
+
+from models.build import Build
+from models.policies import Policy
+
+# Distances in cycles, see the headers of visit, row_engine, finisher, step_tracker and output_stream.
+WORD_TO_REQUEST = 7  # the last word of a unit's rows is chosen -> the finisher sees the unit
+PASS = 14  # the finisher takes a unit -> its result is in a queue
+PASS_INTERVAL = 8
+LAYER_ENTRY = 2  # the last unit of a layer is begun -> the first of the next can be
+DONE_TO_USE = 2  # the last tile retires a layer-step -> its h can be read
+GRANULE_TO_USE = 3  # the last bytes of x leave for the activation bus -> part A of the step can be visited
+
+
+@dataclass
+class _Layer:
+    units: int
+    x_words: int  # of all limbs
+    h_words: int
+    static_high: bool
+    provisional: bool
+    masks: list  # [step][unit in the image's order]: gates to refine
+
+    @property
+    def row_words(self):
+        return self.x_words + self.h_words
+
+
+@dataclass
+class _Unit:
+    layer: int
+    step: int
+    slot: int
+    last: bool
+    none: bool = False
+    done: bool = False
+    gates_b: int = 0
+
+
+@dataclass
+class _Tile:
+    number: int
+    layer: int = 0
+    step: int = 0
+    slot: int = 0
+    gate: int = 0
+    run_from: int = LAYER_ENTRY
+    x_level: int = 0
+    lead_a: int = 0
+    lead_b: int = 0
+    output_level: int = 2
+    trace_level: int = 2
+    window: deque = field(default_factory=deque)
+    part_b: deque = field(default_factory=deque)
+    requests: deque = field(default_factory=deque)
+    refinements: deque = field(default_factory=deque)
+    commits: deque = field(default_factory=deque)
+    visit_free_from: int = 0
+    last_pass: int = -PASS
+    layer_steps_done: int = 0
+
+
+class CycleModel:
+    """One run of `q` (a QuantizedLSTM) on a build: `CycleModel(q, build, masks, order, policy).cycles()`.
+
+    masks: by layer, bool [steps, units, 4] in the network's order, as `Run.masks` of one sequence; order: by layer, the network's unit in
+    each position of the image; policy: the one that overrides the layers' own, or None.
+    """
+
+    def __init__(self, q, build: Build, masks, order, policy: Policy | None = None, trace: bool = True):
+        self.build, self.trace = build, trace
+        self.layers = []
+        for layer, layer_masks, positions in zip(q.layers, masks, order):
+            chosen = Policy(layer.policy if policy is None else policy) if build.dynamic else Policy.STATIC_HIGH
+            gates = [[[gate for gate in range(4) if unit[gate]] for unit in step] for step in layer_masks[:, positions].tolist()]
+            self.layers.append(_Layer(
+                layer.units, layer.limbs * build.words(layer.inputs), build.words(layer.units), chosen is Policy.STATIC_HIGH,
+                chosen in (Policy.CELL_HISTORY, Policy.SENSITIVITY), gates))
+        self.steps = len(masks[0])
+        self.tiles = [_Tile(number) for number in range(build.tiles)]
+        self._events, self._order = [], count()
+        self._awake = set()
+
+    def _at(self, cycle, action, tile=None):
+        heappush(self._events, (cycle, next(self._order), action, tile))
+
+    def _wake(self, cycle, tile):
+        self._at(cycle, None, tile)
+
+    def cycles(self) -> int:
+        """Cycles from start to done, as counter 0 has them."""
+        granule = min(16, self.build.dot_lanes)
+        self.granules = self.layers[0].x_words * (self.build.dot_lanes // granule)
+        self.beat_granules = 16 // granule
+        self.packets_in, self.ahead, self.left, self.pending, self.next_tile = 0, 0, 0, 0, 0
+        self.x_active = False
+        self.layer_steps, self.freed_until = 0, {"output": 0, "trace": 0}
+        self.last_taken = 0
+        for tile in self.tiles:
+            self._wake(LAYER_ENTRY, tile)
+        self._at(1, self._start_input)
+        while self._events:
+            now = self._events[0][0]
+            self._awake = set()
+            while self._events and self._events[0][0] == now:
+                _, _, action, tile = heappop(self._events)
+                if action:
+                    action()
+                if tile:
+                    self._awake.add(tile.number)
+            committed = self._arbitrate(now)
+            self._input(now, committed)
+            retired = [self._act(now, self.tiles[number]) for number in sorted(self._awake)]
+            if any(retired):
+                self._track(now)
+        assert self.layer_steps == self.steps * len(self.layers), "the schedule does not end"
+        return self.last_taken + 2
+
+    # Shared by the tiles.
+
+    def _start_input(self):
+        self.x_active = True
+
+    def _arbitrate(self, now):
+        """Round robin over the tiles that have a finished unit; one a cycle."""
+        tiles = self.build.tiles
+        for offset in range(tiles):
+            tile = self.tiles[(self.next_tile + offset) % tiles]
+            if tile.commits:
+                unit = tile.commits[0]
+                self.next_tile = (tile.number + 1) % tiles
+
+                def leave():
+                    tile.commits.popleft()
+                    unit.done = True
+
+                self._at(now + 1, leave, tile)
+                return True
+        return False
+
+    def _input(self, now, committed):
+        """x stream: `pending` granules of a beat go out one a cycle unless a commit takes the bus; beats follow without a gap."""
+        if not self.x_active:
+            return
+        sent = self.pending > 0 and not committed
+        free = self.pending == 0 or (sent and self.pending == 1)
+        accept = free and self.packets_in < self.steps and (self.left > 0 or self.ahead < 2)
+        if sent:
+            self.pending -= 1
+            if self.pending == 0 and self.left == 0:
+                for tile in self.tiles:
+                    self._at(now + GRANULE_TO_USE, lambda tile=tile: setattr(tile, "x_level", tile.x_level + 1), tile)
+        if accept:
+            self.left = self.left or self.granules
+            self.pending = min(self.left, self.beat_granules)
+            self.left -= self.pending
+            if self.left == 0:
+                self.packets_in += 1
+                self.ahead += 1
+        if sent or accept or self.pending:
+            self._at(now + 1, lambda: None)
+
+    def _track(self, now):
+        """Layer-steps that all tiles have completed, and the packets that leave then."""
+        while min(tile.layer_steps_done for tile in self.tiles) > self.layer_steps:
+            layer = self.layer_steps % len(self.layers)
+            self.layer_steps += 1
+
+            def done():
+                for tile in self.tiles:
+                    tile.lead_a -= 1
+                    tile.lead_b -= 1
+                if layer == 0:
+                    self.ahead -= 1
+
+            self._at(now + DONE_TO_USE, done)
+            for tile in self.tiles:
+                self._wake(now + DONE_TO_USE, tile)
+            if layer == len(self.layers) - 1:
+                self._drain(now + DONE_TO_USE, "output", -(-self.layers[-1].units // 16))
+                if self.trace:
+                    self._drain(now + DONE_TO_USE, "trace", sum(-(-part.units // 32) for part in self.layers))
+
+    def _drain(self, begin, stream, beats):
+        """A packet of `beats`: the first is fetched in cycle `begin` or after the packet before, the bank is free two cycles behind the last."""
+        taken = max(begin, self.freed_until[stream]) + beats
+        self.freed_until[stream] = taken + 1
+        self.last_taken = max(self.last_taken, taken)
+        level = f"{stream}_level"
+        for tile in self.tiles:
+            self._at(taken + 2, lambda tile=tile: setattr(tile, level, getattr(tile, level) + 1), tile)
+
+    # A tile.
+
+    def _act(self, now, tile):
+        """All that a tile does in a cycle; returns whether a layer-step of it ended."""
+        full = len(tile.window) == self.build.window
+        retire = bool(tile.window) and tile.window[0].done
+        self._finish(now, tile)
+        # Conditions come before any change: they see the registers of this cycle.
+        can_a = now >= tile.run_from and self._input_a(tile) and (tile.gate != 0 or not full)
+        none_a = can_a and self._slots(tile) == 0
+        can_b = bool(tile.part_b) and self._can_b(tile)
+        unit_b = tile.part_b[0] if tile.part_b else None
+        if now >= tile.visit_free_from:
+            if tile.refinements:
+                self._refine(now, tile)
+            elif can_b and not unit_b.none:
+                self._part_b(now, tile, unit_b)
+            elif can_a and not none_a:
+                self._part_a(now, tile)
+        if can_b and unit_b.none:
+            unit_b.gates_b = 4
+            self._at(now + 1, lambda: setattr(unit_b, "done", True))
+            self._pass_b(now, tile, unit_b)
+        if none_a:
+            self._allocate(tile, _Unit(tile.layer, tile.step, 0, last=True, none=True))
+            self._next_layer(now, tile)
+        ended = False
+        if retire:
+            unit = tile.window.popleft()
+            ended = unit.last
+            tile.layer_steps_done += ended
+            self._wake(now + 1, tile)
+        return ended
+
+    def _slots(self, tile):
+        return max(0, -(-(self.layers[tile.layer].units - tile.number) // self.build.tiles))
+
+    def _input_a(self, tile):
+        return tile.x_level > 0 if tile.layer == 0 else tile.lead_a < len(self.layers)
+
+    def _can_b(self, tile):
+        unit = tile.part_b[0]
+        ready = len(tile.part_b) > 1 or tile.gate == 0 or unit.gates_b < tile.gate
+        known = tile.lead_b < len(self.layers) if unit.layer == 0 else tile.lead_b == 0
+        space = unit.layer != len(self.layers) - 1 or tile.output_level > 0
+        return ready and known and space and (not self.trace or tile.trace_level > 0)
+
+    def _visit(self, now, tile, words):
+        """Takes the dot-product unit for so many words; returns the cycle of the last one."""
+        tile.visit_free_from = now + words
+        self._wake(now + words, tile)
+        self._wake(now + 1, tile)
+        return now + words
+
+    def _request(self, last_word, tile, unit, final):
+        self._at(last_word + WORD_TO_REQUEST, lambda: tile.requests.append((unit, final)), tile)
+
+    def _refine(self, now, tile):
+        unit, gates = tile.refinements[0]
+        last_word = self._visit(now, tile, self.layers[unit.layer].row_words)
+        gates.pop(0)
+        if not gates:
+            tile.refinements.popleft()
+            self._request(last_word, tile, unit, final=True)
+
+    def _part_b(self, now, tile, unit):
+        layer = self.layers[unit.layer]
+        words = layer.h_words if unit.layer == 0 else layer.x_words
+        if self.build.dynamic and layer.static_high:
+            words += layer.row_words
+        last_word = self._visit(now, tile, words)
+        unit.gates_b += 1
+        if unit.gates_b == 4:
+            self._request(last_word, tile, unit, final=not layer.provisional)
+            self._pass_b(now, tile, unit)
+
+    def _pass_b(self, now, tile, unit):
+        tile.part_b.popleft()
+        self._wake(now + 1, tile)
+        if unit.last:
+            tile.lead_b += 1
+            if unit.layer == len(self.layers) - 1:
+                tile.output_level -= 1
+                tile.trace_level -= self.trace
+
+    def _part_a(self, now, tile):
+        layer = self.layers[tile.layer]
+        last = tile.slot == self._slots(tile) - 1
+        if tile.gate == 0:
+            self._allocate(tile, _Unit(tile.layer, tile.step, tile.slot, last))
+        self._visit(now, tile, layer.x_words if tile.layer == 0 else layer.h_words)
+        tile.gate = (tile.gate + 1) % 4
+        if tile.gate == 0:
+            tile.slot += 1
+            if last:
+                self._next_layer(now, tile)
+
+    def _allocate(self, tile, unit):
+        tile.window.append(unit)
+        tile.part_b.append(unit)
+
+    def _next_layer(self, now, tile):
+        tile.lead_a += 1
+        tile.x_level -= tile.layer == 0
+        tile.slot, tile.layer = 0, (tile.layer + 1) % len(self.layers)
+        tile.step += tile.layer == 0
+        tile.run_from = now + LAYER_ENTRY
+        self._wake(now + 1, tile)
+        self._wake(tile.run_from, tile)
+
+    def _finish(self, now, tile):
+        """The finisher takes a unit every PASS_INTERVAL cycles at most, if the commit queue of two has room for all under way."""
+        if not tile.requests:
+            return
+        since = now - tile.last_pass
+        if since < PASS_INTERVAL:
+            self._wake(tile.last_pass + PASS_INTERVAL, tile)
+            return
+        if tile.commits and not (len(tile.commits) < 2 and since >= PASS):
+            if since < PASS:
+                self._wake(tile.last_pass + PASS, tile)
+            return
+        unit, final = tile.requests.popleft()
+        tile.last_pass = now
+        gates = [] if final else list(self.layers[unit.layer].masks[unit.step][unit.slot * self.build.tiles + tile.number])
+        queue, entry = (tile.refinements, (unit, gates)) if gates else (tile.commits, unit)
+        self._at(now + PASS, lambda: queue.append(entry), tile)
