@@ -24,8 +24,8 @@ def table():
 
 
 def _interpolate(z, double):
-    """y (0..32766) and the table's slope at |z|, or at 2|z| for tanh; z is an int32 tensor in Q3.12."""
-    base, slope = (torch.tensor(part, dtype=torch.int32) for part in table())
+    """y (0..32766) and the table's slope at |z|, or at 2|z| for tanh; z is an integer tensor in Q3.12."""
+    base, slope = (torch.tensor(part) for part in table())
     u = z.abs().clamp(max=32767) << int(double)
     n, r = u >> 8, u & 255
     return base[n] + ((slope[n] * r + 128) >> 8), slope[n]
@@ -34,16 +34,15 @@ def _interpolate(z, double):
 @functools.cache
 def _all_values(double):
     """Both results for every z, indexed by z + 32768: a look-up is the fastest evaluation."""
-    z = torch.arange(-32768, 32768, dtype=torch.int32)
+    z = torch.arange(-32768, 32768)
     y, slope = _interpolate(z, double)
     signed = torch.where(z < 0, -y, y)
     return (signed if double else (32768 + signed + 1) >> 1), slope
 
 
 def _look_up(z, double):
-    value, slope = _all_values(double)
-    index = z + 32768
-    return value[index], slope[index]
+    index = (z + 32768).flatten()
+    return tuple(column.index_select(0, index).view(z.shape) for column in _all_values(double))
 
 
 def sigmoid(z):

@@ -1,0 +1,58 @@
+"""Parameters of a build of rtl/lstm_accelerator.v (docs/architecture.md)."""
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class Build:
+    """One build; lanes count the products a cycle and tile of the dynamic build, depths are in words."""
+
+    tiles: int = 4
+    lanes: int = 32
+    dynamic: bool = True
+    window: int = 8
+    weight_depth: int = 16384
+    unit_depth: int = 512
+    activation_depth: int = 256
+
+    def __post_init__(self):
+        rules = (
+            (1 <= self.tiles <= 16, "Tiles is 1..16"),
+            (self.lanes in (4, 8, 16, 32, 64), "Lanes is 4, 8, 16, 32 or 64"),
+            (self.window >= 2 and self.window & (self.window - 1) == 0, "Window is a power of two, at least 2"),
+            (min(self.weight_depth, self.unit_depth, self.activation_depth) >= 1, "every depth is at least 1"),
+        )
+        for holds, rule in rules:
+            if not holds:
+                raise ValueError(f"{rule}: {self}")
+
+    @property
+    def dot_lanes(self):
+        """Weights of a weight word, bytes of an activation word."""
+        return self.lanes if self.dynamic else self.lanes // 2
+
+    @property
+    def weight_bits(self):
+        return 4 if self.dynamic else 8
+
+    def words(self, values):
+        """Words that a vector of so many values takes."""
+        return -(-values // self.dot_lanes)
+
+    def plain(self):
+        """The plain 8-bit build with the same bytes of memory: half the lanes, so words half as wide and twice as many."""
+        if not self.dynamic:
+            return self
+        return replace(self, dynamic=False, weight_depth=2 * self.weight_depth, activation_depth=2 * self.activation_depth)
+
+    def parameters(self):
+        """Verilog parameters of the top module."""
+        return {
+            "Tiles": self.tiles,
+            "Lanes": self.lanes,
+            "DynamicPrecision": int(self.dynamic),
+            "Window": self.window,
+            "WeightDepth": self.weight_depth,
+            "UnitDepth": self.unit_depth,
+            "ActivationDepth": self.activation_depth,
+        }

@@ -1,0 +1,62 @@
+"""Precision policies: what chooses, row by row, between low and high precision (docs/numerics.md)."""
+
+import enum
+import functools
+
+import torch
+
+
+class Policy(enum.IntEnum):
+    """Codes 0..3 are those of the layer descriptor; RANDOM and ORACLE are yardsticks that no build has."""
+
+    STATIC_HIGH = 0
+    STATIC_LOW = 1
+    CELL_HISTORY = 2
+    SENSITIVITY = 3
+    RANDOM = 16
+    ORACLE = 17
+
+
+GATES = ("i", "f", "g", "o")
+# Far below any threshold even when three other factors are large: a factor of zero never refines.
+ZERO_CODE = -4096
+
+
+@functools.cache
+def _codes():
+    values = range(1, 32769)
+    codes = [2 * (v.bit_length() - 1) + (v >> (v.bit_length() - 2) & 1 if v > 1 else 0) for v in values]
+    return torch.tensor([ZERO_CODE, *codes])
+
+
+def log_code(value):
+    """Logarithm in half octaves, rounded down after one fraction bit: 2 e + f for value = 2**e * 1.f..., value 0..32768.
+
+    Zero gives ZERO_CODE.
+    """
+    return _codes().index_select(0, value.flatten()).view(value.shape)
+
+
+def sensitivity(gates, tanh_c, c):
+    """Estimates S [batch, 4, units] of how far an error in each pre-activation would move h, in half octaves.
+
+    gates: (value, slope) of i, f, g, o and tanh_c: that of tanh(c'), as models.activation gives them, each [batch, units];
+    c: the cell state before the step. Zero factors make S negative.
+    """
+    (i, slope_i), (_, slope_f), (g, slope_g), (o, slope_o) = gates
+    t, slope_t = tanh_c
+    through_cell = log_code(o) + log_code(slope_t)
+    return torch.stack((
+        through_cell + log_code(slope_i) + log_code(g.abs()),
+        through_cell + log_code(slope_f) + log_code(c.abs()),
+        through_cell + log_code(i) + log_code(slope_g),
+        log_code(slope_o) + log_code(t.abs()),
+    ), dim=1)
+
+
+def theta_alignment(c_frac):
+    """Constant part of theta (i, f, g, o): S - alignment is 2 log2 of the real sensitivity |dh / dz|.
+
+    Fraction bits of the factors: gates and t 15, c c_frac; slopes 12 for a sigmoid (4096 sigmoid'), 10 for tanh (1024 tanh').
+    """
+    return (2 * (15 + 10 + 12 + 15), 2 * (15 + 10 + 12 + c_frac), 2 * (15 + 10 + 15 + 10), 2 * (12 + 15))

@@ -1,0 +1,162 @@
+"""A stack of quantized LSTM layers that computes the integers of the accelerator, for a batch and all units at once."""
+
+from dataclasses import dataclass
+
+import torch
+
+from models.cell import RowSums, finish, output
+from models.layer import QuantizedLayer  # noqa: F401
+from models.policies import Policy
+from models.selectors import Oracle, make_selector
+
+MAX_LAYERS = 8
+# Row sums of the input part that are prepared at once: enough for an efficient product, little enough for the memory.
+PREPARED_SUMS = 1 << 22
+
+
+@dataclass
+class State:
+    """State between two steps: lists, by layer, of integer tensors [batch, units].
+
+    h Q0.7, c with c_frac fraction bits, history 0..7. With first, the next step begins a sequence: all three read as zero and
+    CELL_HISTORY refines.
+    """
+
+    h: list
+    c: list
+    history: list
+    first: bool = False
+
+
+@dataclass
+class Run:
+    """What a run computed.
+
+    h [batch, steps, units] int8: Q0.7 of the last layer; layer_h, layer_c: the same for every layer (c int16);
+    masks: by layer, bool [batch, steps, units, 4 gates], true where the lo plane was added; state: after the last step.
+    """
+
+    layer_h: list
+    layer_c: list
+    masks: list
+    state: State
+    row_weights: list
+
+    @property
+    def h(self):
+        return self.layer_h[-1]
+
+    def rows(self, layer, gate, plane):
+        """Rows of a gate (0..3) that were computed over a plane, "hi" or "lo"."""
+        mask = self.masks[layer][..., gate]
+        return mask.numel() if plane == "hi" else int(mask.sum())
+
+    def low_share_of(self, gates):
+        """1 - weights of lo / weights of hi, over the given gates. models.counters counts in words of a build."""
+        layers = range(len(self.masks))
+        hi, lo = (
+            sum(self.row_weights[layer] * self.rows(layer, gate, plane) for layer in layers for gate in gates) for plane in ("hi", "lo")
+        )
+        return 1 - lo / hi
+
+    @property
+    def low_share(self):
+        return self.low_share_of(range(4))
+
+    @property
+    def low_share_by_gate(self):
+        return tuple(self.low_share_of([gate]) for gate in range(4))
+
+
+class QuantizedLSTM:
+    """A stack of quantized layers. input_scales: the real values of one unit of each limb of the input."""
+
+    def __init__(self, layers, input_scales=(1.0,)):
+        self.layers = list(layers)
+        self.input_scales = tuple(float(scale) for scale in input_scales)
+        if not 1 <= len(self.layers) <= MAX_LAYERS:
+            raise ValueError(f"{len(self.layers)} layers, the accelerator takes 1..{MAX_LAYERS}")
+        if len(self.input_scales) != self.layers[0].limbs:
+            raise ValueError(f"{len(self.input_scales)} input scales for {self.layers[0].limbs} input limbs")
+        for number, (below, layer) in enumerate(zip(self.layers, self.layers[1:]), start=1):
+            if layer.limbs != 1:
+                raise ValueError(f"layer {number} has {layer.limbs} input limbs; only layer 0 can have two")
+            if layer.inputs != below.units:
+                raise ValueError(f"layer {number} has {layer.inputs} inputs, but the layer below has {below.units} units")
+
+    def quantize_input(self, x):
+        """Real inputs [..., inputs] to int8 [..., limbs, inputs]; beyond the range of the scales they saturate."""
+        if not torch.isfinite(x).all():
+            raise ValueError("the input has values that are NaN or infinite")
+        rest, limbs = x.double(), []
+        for scale in self.input_scales:
+            limb = torch.floor(rest / scale + 0.5).clamp(-127, 127)
+            rest = rest - limb * scale
+            limbs.append(limb.to(torch.int8))
+        return torch.stack(limbs, dim=-2)
+
+    def zero_state(self, batch):
+        """State before the first step of a sequence."""
+        h, c, history = ([torch.zeros(batch, layer.units, dtype=torch.int64) for layer in self.layers] for _ in range(3))
+        return State(h, c, history, first=True)
+
+    def run(self, x, policy=None, state=None, shares=None, seed=0):
+        """Run integer inputs x [batch, steps, limbs, inputs] from a state (default: the start of a sequence).
+
+        policy: for every layer (default: each layer's own); shares: [layer][gate], the fractions of rows that RANDOM and ORACLE
+        refine; seed: of RANDOM.
+        """
+        self._check_input(x)
+        state = state or self.zero_state(len(x))
+        run = Run([], [], [], State([], [], []), [layer.row_weights for layer in self.layers])
+        x = x.transpose(0, 1)
+        for number, layer in enumerate(self.layers):
+            chosen = Policy(layer.policy if policy is None else policy)
+            selector = make_selector(chosen, layer, shares and shares[number], MAX_LAYERS * seed + number)
+            start = [getattr(state, name)[number] for name in ("h", "c", "history")]
+            if isinstance(selector, Oracle):
+                _run_layer(layer, x, chosen, selector, start, state.first)
+                selector.settle()
+            h, c, masks, end = _run_layer(layer, x, chosen, selector, start, state.first)
+            run.layer_h.append(h.transpose(0, 1))
+            run.layer_c.append(c.transpose(0, 1))
+            run.masks.append(masks.permute(1, 0, 3, 2))
+            for name, final in zip(("h", "c", "history"), end):
+                getattr(run.state, name).append(final)
+            x = h.unsqueeze(2)
+        return run
+
+    def _check_input(self, x):
+        layer = self.layers[0]
+        if x.dim() != 4 or tuple(x.shape[2:]) != (layer.limbs, layer.inputs) or 0 in x.shape:
+            raise ValueError(f"input of shape {tuple(x.shape)}, expected [batch, steps, {layer.limbs}, {layer.inputs}]")
+        if x.is_floating_point() or x.min() < -127 or x.max() > 127:
+            raise ValueError("inputs are integers -127..127: quantize_input makes them")
+
+
+def _run_layer(layer, x, policy, selector, start, first):
+    """Run a layer over integers x [steps, batch, limbs, inputs] from start (h, c, history), which read as zero if first.
+
+    Returns h int8 and c int16 [steps, batch, units], masks [steps, batch, 4, units], and the final (h, c, history).
+    """
+    steps, batch = x.shape[:2]
+    rows = RowSums(layer, low=policy != Policy.STATIC_HIGH, high=policy != Policy.STATIC_LOW)
+    h, c, history = (torch.zeros_like(part) if first else part for part in start)
+    all_h = torch.empty(steps, batch, layer.units, dtype=torch.int8)
+    all_c = torch.empty(steps, batch, layer.units, dtype=torch.int16)
+    masks = torch.full((steps, batch, 4, layer.units), policy == Policy.STATIC_HIGH)
+    block = max(1, PREPARED_SUMS // (batch * layer.limbs * rows.precisions * 4 * layer.units))
+    for step, prepared in enumerate(part for steps_of_x in x.split(block) for part in rows.prepare(steps_of_x)):
+        z = rows(prepared, h)
+        if selector is None:
+            z = z[:, 0]
+        else:
+            masks[step] = mask = selector(z, c, history, first and step == 0)
+            z = torch.where(mask, z[:, 1], z[:, 0])
+        gates, new_c, tanh_c = finish(z, c, layer.c_frac)
+        h = output(gates[3][0], tanh_c[0])
+        changed = (new_c - c).abs() >= layer.history_threshold
+        history = torch.where(changed, layer.hold, (history - 1).clamp(min=0))
+        c = new_c
+        all_h[step], all_c[step] = h, c
+    return all_h, all_c, masks, (h, c, history)

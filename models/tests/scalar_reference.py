@@ -1,0 +1,115 @@
+"""docs/numerics.md once more, one Python integer at a time: slow, without torch, independent of the rest of models/.
+
+Written from the page alone, so that a slip in the vectorised model or in a shared helper shows.
+"""
+
+import math
+
+
+def rounded(value, shift):
+    return (value + (1 << shift >> 1)) >> shift
+
+
+def sat16(value):
+    return min(32767, max(-32768, value))
+
+
+TABLE = [min(32766, math.floor(65536 * (1 / (1 + math.exp(-n / 16)) - 0.5) + 0.5)) for n in range(257)]
+
+
+def half_sigmoid(u):
+    """(y, slope) at u = |argument| in Q3.12 of the sigmoid."""
+    n, r = divmod(u, 256)
+    slope = TABLE[n + 1] - TABLE[n]
+    return TABLE[n] + ((slope * r + 128) >> 8), slope
+
+
+def sigmoid(z):
+    y, slope = half_sigmoid(min(abs(z), 32767))
+    return (32768 + (y if z >= 0 else -y) + 1) >> 1, slope
+
+
+def tanh(z):
+    y, slope = half_sigmoid(2 * min(abs(z), 32767))
+    return (y if z >= 0 else -y), slope
+
+
+def code(value):
+    """Half-octave code; None for zero."""
+    if value == 0:
+        return None
+    exponent = value.bit_length() - 1
+    fraction = (value >> (exponent - 1)) & 1 if exponent else 0
+    return 2 * exponent + fraction
+
+
+def row_sum(row, x_limbs, h, refined):
+    """P of a row: dict of w_ih, w_hh (lists) and m (x0, x1, h)."""
+    total = 0
+    segments = [(row["m"][limb], row["w_ih"], x) for limb, x in enumerate(x_limbs)] + [(row["m"][2], row["w_hh"], h)]
+    for m, weights, values in segments:
+        for w, a in zip(weights, values):
+            hi = (w + 8) >> 4
+            lo = w - 16 * hi
+            total += m * 16 * hi * a
+            if refined:
+                total += m * lo * a
+    return total
+
+
+def gates_of(unit, x_limbs, h, refined_gates):
+    """(value, slope) of i, f, g, o; bit k of refined_gates: gate k with both planes and b."""
+    gates = []
+    for gate, row in enumerate(unit):
+        refined = refined_gates >> gate & 1
+        z = sat16(rounded(row_sum(row, x_limbs, h, refined), row["s"]) + (row["b"] if refined else row["b_low"]))
+        gates.append(tanh(z) if gate == 2 else sigmoid(z))
+    return gates
+
+
+def cell(gates, c, c_frac):
+    """(new c, (tanh, slope), new h)."""
+    (i, _), (f, _), (g, _), (o, _) = gates
+    new_c = sat16(rounded(f * c, 15) + rounded(i * g, 30 - c_frac))
+    v = sat16(new_c << (12 - c_frac)) if c_frac <= 12 else rounded(new_c, c_frac - 12)
+    t = tanh(v)
+    return new_c, t, min(127, max(-127, rounded(o * t[0], 23)))
+
+
+def sensitivity_mask(unit, gates, t, c, theta):
+    (i, slope_i), (_, slope_f), (g, slope_g), (o, slope_o) = gates
+    value_t, slope_t = t
+    factors = [(o, slope_t, slope_i, abs(g)), (o, slope_t, slope_f, abs(c)), (o, slope_t, i, slope_g), (slope_o, abs(value_t))]
+    mask = 0
+    for gate, row in enumerate(unit):
+        codes = [code(factor) for factor in factors[gate]]
+        if None not in codes and sum(codes) > theta[gate] + row["offset"]:
+            mask |= 1 << gate
+    return mask
+
+
+def layer_step(units, x_limbs, h, c, history, first, policy, settings):
+    """One step of a layer: units is a list of four rows each; settings has c_frac, theta, history_threshold, hold.
+
+    policy is the code of the descriptor. Returns h, c, history and mask of every unit, as lists.
+    """
+    if first:
+        h, c, history = ([0] * len(units) for _ in range(3))
+    results = []
+    for number, unit in enumerate(units):
+        if policy == 0:
+            mask = 15
+        else:
+            provisional = gates_of(unit, x_limbs, h, 0)
+            _, t, _ = cell(provisional, c[number], settings["c_frac"])
+            if policy == 1:
+                mask = 0
+            elif policy == 2:
+                mask = 15 if first or history[number] > 0 else 0
+            else:
+                mask = sensitivity_mask(unit, provisional, t, c[number], settings["theta"])
+        new_c, _, new_h = cell(gates_of(unit, x_limbs, h, mask), c[number], settings["c_frac"])
+        changed = abs(new_c - c[number]) >= settings["history_threshold"]
+        new_history = settings["hold"] if changed else max(history[number] - 1, 0)
+        results.append((new_h, new_c, new_history, mask))
+    return tuple(list(column) for column in zip(*results))
