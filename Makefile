@@ -63,7 +63,7 @@ area:
 
 ## remove what was built
 clean:
-	rm -rf build .hypothesis .pytest_cache
+	rm -rf build .hypothesis
 
 ## remove the virtual environment as well
 distclean: clean
