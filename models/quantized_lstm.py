@@ -33,12 +33,14 @@ class Run:
     """What a run computed.
 
     h [batch, steps, units] int8: Q0.7 of the last layer; layer_h, layer_c: the same for every layer (c int16);
-    masks: by layer, bool [batch, steps, units, 4 gates], true where the lo plane was added; state: after the last step.
+    masks: by layer, bool [batch, steps, units, 4 gates], true where the lo plane was added; policies: that chose them;
+    state: after the last step.
     """
 
     layer_h: list
     layer_c: list
     masks: list
+    policies: list
     state: State
     row_weights: list
 
@@ -69,11 +71,16 @@ class Run:
 
 
 class QuantizedLSTM:
-    """A stack of quantized layers. input_scales: the real values of one unit of each limb of the input."""
+    """A stack of quantized layers.
 
-    def __init__(self, layers, input_scales=(1.0,)):
+    input_scales: the real values of one unit of each limb of the input. refinements: by layer, the rows [units] that each unit is
+    expected to refine in a step, if they are known.
+    """
+
+    def __init__(self, layers, input_scales=(1.0,), refinements=None):
         self.layers = list(layers)
         self.input_scales = tuple(float(scale) for scale in input_scales)
+        self.refinements = refinements
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise ValueError(f"{len(self.layers)} layers, the accelerator takes 1..{MAX_LAYERS}")
         if len(self.input_scales) != self.layers[0].limbs:
@@ -108,7 +115,7 @@ class QuantizedLSTM:
         """
         self._check_input(x)
         state = state or self.zero_state(len(x))
-        run = Run([], [], [], State([], [], []), [layer.row_weights for layer in self.layers])
+        run = Run([], [], [], [], State([], [], []), [layer.row_weights for layer in self.layers])
         x = x.transpose(0, 1)
         for number, layer in enumerate(self.layers):
             chosen = Policy(layer.policy if policy is None else policy)
@@ -121,6 +128,7 @@ class QuantizedLSTM:
             run.layer_h.append(h.transpose(0, 1))
             run.layer_c.append(c.transpose(0, 1))
             run.masks.append(masks.permute(1, 0, 3, 2))
+            run.policies.append(chosen)
             for name, final in zip(("h", "c", "history"), end):
                 getattr(run.state, name).append(final)
             x = h.unsqueeze(2)

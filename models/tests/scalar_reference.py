@@ -88,28 +88,22 @@ def sensitivity_mask(unit, gates, t, c, theta):
     return mask
 
 
-def layer_step(units, x_limbs, h, c, history, first, policy, settings):
-    """One step of a layer: units is a list of four rows each; settings has c_frac, theta, history_threshold, hold.
+def unit_step(unit, x_limbs, h, c, history, first, policy, settings):
+    """One step of a unit: unit is its four rows; settings has c_frac, theta, history_threshold, hold.
 
-    policy is the code of the descriptor. Returns h, c, history and mask of every unit, as lists.
+    h is the whole layer's; h, c and history are zero if this is the first step of a sequence. policy is the code of the descriptor.
+    Returns h, c, history and the mask of refined gates.
     """
-    if first:
-        h, c, history = ([0] * len(units) for _ in range(3))
-    results = []
-    for number, unit in enumerate(units):
-        if policy == 0:
-            mask = 15
-        else:
-            provisional = gates_of(unit, x_limbs, h, 0)
-            _, t, _ = cell(provisional, c[number], settings["c_frac"])
-            if policy == 1:
-                mask = 0
-            elif policy == 2:
-                mask = 15 if first or history[number] > 0 else 0
-            else:
-                mask = sensitivity_mask(unit, provisional, t, c[number], settings["theta"])
-        new_c, _, new_h = cell(gates_of(unit, x_limbs, h, mask), c[number], settings["c_frac"])
-        changed = abs(new_c - c[number]) >= settings["history_threshold"]
-        new_history = settings["hold"] if changed else max(history[number] - 1, 0)
-        results.append((new_h, new_c, new_history, mask))
-    return tuple(list(column) for column in zip(*results))
+    if policy == 0:
+        mask = 15
+    elif policy == 1:
+        mask = 0
+    elif policy == 2:
+        mask = 15 if first or history > 0 else 0
+    else:
+        provisional = gates_of(unit, x_limbs, h, 0)
+        _, t, _ = cell(provisional, c, settings["c_frac"])
+        mask = sensitivity_mask(unit, provisional, t, c, settings["theta"])
+    new_c, _, new_h = cell(gates_of(unit, x_limbs, h, mask), c, settings["c_frac"])
+    changed = abs(new_c - c) >= settings["history_threshold"]
+    return new_h, new_c, settings["hold"] if changed else max(history - 1, 0), mask

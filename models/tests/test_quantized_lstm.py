@@ -42,7 +42,10 @@ def run_scalar(network, x, policy):
         h, c, history = ([0] * layer.units for _ in range(3))
         steps = []
         for step, limbs in enumerate(values):
-            h, c, history, mask = scalar_reference.layer_step(units, limbs, h, c, history, step == 0, policy, settings)
+            results = [
+                scalar_reference.unit_step(unit, limbs, h, c[n], history[n], step == 0, policy, settings) for n, unit in enumerate(units)
+            ]
+            h, c, history, mask = (list(column) for column in zip(*results))
             steps.append((h, c, mask))
         trace.append((steps, history))
         values = [[h] for h, _, _ in steps]

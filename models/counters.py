@@ -1,0 +1,43 @@
+"""The accelerator's work counters for a run: what it reads and writes, whatever the stalls (docs/registers.md)."""
+
+import math
+
+from models.policies import Policy
+
+
+def work_counters(run, q, build):
+    """Counters of a Run of network q on a build, summed over its batch.
+
+    Every row meets its hi plane once and, where refined, its lo plane once: one weight word and one activation word a cycle. A segment and
+    plane reads a scale and writes a row sum once. A finisher pass reads four row constants and one cell: one pass a unit, two where
+    something was refined by decision. ideal_cycles spreads the weight words over the tiles, with ceil(units / Tiles) units in each.
+    The plain build has one plane, and refuses runs of other policies than STATIC_HIGH.
+    """
+    if not build.dynamic and any(policy != Policy.STATIC_HIGH for policy in run.policies):
+        raise ValueError("the plain build computes every row in 8 bits: run the network with STATIC_HIGH")
+    layer0 = q.layers[0]
+    batch, steps = run.h.shape[:2]
+    granule = min(16, build.dot_lanes)
+    x_granules = layer0.limbs * build.words(layer0.inputs) * build.dot_lanes // granule
+    names = ("hi_words", "lo_words", "scale_reads", "row_constant_reads", "cell_reads", "cell_writes", "row_sum_writes")
+    counters = dict.fromkeys(names, 0)
+    counters |= {"activation_writes": batch * steps * x_granules, "steps": batch * steps, "rows": []}
+    ideal = 0
+    for layer, mask, policy in zip(q.layers, run.masks, run.policies):
+        units = mask[..., 0].numel()
+        by_gate = mask.sum((0, 1, 2)).tolist()
+        refined = sum(by_gate) if build.dynamic else 0
+        row_words = layer.limbs * build.words(layer.inputs) + build.words(layer.units)
+        visits = (4 * units + refined) * (layer.limbs + 1)
+        second_passes = 0 if policy == Policy.STATIC_HIGH else int(mask.any(-1).sum())
+        counters["hi_words"] += 4 * units * row_words
+        counters["lo_words"] += refined * row_words
+        counters["scale_reads"] += visits
+        counters["row_sum_writes"] += visits
+        counters["row_constant_reads"] += 4 * (units + second_passes)
+        counters["cell_reads"] += units + second_passes
+        counters["cell_writes"] += units
+        counters["activation_writes"] += units
+        counters["rows"].append((units, *by_gate))
+        ideal += batch * steps * math.ceil(layer.units / build.tiles) * row_words * (4 + refined / units)
+    return counters | {"ideal_cycles": math.ceil(ideal)}

@@ -1,0 +1,230 @@
+"""Images: an interpreter of the packets computes the integers of the model, whatever the build; refusals; the dealing of units."""
+
+import dataclasses
+import random
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.build import Build
+from models.compiler import CompileError, Target, compile_image, deal, permute
+from models.counters import work_counters
+from models.policies import Policy
+from models.quantized_lstm import QuantizedLSTM
+from models.tests.image_interpreter import Interpreter
+from models.tests.random_networks import random_input, random_network
+
+STEPS = 4
+SMALL = {"weight_depth": 4096, "unit_depth": 64, "activation_depth": 64}
+NETWORKS = [  # inputs, units, limbs
+    (1, [1], 1),
+    (5, [7], 2),
+    (16, [8, 8], 1),
+    (9, [13, 6], 2),
+    (33, [17, 3, 10], 1),
+    (3, [2, 19, 5], 2),
+]
+BUILDS = [
+    Build(tiles, lanes, dynamic, **SMALL)
+    for tiles, lanes, dynamic in ((1, 4, True), (2, 8, True), (3, 16, True), (4, 32, True), (5, 64, True), (16, 4, True),
+                                  (1, 64, False), (2, 4, False), (3, 8, False), (4, 32, False))
+]
+
+
+def name(build):
+    return f"{build.tiles}x{build.lanes}{'' if build.dynamic else 'plain'}"
+
+
+def interpret(image, interpreter, network, x, run, first_step=0, first=True):
+    """Play the sequence x [steps, limbs, inputs] and compare every h and decision with the run."""
+    for step, value in enumerate(x):
+        h, trace = interpreter.step(first_step + step, image.encode_x(value), image.layers, first and step == 0)
+        assert torch.equal(image.decode_h(h), run.h[0, step])
+        assert image.encode_h(run.h[0, step]) == h
+        masks = [mask[0, step] for mask in run.masks]
+        assert all(torch.equal(decoded, mask) for decoded, mask in zip(image.decode_trace(trace), masks, strict=True))
+        assert image.encode_trace(masks) == trace
+
+
+def assert_state(image, interpreter, network, state, bank):
+    for layer in range(image.layers):
+        for unit in range(network.layers[layer].units):
+            tile, address = image.cell_location(layer, unit)
+            word = interpreter.memory[Target.CELL][tile][address]
+            c, history, h = (getattr(state, part)[layer][0, unit].item() for part in ("c", "history", "h"))
+            assert word == c & 0xFFFF | history << 16
+            location = image.h_location(layer, unit, bank)
+            # The register counts bytes of {bank, offset, lane}; the depth of a bank is a power of two.
+            bank_bytes = interpreter.build.activation_depth * interpreter.lanes
+            assert all(interpreter.byte(tile, *divmod(location, bank_bytes)) == h for tile in range(interpreter.build.tiles))
+
+
+@pytest.mark.parametrize("build", BUILDS, ids=name)
+@pytest.mark.parametrize("inputs, units, limbs", NETWORKS)
+def test_memories_of_the_image_compute_the_model(build, inputs, units, limbs):
+    seed = sum(units) + build.tiles
+    network = random_network(seed, inputs, units, limbs)
+    generator = random.Random(seed)
+    if build.dynamic:
+        for layer in network.layers:
+            layer.policy = Policy(generator.randrange(4))
+    else:
+        for layer in network.layers:
+            layer.policy = Policy.STATIC_HIGH
+    refinements = [[generator.random() for _ in range(count)] for count in units]
+    image = compile_image(network, build, refinements)
+    interpreter = Interpreter(build)
+    interpreter.load(image.packets())
+    interpreter.spoil_unused_lanes(image.layers)
+    x = random_input(seed, network, batch=1, steps=STEPS)
+    run = network.run(x)
+    interpret(image, interpreter, network, x[0], run)
+    assert_state(image, interpreter, network, run.state, bank=(STEPS - 1) & 1)
+    counters = work_counters(run, network, build)
+    assert {key: counters[key] for key in interpreter.counters} == interpreter.counters
+
+
+@pytest.mark.parametrize("parity", (0, 1))
+@pytest.mark.parametrize("policy", (Policy.CELL_HISTORY, Policy.SENSITIVITY))
+def test_loaded_state_continues_a_sequence(parity, policy):
+    build = Build(3, 8, **SMALL)
+    network = random_network(8, 6, [11, 7], policy=policy)
+    x = random_input(8, network, batch=1, steps=2 * STEPS)
+    before = network.run(x[:, :STEPS])
+    after = network.run(x[:, STEPS:], state=before.state)
+    image = compile_image(network, build)
+    interpreter = Interpreter(build)
+    interpreter.load(image.packets())
+    interpreter.load(image.encode_state(before.state))
+    assert_state(image, interpreter, network, before.state, bank=1 - parity)
+    interpret(image, interpreter, network, x[0, STEPS:], after, first_step=parity, first=False)
+
+
+def test_units_are_dealt_to_balance_the_refinements():
+    """The network is one whose busy units would all fall into one tile."""
+    units, tiles = 64, 4
+    refinements = [3.0 if unit % tiles == 0 else 0.25 * (unit % 3) for unit in range(units)]
+    order = deal(refinements, tiles)
+    assert sorted(order) == list(range(units))
+    loads = [sum(refinements[unit] for unit in order[tile::tiles]) for tile in range(tiles)]
+    assert max(loads) - min(loads) <= 0.5
+    for tile in range(tiles):
+        in_tile = [refinements[unit] for unit in order[tile::tiles]]
+        assert in_tile == sorted(in_tile, reverse=True)
+
+
+@given(refinements=st.lists(st.floats(0, 4), min_size=1, max_size=40), tiles=st.integers(1, 16))
+def test_dealing_is_an_order(refinements, tiles):
+    assert sorted(deal(refinements, tiles)) == list(range(len(refinements)))
+
+
+def test_without_refinements_units_keep_their_order():
+    network = random_network(0, 3, [10, 5])
+    assert compile_image(network, Build(**SMALL)).order == [list(range(10)), list(range(5))]
+
+
+def test_the_network_brings_its_own_refinements():
+    network = random_network(0, 3, [4])
+    network.refinements = [[0.0, 1.0, 2.0, 3.0]]
+    assert compile_image(network, Build(tiles=2, **SMALL)).order == [[3, 2, 0, 1]]
+
+
+@given(seed=st.integers(0, 1 << 20), units=st.lists(st.integers(1, 9), min_size=1, max_size=3))
+def test_permuted_units_give_permuted_results(seed, units):
+    network = random_network(seed, 6, units)
+    x = random_input(seed, network, batch=2, steps=4)
+    generator = random.Random(seed)
+    order = [generator.sample(range(count), count) for count in units]
+    run, permuted = network.run(x), permute(network, order).run(x)
+    for layer, positions in enumerate(order):
+        assert torch.equal(permuted.layer_h[layer], run.layer_h[layer][..., positions])
+        assert torch.equal(permuted.layer_c[layer], run.layer_c[layer][..., positions])
+        assert torch.equal(permuted.masks[layer], run.masks[layer][:, :, positions])
+
+
+def test_equal_contents_are_broadcast():
+    """Only what differs between tiles is sent to each."""
+    network = random_network(1, 8, [8])
+    blocks = compile_image(network, Build(tiles=4, **SMALL)).blocks
+    assert [block.tile for block in blocks if block.target == Target.DESCRIPTORS] == [255]
+    blocks = compile_image(random_network(1, 8, [9]), Build(tiles=4, **SMALL)).blocks
+    assert [block.tile for block in blocks if block.target == Target.DESCRIPTORS] == [0, 1, 2, 3]
+
+
+def test_a_network_may_fill_a_build_to_the_last_word():
+    """Two layers of 10 units in 2 tiles of 4 lanes: 5 slots of 4 rows of 2 + 3 and of 3 + 3 words."""
+    network = random_network(1, 8, [10, 10])
+    exact = Build(2, 4, weight_depth=5 * 4 * (2 + 3) + 5 * 4 * (3 + 3), unit_depth=10, activation_depth=8)
+    compile_image(network, exact)
+    for parameter, depth, message in (
+        ("weight_depth", 219, "needs 220 weight words a tile, the build has 219: raise WeightDepth"),
+        ("unit_depth", 9, "needs 10 units a tile, the build has 9: raise UnitDepth"),
+        ("activation_depth", 4, "needs 8 activation words, the build has 4: raise ActivationDepth"),
+    ):
+        with pytest.raises(CompileError, match=message):
+            compile_image(network, dataclasses.replace(exact, **{parameter: depth}))
+
+
+def test_compiler_refuses_what_no_build_can_do():
+    network = random_network(0, 3, [2, 2])
+    for policy in (Policy.RANDOM, Policy.ORACLE):
+        network.layers[1].policy = policy
+        with pytest.raises(CompileError, match=f"layer 1 has policy {policy.name}"):
+            compile_image(network, Build())
+    network.layers[1].policy = Policy.SENSITIVITY
+    with pytest.raises(CompileError, match="one number for each unit"):
+        compile_image(network, Build(), refinements=[[1.0, 1.0]])
+
+
+def test_only_the_state_of_one_begun_sequence_can_be_loaded():
+    network = random_network(0, 3, [2])
+    image = compile_image(network, Build())
+    for state in (network.zero_state(1), network.run(random_input(0, network, 2, 1)).state):
+        with pytest.raises(CompileError, match="one sequence that has begun"):
+            image.encode_state(state)
+
+
+def test_counters_of_the_plain_build_refuse_other_policies():
+    network = random_network(0, 3, [2])
+    run = network.run(random_input(0, network, 1, 1), Policy.STATIC_LOW)
+    with pytest.raises(ValueError, match="STATIC_HIGH"):
+        work_counters(run, network, Build().plain())
+
+
+def test_ideal_cycles():
+    """10 units in 4 tiles: 3 in the fullest; rows of 2 words; all low, all high, and half high."""
+    network = random_network(0, 20, [10])
+    build = Build()
+    x = random_input(0, network, batch=1, steps=5)
+    runs = [network.run(x, policy) for policy in (Policy.STATIC_LOW, Policy.STATIC_HIGH)]
+    assert [work_counters(run, network, build)["ideal_cycles"] for run in runs] == [5 * 3 * 4 * 2, 5 * 3 * 4 * 2 * 2]
+    plain = work_counters(runs[1], network, build.plain())
+    assert plain["ideal_cycles"] == 5 * 3 * 4 * 3 and plain["lo_words"] == 0
+    run = network.run(x, Policy.SENSITIVITY)
+    counters = work_counters(run, network, build)
+    assert 1 - counters["lo_words"] / counters["hi_words"] == pytest.approx(run.low_share)
+    assert counters["ideal_cycles"] == pytest.approx(120 * (2 - run.low_share), abs=1)
+
+
+BUILD_REFUSALS = [
+    ({"tiles": 0}, "Tiles"), ({"tiles": 17}, "Tiles"), ({"lanes": 12}, "Lanes"), ({"window": 3}, "Window"), ({"window": 1}, "Window"),
+    ({"weight_depth": 1}, "WeightDepth"), ({"unit_depth": 1 << 17}, "UnitDepth"), ({"activation_depth": 100}, "ActivationDepth"),
+    ({"activation_depth": 2048}, "ActivationDepth"),
+]
+
+
+@pytest.mark.parametrize("change, message", BUILD_REFUSALS, ids=str)
+def test_build_refuses_what_the_rtl_does_not_support(change, message):
+    with pytest.raises(ValueError, match=message):
+        Build(**change)
+
+
+def test_plain_build_has_the_same_bytes():
+    build = Build()
+    plain = build.plain()
+    assert plain.dot_lanes * plain.activation_depth == build.dot_lanes * build.activation_depth
+    assert plain.weight_depth * plain.dot_lanes * 8 == 2 * build.weight_depth * build.dot_lanes * 4
+    assert plain.plain() == plain
+    assert plain.parameters()["DynamicPrecision"] == 0 and build.parameters()["Lanes"] == 32
