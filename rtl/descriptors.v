@@ -17,15 +17,14 @@ module descriptors (
   input  wire [2:0]   commit_layer_i,
   output wire [255:0] commit_o
 );
-  (* ram_style = "distributed" *)
-  reg [255:0] layers_q [0:7];
-
-  always @(posedge clk_i) if (write_i) layers_q[write_layer_i] <= write_data_i;
-
-  assign part_a_o = layers_q[part_a_layer_i];
-  assign visit_o  = layers_q[visit_layer_i];
-  assign gates_o  = layers_q[gates_layer_i];
-  assign commit_o = layers_q[commit_layer_i];
+  register_file #(.Width(256), .Depth(8), .Reads(4)) u_layers (
+    .clk_i          (clk_i),
+    .write_enable_i (write_i),
+    .write_address_i(write_layer_i),
+    .write_data_i   (write_data_i),
+    .read_address_i ({part_a_layer_i, visit_layer_i, gates_layer_i, commit_layer_i}),
+    .read_data_o    ({part_a_o, visit_o, gates_o, commit_o})
+  );
 endmodule
 
 `default_nettype wire

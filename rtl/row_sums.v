@@ -74,19 +74,23 @@ module row_sums #(
   wire [4:0]            complete_data;
   assign {index, gate, hi_plane, fresh, complete, complete_data} = product_tag_q;
 
-  (* ram_style = "distributed" *)
-  reg [43:0] sums_q [0:4*Window-1];
-
+  wire signed [43:0] old_sum;
   wire signed [43:0] product = {{2{product_q[AccumulatorWidth+16]}}, product_q};
-  wire signed [43:0] sum     = (fresh ? 44'sd0 : $signed(sums_q[{index, gate}])) + (hi_plane ? product <<< HiShift : product);
+  wire signed [43:0] sum     = (fresh ? 44'sd0 : old_sum) + (hi_plane ? product <<< HiShift : product);
 
-  always @(posedge clk_i) if (product_valid_q) sums_q[{index, gate}] <= sum;
+  register_file #(.Width(44), .Depth(4*Window), .Reads(2)) u_sums (
+    .clk_i          (clk_i),
+    .write_enable_i (product_valid_q),
+    .write_address_i({index, gate}),
+    .write_data_i   (sum),
+    .read_address_i ({read_index_i, read_gate_i, index, gate}),
+    .read_data_o    ({read_sum_o, old_sum})
+  );
 
   assign write_o          = product_valid_q;
   assign complete_o       = product_valid_q && complete;
   assign complete_index_o = index;
   assign complete_data_o  = complete_data;
-  assign read_sum_o       = sums_q[{read_index_i, read_gate_i}];
 endmodule
 
 `default_nettype wire

@@ -29,8 +29,6 @@ module window #(
   input  wire [IndexWidth-1:0] finish_index_i,
   output wire [EntryWidth-1:0] finish_entry_o
 );
-  (* ram_style = "distributed" *)
-  reg [EntryWidth-1:0] entries_q [0:Window-1];
   reg [Window-1:0]     done_q, last_q;
   reg [IndexWidth-1:0] head_q, tail_q;
   reg [IndexWidth:0]   count_q;
@@ -41,13 +39,18 @@ module window #(
   assign full_o         = count_q[IndexWidth];
   assign count_o        = count_q;
   assign retired_o      = retire && last_q[tail_q];
-  assign part_b_entry_o = entries_q[part_b_index_i];
-  assign refine_entry_o = entries_q[refine_index_i];
-  assign finish_entry_o = entries_q[finish_index_i];
+
+  register_file #(.Width(EntryWidth), .Depth(Window), .Reads(3)) u_entries (
+    .clk_i          (clk_i),
+    .write_enable_i (allocate_i),
+    .write_address_i(head_q),
+    .write_data_i   (entry_i),
+    .read_address_i ({part_b_index_i, refine_index_i, finish_index_i}),
+    .read_data_o    ({part_b_entry_o, refine_entry_o, finish_entry_o})
+  );
 
   always @(posedge clk_i) begin
     if (allocate_i) begin
-      entries_q[head_q] <= entry_i;
       last_q[head_q]    <= entry_i[EntryWidth-1];
       done_q[head_q]    <= 1'b0;
     end
