@@ -1,7 +1,7 @@
 """Cell area of a tile, module by module, for the dynamic and the plain build: `make area`.
 
-Yosys maps the tile onto the OSU 0.18 um standard cells, its hierarchy kept. Memories (`ram`) are black boxes and are
-counted in bits. abc gets a short script of its own, as its default ones do not come to an end on multiplier trees.
+Yosys maps the tile onto the OSU 0.18 um standard cells, its hierarchy kept. Memories (`ram`, `register_file`) are black
+boxes and are counted in bits. abc gets a short script of its own, as its default ones do not come to an end on multiplier trees.
 """
 
 import json
@@ -23,6 +23,8 @@ BUILDS = {
     "plain": "-chparam DynamicPrecision 0 -chparam WeightDepth 32768 -chparam ActivationDepth 512",
 }
 
+MEMORIES = ("ram", "register_file")
+
 SCRIPT = """
 read_verilog -DSYNTHESIS -I{rtl} {rtl}/*.v
 hierarchy -check -top lstm_accelerator {parameters}
@@ -30,7 +32,7 @@ proc
 check -assert
 design -reset
 read_verilog -DSYNTHESIS -I{rtl} {rtl}/*.v
-blackbox ram
+blackbox ram register_file
 hierarchy -check -top tile {parameters}
 synth -noabc -top tile -run begin:fine
 maccmap
@@ -68,7 +70,7 @@ def count(netlist: dict, areas: dict[str, float], top: str = "tile") -> tuple[Co
         name = module["attributes"].get("hdlname", kind)  # the name that a module had before its parameters were set
         instances[name] += 1
         for cell in module["cells"].values():
-            if cell["type"] == "ram":
+            if cell["type"] in MEMORIES:
                 bits += int(cell["parameters"]["Width"], 2) * int(cell["parameters"]["Depth"], 2)
             elif cell["type"] in areas:
                 area[name] += areas[cell["type"]]
