@@ -1,0 +1,77 @@
+// The one write port of the activation memories, the same for every tile. By priority: a committed h (one byte), a loaded
+// word, a granule of x. Commits and loads cannot wait; loads come only while no run is under way.
+// Latency: on the bus one cycle after the transfer, visible to a read one cycle later.
+`default_nettype none
+
+module activation_writer #(
+  parameter DotLanes        = 32,
+  parameter ActivationDepth = 256,
+  parameter OffsetWidth     = $clog2(ActivationDepth),           // derived, not to be set
+  parameter GranuleBytes    = DotLanes < 16 ? DotLanes : 16      // derived, not to be set
+) (
+  input  wire                      clk_i,
+  input  wire                      rst_ni,
+
+  input  wire                      commit_valid_i,
+  input  wire                      commit_bank_i,
+  input  wire [9:0]                commit_position_i,
+  input  wire [7:0]                commit_h_i,
+  input  wire [OffsetWidth-1:0]    h_address_i,        // of the layer of the commit
+
+  input  wire                      load_valid_i,
+  input  wire [OffsetWidth:0]      load_address_i,
+  input  wire [8*DotLanes-1:0]     load_data_i,
+
+  input  wire                      x_valid_i,
+  output wire                      x_ready_o,
+  input  wire [OffsetWidth:0]      x_address_i,
+  input  wire [1:0]                x_granule_i,        // which granule of the word
+  input  wire [8*GranuleBytes-1:0] x_data_i,
+
+  output wire                      act_we_o,
+  output wire [OffsetWidth:0]      act_address_o,
+  output wire [DotLanes-1:0]       act_be_o,
+  output wire [8*DotLanes-1:0]     act_data_o
+);
+
+  localparam LaneBits = $clog2(DotLanes);
+  localparam [DotLanes-1:0] GranuleMask = {DotLanes{1'b1}} >> (DotLanes - GranuleBytes);
+
+  reg                  act_we_q;
+  reg [OffsetWidth:0]  act_address_q;
+  reg [DotLanes-1:0]   act_be_q;
+  reg [8*DotLanes-1:0] act_data_q;
+
+  assign act_we_o      = act_we_q;
+  assign act_address_o = act_address_q;
+  assign act_be_o      = act_be_q;
+  assign act_data_o    = act_data_q;
+
+  assign x_ready_o = ~commit_valid_i & ~load_valid_i;
+
+  // The word of a position; the memory holds every layer, so the sum fits OffsetWidth bits.
+  wire [9:0]             unused_high;
+  wire [OffsetWidth-1:0] commit_word;
+  assign {unused_high, commit_word} = {{OffsetWidth{1'b0}}, commit_position_i} >> LaneBits;
+
+  always @(posedge clk_i)
+    if (commit_valid_i) begin
+      act_address_q <= {commit_bank_i, h_address_i + commit_word};
+      act_be_q      <= {{DotLanes-1{1'b0}}, 1'b1} << commit_position_i[LaneBits-1:0];
+      act_data_q    <= {DotLanes{commit_h_i}};
+    end else if (load_valid_i) begin
+      act_address_q <= load_address_i;
+      act_be_q      <= {DotLanes{1'b1}};
+      act_data_q    <= load_data_i;
+    end else if (x_valid_i) begin
+      act_address_q <= x_address_i;
+      act_be_q      <= GranuleMask << (GranuleBytes * x_granule_i);
+      act_data_q    <= {DotLanes/GranuleBytes{x_data_i}};
+    end
+
+  always @(posedge clk_i)
+    act_we_q <= rst_ni & (commit_valid_i | load_valid_i | x_valid_i);
+
+endmodule
+
+`default_nettype wire

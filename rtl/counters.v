@@ -1,0 +1,78 @@
+// The counters of docs/registers.md but for the rows: 64 bits each, live values and the values of the last snapshot.
+//
+// Increments are sums over the tiles, at most Tiles, packed in fields of 5 bits that cannot overflow with 16 tiles; they are registered first.
+// Latency of a read: one cycle.
+`default_nettype none
+
+module counters #(
+  parameter Tiles = 4
+) (
+  input  wire               clk_i,
+  input  wire               rst_ni,
+  input  wire               busy_i,           // count
+  input  wire [4*Tiles-1:0] class_i,
+  input  wire [5*Tiles-1:0] event_i,
+  input  wire               activation_write_i,
+  input  wire               step_done_i,
+  input  wire               snapshot_i,
+  input  wire               clear_i,
+  input  wire               read_enable_i,
+  input  wire [4:0]         read_index_i,
+  output wire [63:0]        read_data_o
+);
+  localparam Counters = 17;
+  localparam Classes  = 9;
+
+  reg                 active_q, activation_write_q, step_done_q;
+  reg [5*Classes-1:0] class_sum, class_sum_q;
+  reg [24:0]          event_sum, event_sum_q;
+  reg [63:0]          live_q     [0:Counters-1];
+  reg [63:0]          snapshot_q [0:Counters-1];
+  reg [63:0]          read_data_q;
+
+  assign read_data_o = read_data_q;
+
+  integer tile, kind;
+  always @* begin
+    class_sum = 0;
+    event_sum = 0;
+    if (busy_i)
+      for (tile = 0; tile < Tiles; tile = tile + 1) begin
+        class_sum = class_sum + ({{5*Classes-1{1'b0}}, 1'b1} << (5 * class_i[4*tile +: 4]));
+        for (kind = 0; kind < 5; kind = kind + 1)
+          event_sum[5*kind +: 5] = event_sum[5*kind +: 5] + {4'b0, event_i[5*tile + kind]};
+      end
+  end
+
+  always @(posedge clk_i) begin
+    active_q           <= rst_ni & busy_i;
+    class_sum_q        <= class_sum;
+    event_sum_q        <= event_sum;
+    activation_write_q <= activation_write_i & busy_i;
+    step_done_q        <= step_done_i & busy_i;
+  end
+
+  // In the order of their numbers, from the low end.
+  wire [5*Counters-1:0] increments = {4'b0, step_done_q, event_sum_q, 4'b0, activation_write_q, class_sum_q, 4'b0, active_q};
+
+  integer counter;
+  always @(posedge clk_i)
+    if (!rst_ni)
+      for (counter = 0; counter < Counters; counter = counter + 1) begin
+        live_q[counter]     <= 0;
+        snapshot_q[counter] <= 0;
+      end
+    else begin
+      if (snapshot_i)
+        for (counter = 0; counter < Counters; counter = counter + 1)
+          snapshot_q[counter] <= live_q[counter];
+      if (active_q || clear_i)
+        for (counter = 0; counter < Counters; counter = counter + 1)
+          live_q[counter] <= (clear_i ? 64'd0 : live_q[counter]) + {59'd0, increments[5*counter +: 5]};
+    end
+
+  always @(posedge clk_i)
+    if (read_enable_i) read_data_q <= snapshot_q[read_index_i];
+endmodule
+
+`default_nettype wire

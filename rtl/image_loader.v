@@ -1,0 +1,163 @@
+// Image stream to loads: packets of a header and of words in beats of 128 bits (docs/registers.md), to one load bus.
+//
+//   Header --(good, words to come)--> Payload --(last beat)--> Header
+//     +------(refused)-------------> Discard --(last beat)--> Header
+//
+// load_valid_o holds a bit a tile for the memories of tiles; words of activations go to all tiles by another way, at activation_valid_o.
+// Rate: a beat a cycle. Latency: a word is on the bus one cycle after its last beat, for one cycle; nothing holds it up.
+`default_nettype none
+
+module image_loader #(
+  parameter Tiles            = 4,
+  parameter DotLanes         = 32,
+  parameter DynamicPrecision = 1,
+  parameter WeightDepth      = 16384,
+  parameter UnitDepth        = 512,
+  parameter ActivationDepth  = 256,
+  parameter LoadWidth        = 8 * DotLanes > 256 ? 8 * DotLanes : 256  // derived, not to be set
+) (
+  input  wire                 clk_i,
+  input  wire                 rst_ni,
+  input  wire                 clear_i,            // discards the rest of a packet
+  input  wire [127:0]         s_image_tdata_i,
+  input  wire                 s_image_tvalid_i,
+  output wire                 s_image_tready_o,
+  input  wire                 s_image_tlast_i,
+  output wire [Tiles-1:0]     load_valid_o,
+  output wire                 activation_valid_o,
+  output wire [3:0]           load_target_o,
+  output wire [19:0]          load_address_o,
+  output wire [LoadWidth-1:0] load_data_o,
+  input  wire                 busy_i,             // a run is under way: nothing is loaded
+  output wire                 loading_o,          // inside a packet
+  output reg                  busy_error_o,       // pulses
+  output reg                  target_error_o,
+  output reg                  length_error_o,
+  output wire                 descriptor_error_o
+);
+  localparam [1:0] Header = 2'd0, Payload = 2'd1, Discard = 2'd2;
+  localparam [7:0] HiWeights = 8'd0, LoWeights = 8'd1, Scales = 8'd2, Constants = 8'd3, Cells = 8'd4, Activations = 8'd5, Descriptors = 8'd6;
+  localparam        WeightBits      = DynamicPrecision != 0 ? 4 : 8;
+  localparam [31:0] WeightBeats     = (DotLanes * WeightBits + 127) / 128;
+  localparam [31:0] ActivationBeats = (DotLanes * 8 + 127) / 128;
+
+  // Header fields.
+  wire [7:0]  target  = s_image_tdata_i[7:0];
+  wire [7:0]  tile    = s_image_tdata_i[15:8];
+  wire [31:0] address = s_image_tdata_i[63:32];
+  wire [31:0] words   = s_image_tdata_i[95:64];
+
+  reg [31:0] depth;                               // 0: no such target in this build
+  always @*
+    case (target)
+      HiWeights:         depth = WeightDepth;
+      LoWeights:         depth = DynamicPrecision != 0 ? WeightDepth : 0;
+      Scales, Constants: depth = 4 * UnitDepth;
+      Cells:             depth = UnitDepth;
+      Activations:       depth = 2 * ActivationDepth;
+      Descriptors:       depth = 8;
+      default:           depth = 0;
+    endcase
+
+  wire all_tiles   = tile == 8'd255;
+  wire header_good = depth != 0 && {1'b0, address} + {1'b0, words} <= {1'b0, depth} && (all_tiles || {24'b0, tile} < Tiles)
+                     && s_image_tdata_i[31:16] == 0 && s_image_tdata_i[127:96] == 0;
+
+  reg [1:0]           state_q, state_d;
+  reg [3:0]           target_q, word_target_q;
+  reg [Tiles-1:0]     tiles_q, word_tiles_q;
+  reg [19:0]          address_q, word_address_q;
+  reg [31:0]          words_q;                    // still to come
+  reg [2:0]           beat_q;                     // of the current word
+  reg                 word_valid_q;
+  reg [LoadWidth-1:0] word_q;
+
+  wire [2:0] beats     = target_q[3:1] == 0 ? WeightBeats[2:0] : target_q == Activations[3:0] ? ActivationBeats[2:0] : target_q == Descriptors[3:0] ? 3'd2 : 3'd1;
+  wire       accept    = s_image_tvalid_i & s_image_tready_o;
+  wire       last      = s_image_tlast_i;
+  wire       word_done = state_q == Payload & accept & beat_q + 3'd1 == beats;
+  wire       complete  = word_done & words_q == 1;
+
+  assign s_image_tready_o = state_q != Header | ~clear_i;
+  assign loading_o        = state_q != Header;
+
+  always @* begin
+    state_d        = state_q;
+    busy_error_o   = 1'b0;
+    target_error_o = 1'b0;
+    length_error_o = 1'b0;
+    if (accept)
+      case (state_q)
+        Header: begin
+          busy_error_o   = busy_i;
+          target_error_o = ~busy_i & ~header_good;
+          length_error_o = ~busy_i & header_good & last != (words == 0);
+          if (!last) state_d = busy_i | ~header_good | words == 0 ? Discard : Payload;
+        end
+        Payload: begin
+          length_error_o = ~clear_i & last != complete;
+          if (last) state_d = Header;
+          else if (complete) state_d = Discard;
+        end
+        default:
+          if (last) state_d = Header;
+      endcase
+    if (clear_i && state_d == Payload) state_d = Discard;
+  end
+
+  always @(posedge clk_i)
+    if (accept && state_q == Header) begin
+      target_q  <= target[3:0];
+      tiles_q   <= all_tiles ? {Tiles{1'b1}} : {{Tiles-1{1'b0}}, 1'b1} << tile[3:0];
+      address_q <= address[19:0];
+      words_q   <= words;
+      beat_q    <= 0;
+    end else if (accept) begin
+      beat_q <= word_done ? 3'd0 : beat_q + 3'd1;
+      if (word_done) begin
+        address_q <= address_q + 20'd1;
+        words_q   <= words_q - 1;
+      end
+    end
+
+  always @(posedge clk_i) begin
+    if (accept && state_q == Payload)
+      word_q[128*beat_q +: 128] <= s_image_tdata_i;
+    if (word_done) begin
+      word_target_q  <= target_q;
+      word_tiles_q   <= tiles_q;
+      word_address_q <= address_q;
+    end
+  end
+
+  always @(posedge clk_i)
+    if (!rst_ni) begin
+      state_q      <= Header;
+      word_valid_q <= 1'b0;
+    end else begin
+      state_q      <= state_d;
+      word_valid_q <= word_done;
+    end
+
+  wire is_descriptor = word_target_q == Descriptors[3:0];
+  wire is_activation = word_target_q == Activations[3:0];
+  wire descriptor_good;
+  descriptor_check #(
+    .Tiles(Tiles), .DotLanes(DotLanes), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
+  ) u_descriptor_check (
+    .check_i      (word_valid_q & is_descriptor),
+    .descriptor_i (word_q[255:0]),
+    .layer_i      (word_address_q[2:0]),
+    .tiles_i      (word_tiles_q),
+    .good_o       (descriptor_good)
+  );
+
+  assign load_valid_o       = word_valid_q & ~is_activation & (~is_descriptor | descriptor_good) ? word_tiles_q : {Tiles{1'b0}};
+  assign activation_valid_o = word_valid_q & is_activation;
+  assign load_target_o      = word_target_q;
+  assign load_address_o     = word_address_q;
+  assign load_data_o        = word_q;
+  assign descriptor_error_o = word_valid_q & is_descriptor & ~descriptor_good;
+endmodule
+
+`default_nettype wire

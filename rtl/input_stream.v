@@ -1,0 +1,169 @@
+// x stream to the activation memories: takes the packet of step t, up to two steps ahead of layer 0, and writes it to bank t mod 2.
+//
+// A beat is written in granules of min(16, DotLanes) bytes, one a cycle; with DotLanes >= 16 a beat comes in every cycle. A packet of the
+// wrong length halts the stream until clear_i: its step is not announced. clear_i also discards the rest of a packet that has begun.
+// x_loaded_o pulses when the last granule of a step is in the memories, two cycles after it left here.
+`default_nettype none
+
+module input_stream #(
+  parameter DotLanes        = 32,
+  parameter ActivationDepth = 256,
+  parameter OffsetWidth     = $clog2(ActivationDepth),      // this and below: derived, not to be set
+  parameter GranuleBytes    = DotLanes < 16 ? DotLanes : 16
+) (
+  input  wire                      clk_i,
+  input  wire                      rst_ni,
+  input  wire                      clear_i,
+  input  wire [127:0]              s_x_tdata_i,
+  input  wire                      s_x_tvalid_i,
+  output wire                      s_x_tready_o,
+  input  wire                      s_x_tlast_i,
+  input  wire                      s_x_tuser_i,
+  output wire                      x_valid_o,               // to the activation bus
+  input  wire                      x_ready_i,
+  output wire [OffsetWidth:0]      x_address_o,
+  output wire [1:0]                x_granule_o,
+  output wire [8*GranuleBytes-1:0] x_data_o,
+  input  wire                      start_i,                 // a run of sequences_i sequences
+  input  wire [31:0]               sequences_i,
+  input  wire                      stateful_i,
+  input  wire [9:0]                x_words_i,
+  input  wire                      x_limbs_i,
+  input  wire [OffsetWidth-1:0]    x_address_i,
+  input  wire                      first_layer_done_i,      // layer 0 of one more step is complete
+  input  wire                      step_done_i,             // one more step is complete
+  output wire                      x_loaded_o,
+  output wire [3:0]                step_first_o,            // bit t mod 4: step t starts from zero state
+  output wire [3:0]                step_last_o,             // bit t mod 4: step t is the last of its sequence
+  output wire                      bank_o,                  // of the next step
+  output wire                      finished_o,              // all sequences came in, and their steps are complete
+  output wire                      halted_o,
+  output wire                      short_error_o,           // pulses
+  output wire                      long_error_o
+);
+  localparam       Slices       = 16 / GranuleBytes;        // granules of a beat
+  localparam       WordGranules = DotLanes / GranuleBytes;  // granules of a word
+  localparam       GranuleBits  = $clog2(WordGranules);
+  localparam       AddressWidth = OffsetWidth + 2;          // of a granule: {offset, granule of the word}, spare bits on top
+  localparam [31:0] BeatGranules = Slices, GranuleMask = WordGranules - 1;
+
+  // Packets as they come in.
+  reg         in_packet_q, discard_q, active_q, halted_q, first_q;
+  reg  [1:0]  step_q, ahead_q, in_flight_q;                 // ahead_q: steps whose layer 0 is not complete; in_flight_q: not complete at all
+  reg  [3:0]  step_first_q, step_last_q;
+  reg  [31:0] sequences_q;
+  reg  [10:0] left_q;                                       // granules of the packet still to come
+
+  // The granule that goes to the bus next, and those behind it in its beat.
+  reg                    valid_q, closing_q, written_q, loaded_q, bank_q;
+  reg [127:0]            beat_q;
+  reg [10:0]             slices_q;
+  reg [AddressWidth-1:0] address_q;
+
+  wire [10:0] x_words  = x_limbs_i ? {x_words_i, 1'b0} : {1'b0, x_words_i};
+  wire [10:0] left     = in_packet_q ? left_q : x_words << GranuleBits;
+  wire        closing    = left <= BeatGranules[10:0];
+  wire [10:0] slices   = closing ? left : BeatGranules[10:0];
+
+  wire        sent     = valid_q & x_ready_i;
+  wire        free     = ~valid_q | (sent & slices_q == 1);
+  wire        accept   = s_x_tvalid_i & s_x_tready_o;
+  wire        take     = accept & ~discard_q;
+  wire        good     = take & closing == s_x_tlast_i;
+  wire        complete = take & closing & s_x_tlast_i;
+  wire        open     = accept ? ~s_x_tlast_i : in_packet_q;
+  wire        finish   = complete & s_x_tuser_i & sequences_q == 1;
+
+  assign s_x_tready_o  = discard_q | (active_q & free & (in_packet_q | ~ahead_q[1]));
+  assign short_error_o = take & s_x_tlast_i & ~closing & ~clear_i;
+  assign long_error_o  = take & ~s_x_tlast_i & closing & ~clear_i;
+  assign halted_o      = halted_q;
+  assign finished_o    = ~active_q & ~halted_q & in_flight_q == 0;
+  assign step_first_o  = step_first_q;
+  assign step_last_o   = step_last_q;
+  assign bank_o        = step_q[0];
+
+  always @(posedge clk_i)
+    if (!rst_ni) begin
+      in_packet_q <= 1'b0;
+      discard_q   <= 1'b0;
+    end else begin
+      in_packet_q <= open;
+      discard_q   <= open & (clear_i | discard_q | long_error_o);
+    end
+
+  always @(posedge clk_i)
+    if (!rst_ni || clear_i) begin
+      active_q     <= 1'b0;
+      halted_q     <= 1'b0;
+      step_q       <= 2'd0;
+      ahead_q      <= 2'd0;
+      in_flight_q  <= 2'd0;
+      step_first_q <= 4'd0;
+      step_last_q  <= 4'd0;
+    end else begin
+      if (start_i) active_q <= 1'b1;
+      else if (finish | short_error_o | long_error_o) active_q <= 1'b0;
+      if (short_error_o | long_error_o) halted_q <= 1'b1;
+      step_q      <= step_q + {1'b0, complete};
+      ahead_q     <= ahead_q + {1'b0, complete} - {1'b0, first_layer_done_i};
+      in_flight_q <= in_flight_q + {1'b0, complete} - {1'b0, step_done_i};
+      if (complete) begin
+        step_first_q[step_q] <= first_q & ~stateful_i;
+        step_last_q[step_q]  <= s_x_tuser_i;
+      end
+    end
+
+  always @(posedge clk_i) begin
+    if (start_i) begin
+      sequences_q <= sequences_i;
+      first_q     <= 1'b1;
+    end
+    if (take) left_q <= left - slices;
+    if (complete) begin
+      first_q     <= s_x_tuser_i;
+      sequences_q <= sequences_q - {31'b0, s_x_tuser_i};
+    end
+  end
+
+  // Granules as they go out.
+  wire [1:0]             unused_high;
+  wire [OffsetWidth-1:0] offset;
+  assign {unused_high, offset} = address_q >> GranuleBits;
+
+  assign x_valid_o   = valid_q;
+  assign x_address_o = {bank_q, offset};
+  assign x_granule_o = address_q[1:0] & GranuleMask[1:0];
+  assign x_data_o    = beat_q[8*GranuleBytes-1:0];
+  assign x_loaded_o  = loaded_q;
+
+  always @(posedge clk_i) begin
+    if (sent) begin
+      beat_q    <= beat_q >> (8 * (GranuleBytes % 16));
+      slices_q  <= slices_q - 1'b1;
+      address_q <= address_q + 1'b1;
+    end
+    if (good) begin
+      beat_q   <= s_x_tdata_i;
+      slices_q <= slices;
+      closing_q  <= closing;
+      if (!in_packet_q) begin
+        address_q <= {2'b0, x_address_i} << GranuleBits;
+        bank_q    <= step_q[0];
+      end
+    end
+  end
+
+  always @(posedge clk_i)
+    if (!rst_ni || clear_i) begin
+      valid_q   <= 1'b0;
+      written_q <= 1'b0;
+      loaded_q  <= 1'b0;
+    end else begin
+      valid_q   <= good | ~free;
+      written_q <= sent & slices_q == 1 & closing_q;
+      loaded_q  <= written_q;
+    end
+endmodule
+
+`default_nettype wire

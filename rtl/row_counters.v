@@ -1,0 +1,103 @@
+// Rows by layer: units committed, and rows of gates i, f, g, o that were refined; 64 bits each, live and as of the last snapshot.
+//
+// The live values lie in a memory of a word a layer, which a commit reads in its cycle and writes in the next; a commit to the same layer right
+// behind takes the word over. Snapshot and clear walk through the layers with commits held back (busy_o); reset clears both memories.
+// Latency of a read: one cycle.
+`default_nettype none
+
+module row_counters (
+  input  wire        clk_i,
+  input  wire        rst_ni,
+  input  wire        commit_valid_i,
+  input  wire [2:0]  commit_layer_i,
+  input  wire [3:0]  commit_mask_i,
+  input  wire        snapshot_i,       // pulses, ignored while busy_o
+  input  wire        clear_i,
+  input  wire        read_enable_i,
+  input  wire [2:0]  read_layer_i,
+  input  wire [2:0]  read_index_i,     // 0 units, 1..4 gates
+  output wire [63:0] read_data_o,
+  output wire        busy_o
+);
+  localparam Width = 5 * 64;
+  localparam [3:0] Wait = 4'd15, Last = 4'd8;  // of the walk: let the last commit through; the cycle of the last write
+
+  reg             valid_q, forward_q;
+  reg [2:0]       layer_q, read_index_q;
+  reg [3:0]       mask_q;
+  reg [Width-1:0] written_q, sum;
+
+  reg             busy_q, snapshot_q, clear_q, reset_q;
+  reg [3:0]       walk_q;
+  wire            walk_read  = busy_q & walk_q < Last;
+  wire            walk_write = busy_q & walk_q >= 1 & walk_q <= Last;
+  wire [2:0]      walk_layer = walk_q[2:0] - 3'd1;
+
+  wire [Width-1:0] live, snapshot;
+  ram #(.Width(Width), .Depth(8)) u_live (
+    .clk_i           (clk_i),
+    .write_enable_i  (valid_q | (walk_write & clear_q)),
+    .write_address_i (valid_q ? layer_q : walk_layer),
+    .write_data_i    (sum),
+    .read_enable_i   (commit_valid_i | walk_read),
+    .read_address_i  (busy_q ? walk_q[2:0] : commit_layer_i),
+    .read_data_o     (live)
+  );
+  ram #(.Width(Width), .Depth(8)) u_snapshot (
+    .clk_i           (clk_i),
+    .write_enable_i  (walk_write & snapshot_q),
+    .write_address_i (walk_layer),
+    .write_data_i    (reset_q ? {Width{1'b0}} : live),
+    .read_enable_i   (read_enable_i),
+    .read_address_i  (read_layer_i),
+    .read_data_o     (snapshot)
+  );
+
+  assign busy_o      = busy_q;
+  assign read_data_o = snapshot[64*read_index_q +: 64];
+
+  integer counter;
+  always @* begin
+    sum = 0;
+    if (valid_q) begin
+      sum = forward_q ? written_q : live;
+      sum[63:0] = sum[63:0] + 64'd1;
+      for (counter = 1; counter < 5; counter = counter + 1)
+        sum[64*counter +: 64] = sum[64*counter +: 64] + {63'd0, mask_q[counter-1]};
+    end
+  end
+
+  always @(posedge clk_i) begin
+    if (commit_valid_i) begin
+      layer_q   <= commit_layer_i;
+      mask_q    <= commit_mask_i;
+      forward_q <= valid_q & layer_q == commit_layer_i;
+    end
+    if (valid_q) written_q <= sum;
+    if (read_enable_i) read_index_q <= read_index_i;
+  end
+
+  always @(posedge clk_i)
+    if (!rst_ni) begin
+      valid_q    <= 1'b0;
+      busy_q     <= 1'b1;
+      snapshot_q <= 1'b1;
+      clear_q    <= 1'b1;
+      reset_q    <= 1'b1;
+      walk_q     <= Wait;
+    end else begin
+      valid_q <= commit_valid_i;
+      if (busy_q) begin
+        walk_q <= walk_q + 4'd1;
+        busy_q <= walk_q != Last;
+      end else begin
+        busy_q     <= snapshot_i | clear_i;
+        snapshot_q <= snapshot_i;
+        clear_q    <= clear_i;
+        reset_q    <= 1'b0;
+        walk_q     <= Wait;
+      end
+    end
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,141 @@
+// The tiles, the arbiter of their commits, and the count of the layer-steps that all of them have completed. Wiring only.
+`default_nettype none
+
+module tile_array #(
+  parameter Tiles            = 4,
+  parameter Lanes            = 32,
+  parameter DynamicPrecision = 1,
+  parameter Window           = 8,
+  parameter WeightDepth      = 16384,
+  parameter UnitDepth        = 512,
+  parameter ActivationDepth  = 256,
+  parameter DotLanes         = DynamicPrecision != 0 ? Lanes : Lanes / 2, // this and below: derived, not to be set
+  parameter LoadWidth        = 8 * DotLanes > 256 ? 8 * DotLanes : 256,
+  parameter ReadWidth        = 8 * DotLanes > 32 ? 8 * DotLanes : 32,
+  parameter OffsetWidth      = $clog2(ActivationDepth)
+) (
+  input  wire                       clk_i,
+  input  wire                       rst_ni,
+  input  wire [Tiles-1:0]           load_valid_i,
+  input  wire [3:0]                 load_target_i,
+  input  wire [19:0]                load_address_i,
+  input  wire [LoadWidth-1:0]       load_data_i,
+  input  wire                       act_we_i,
+  input  wire [OffsetWidth:0]       act_address_i,
+  input  wire [DotLanes-1:0]        act_be_i,
+  input  wire [8*DotLanes-1:0]      act_data_i,
+  output wire                       commit_valid_o,
+  output wire [2:0]                 commit_layer_o,
+  output wire [9:0]                 commit_position_o,
+  output wire [7:0]                 commit_h_o,
+  output wire [3:0]                 commit_mask_o,
+  output wire                       commit_bank_o,
+  input  wire                       commit_stall_i,
+  input  wire                       start_i,
+  input  wire                       clear_i,
+  input  wire                       trace_enable_i,
+  input  wire                       override_i,
+  input  wire [1:0]                 override_policy_i,
+  input  wire [3:0]                 layers_i,
+  input  wire                       x_loaded_i,
+  input  wire [3:0]                 step_first_i,
+  input  wire                       output_freed_i,
+  input  wire                       trace_freed_i,
+  output wire                       first_layer_done_o,
+  output wire                       step_done_o,
+  output wire [1:0]                 step_o,
+  input  wire [Tiles-1:0]           state_read_i,
+  input  wire                       state_kind_i,
+  input  wire [15:0]                state_address_i,
+  output wire [ReadWidth*Tiles-1:0] state_data_o,
+  output wire [4*Tiles-1:0]         class_o,
+  output wire [5*Tiles-1:0]         event_o
+);
+
+  wire layer_done;
+  wire [Tiles-1:0] tile_done, commit_valid, commit_ready, commit_bank;
+  wire [3*Tiles-1:0] commit_layer;
+  wire [10*Tiles-1:0] commit_position;
+  wire [8*Tiles-1:0] commit_h;
+  wire [4*Tiles-1:0] commit_mask;
+
+  genvar k;
+  generate
+    for (k = 0; k < Tiles; k = k + 1) begin : gen_tiles
+      tile #(
+        .Tiles(Tiles), .TileId(k), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .Window(Window), .WeightDepth(WeightDepth),
+        .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
+      ) u_tile (
+        .clk_i             (clk_i),
+        .rst_ni            (rst_ni),
+        .load_valid_i      (load_valid_i[k]),
+        .load_target_i     (load_target_i),
+        .load_address_i    (load_address_i),
+        .load_data_i       (load_data_i),
+        .act_we_i          (act_we_i),
+        .act_address_i     (act_address_i),
+        .act_be_i          (act_be_i),
+        .act_data_i        (act_data_i),
+        .commit_valid_o    (commit_valid[k]),
+        .commit_ready_i    (commit_ready[k]),
+        .commit_layer_o    (commit_layer[3*k +: 3]),
+        .commit_position_o (commit_position[10*k +: 10]),
+        .commit_h_o        (commit_h[8*k +: 8]),
+        .commit_mask_o     (commit_mask[4*k +: 4]),
+        .commit_bank_o     (commit_bank[k]),
+        .start_i           (start_i),
+        .clear_i           (clear_i),
+        .layers_i          (layers_i),
+        .override_i        (override_i),
+        .override_policy_i (override_policy_i),
+        .trace_enable_i    (trace_enable_i),
+        .x_loaded_i        (x_loaded_i),
+        .step_first_i      (step_first_i),
+        .layer_done_i      (layer_done),
+        .output_freed_i    (output_freed_i),
+        .trace_freed_i     (trace_freed_i),
+        .tile_done_o       (tile_done[k]),
+        .read_enable_i     (state_read_i[k]),
+        .read_kind_i       (state_kind_i),
+        .read_address_i    (state_address_i),
+        .read_data_o       (state_data_o[ReadWidth*k +: ReadWidth]),
+        .class_o           (class_o[4*k +: 4]),
+        .event_o           (event_o[5*k +: 5])
+      );
+    end
+  endgenerate
+
+  commit_arbiter #(.Tiles(Tiles)) u_commit_arbiter (
+    .clk_i             (clk_i),
+    .rst_ni            (rst_ni),
+    .clear_i           (clear_i),
+    .commit_valid_i    (commit_valid),
+    .commit_ready_o    (commit_ready),
+    .commit_layer_i    (commit_layer),
+    .commit_position_i (commit_position),
+    .commit_h_i        (commit_h),
+    .commit_mask_i     (commit_mask),
+    .commit_bank_i     (commit_bank),
+    .commit_valid_o    (commit_valid_o),
+    .commit_layer_o    (commit_layer_o),
+    .commit_position_o (commit_position_o),
+    .commit_h_o        (commit_h_o),
+    .commit_mask_o     (commit_mask_o),
+    .commit_bank_o     (commit_bank_o),
+    .stall_i           (commit_stall_i)
+  );
+
+  step_tracker #(.Tiles(Tiles)) u_step_tracker (
+    .clk_i              (clk_i),
+    .rst_ni             (rst_ni),
+    .clear_i            (clear_i),
+    .tile_done_i        (tile_done),
+    .layers_i           (layers_i),
+    .layer_done_o       (layer_done),
+    .first_layer_done_o (first_layer_done_o),
+    .step_done_o        (step_done_o),
+    .step_o             (step_o)
+  );
+endmodule
+
+`default_nettype wire
