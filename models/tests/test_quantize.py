@@ -1,0 +1,249 @@
+"""Quantization against torch.nn.LSTM in float, calibration, and refusals."""
+
+import copy
+import random
+
+import pytest
+import torch
+from torch import nn
+
+from models.layer import split_planes
+from models.policies import Policy, theta_alignment
+from models.quantize import quantize
+
+LENGTHS = (25, 7, 40, 1, 33)
+# Largest |h - float h| of STATIC_HIGH over inputs of the calibration's range, and its root mean square. Rounding h alone errs by
+# 2^-8 = 0.0039 and 2^-8 / sqrt(3) = 0.0023; weights and inputs of 8 bits and the recurrence add the rest (measured: 0.0108, 0.0028).
+MAX_ERROR, RMS_ERROR = 0.015, 0.004
+
+
+def samples(lstm, seed=0, lengths=LENGTHS, scale=1.0):
+    """Bounded inputs, so that no input exceeds the calibration."""
+    generator = torch.Generator().manual_seed(seed)
+    return [scale * (2 * torch.rand(length, lstm.input_size, generator=generator) - 1) for length in lengths]
+
+
+def network(inputs=20, units=24, seed=0, gain=1.0, **options):
+    torch.manual_seed(seed)
+    lstm = nn.LSTM(inputs, units, **options).eval()
+    with torch.no_grad():
+        for parameter in lstm.parameters():
+            parameter *= gain
+    return lstm
+
+
+def float_h(lstm, sample):
+    with torch.no_grad():
+        return lstm(sample.unsqueeze(0 if lstm.batch_first else 1))[0].squeeze(0 if lstm.batch_first else 1)
+
+
+def errors(lstm, q, inputs, policy):
+    """h less that of the float network, of all samples."""
+    runs = [(q.run(q.quantize_input(sample).unsqueeze(0), policy), sample) for sample in inputs]
+    return torch.cat([run.h[0] / 128 - float_h(lstm, sample) for run, sample in runs])
+
+
+def rms(error):
+    return error.square().mean().sqrt().item()
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"num_layers": 3}, {"bias": False}, {"batch_first": True}, {"num_layers": 2, "dropout": 0.5}, {"inputs": 1, "units": 1},
+    {"inputs": 3, "units": 50}, {"inputs": 70, "units": 5},
+], ids=str)
+def test_high_precision_is_close_to_float(options):
+    lstm = network(**options)
+    q = quantize(lstm, samples(lstm))
+    error = errors(lstm, q, samples(lstm, seed=1), Policy.STATIC_HIGH)
+    assert error.abs().max() < MAX_ERROR
+    assert rms(error) < RMS_ERROR
+
+
+def test_precision_orders_the_errors():
+    """Large weights, so that precision matters: high < SENSITIVITY < CELL_HISTORY, all low."""
+    lstm = network(units=64, gain=3)
+    q = quantize(lstm, samples(lstm))
+    high, low, history, sensitivity = (rms(errors(lstm, q, samples(lstm, seed=1), policy)) for policy in list(Policy)[:4])
+    assert 2 * high < sensitivity < 0.7 * min(history, low)
+    assert sensitivity < 0.02
+
+
+def test_low_share_on_calibration_meets_its_target():
+    """Of SENSITIVITY, to the half octave of its threshold; of CELL_HISTORY, layer by layer, nearly exactly."""
+    lstm = network(units=48, num_layers=2)
+    calibration = samples(lstm, lengths=(30,) * 6)
+    for target, hold in ((0.8, 1), (0.5, 1), (0.7, 3)):
+        q = quantize(lstm, calibration, low_share=target, hold=hold)
+        x = q.quantize_input(torch.stack(calibration))
+        assert q.run(x, Policy.SENSITIVITY).low_share == pytest.approx(target, abs=0.06)
+        for mask in q.run(x, Policy.CELL_HISTORY).masks:
+            assert 1 - mask.double().mean().item() == pytest.approx(target, abs=0.02)
+
+
+def test_one_threshold_serves_all_layers_and_gates():
+    lstm = network(num_layers=3)
+    q = quantize(lstm, samples(lstm))
+    thresholds = {theta - part for layer in q.layers for theta, part in zip(layer.theta, theta_alignment(layer.c_frac))}
+    assert len(thresholds) == 1
+
+
+def test_low_bias_replaces_the_mean_of_the_missing_plane():
+    lstm = network(num_layers=2, gain=2)
+    calibration = samples(lstm)
+    q = quantize(lstm, calibration, limbs=2)
+    missing = [torch.zeros(layer.units, 4, dtype=torch.float64) for layer in q.layers]
+    for sample in calibration:
+        x = q.quantize_input(sample).unsqueeze(0)
+        run = q.run(x, Policy.STATIC_HIGH)
+        segments = [x[0, :, limb] for limb in range(2)]
+        for number, layer in enumerate(q.layers):
+            before = torch.cat((torch.zeros(1, layer.units), run.layer_h[number][0, :-1]))
+            for values, weights, m in zip((*segments, before), (layer.w_ih,) * len(segments) + (layer.w_hh,), (0, 1, 2) if number == 0 else (0, 2)):
+                _, lo = split_planes(weights.long())
+                products = (values.double() @ lo.double().T).unflatten(1, (4, layer.units)).transpose(1, 2)
+                missing[number] += (products * layer.m[..., m] / 2.0 ** layer.s).sum(0)
+            segments = [run.layer_h[number][0]]
+    for layer, total in zip(q.layers, missing):
+        assert ((layer.b_low - layer.b) - total / sum(LENGTHS)).abs().max() <= 0.5 + 1e-6
+        assert (layer.b_low != layer.b).any()
+
+
+def test_refinements_are_those_of_the_calibration():
+    lstm = network(num_layers=2, gain=2)
+    calibration = samples(lstm)
+    q = quantize(lstm, calibration)
+    totals = [torch.zeros(layer.units) for layer in q.layers]
+    for sample in calibration:
+        for total, mask in zip(totals, q.run(q.quantize_input(sample).unsqueeze(0)).masks):
+            total += mask.sum((0, 1, 3))
+    for total, refinements in zip(totals, q.refinements):
+        assert (total / sum(LENGTHS)).tolist() == pytest.approx(refinements)
+
+
+def test_inputs_of_many_decades_get_two_limbs():
+    """Power spectra: quiet frames and loud ones, weights that need the quiet ones."""
+    lstm = network(gain=3)
+    generator = torch.Generator().manual_seed(0)
+    decades = [torch.pow(10.0, 5 * torch.rand(30, 1, generator=generator) - 3) * torch.rand(30, 20, generator=generator) for _ in range(4)]
+    q = quantize(lstm, decades)
+    assert q.layers[0].limbs == 2 and len(q.input_scales) == 2
+    one = quantize(lstm, decades, limbs=1)
+    assert one.layers[0].limbs == 1
+    assert 4 * rms(errors(lstm, q, decades, Policy.STATIC_HIGH)) < rms(errors(lstm, one, decades, Policy.STATIC_HIGH))
+
+
+def test_ordinary_inputs_get_one_limb():
+    for make in (torch.rand, torch.randn):
+        lstm = network()
+        torch.manual_seed(3)
+        calibration = [make(40, 20) for _ in range(4)]
+        assert quantize(lstm, calibration).layers[0].limbs == 1
+    assert quantize(lstm, calibration, limbs=2).layers[0].limbs == 2
+    assert quantize(lstm, [torch.zeros(5, 20)]).layers[0].limbs == 1
+
+
+def test_percentile_ignores_outliers():
+    lstm = network()
+    calibration = samples(lstm)
+    calibration[0][3, 4] = 50.0
+    assert quantize(lstm, calibration).input_scales[0] == pytest.approx(50 / 127)
+    assert quantize(lstm, calibration, input_percentile=99.0).input_scales[0] < 1 / 127
+
+
+def test_rows_of_zeros_and_of_a_bias_alone():
+    lstm = network()
+    with torch.no_grad():
+        lstm.weight_ih_l0[5], lstm.weight_hh_l0[5], lstm.bias_ih_l0[5], lstm.bias_hh_l0[5] = 0, 0, 0, 0
+        lstm.weight_ih_l0[30], lstm.weight_hh_l0[30] = 0, 0
+        lstm.weight_ih_l0[60] = 0
+        lstm.weight_hh_l0[80] = 0
+    q = quantize(lstm, samples(lstm))
+    layer = q.layers[0]
+    assert not layer.m[5, 0].any() and layer.b[5, 0] == 0
+    assert layer.b[6, 1] == round((lstm.bias_ih_l0[30] + lstm.bias_hh_l0[30]).item() * 4096)
+    assert errors(lstm, q, samples(lstm, seed=1), Policy.STATIC_HIGH).abs().max() < MAX_ERROR
+
+
+@pytest.mark.parametrize("scale", (1e-12, 1e-3, 1e4, 1e12))
+def test_scales_of_any_size(scale):
+    """The input in other units, the weights to match: m and s take them up."""
+    lstm = network()
+    inputs = samples(lstm, scale=scale)
+    with torch.no_grad():
+        lstm.weight_ih_l0 /= scale
+    q = quantize(lstm, inputs)
+    assert errors(lstm, q, samples(lstm, seed=1, scale=scale), Policy.STATIC_HIGH).abs().max() < MAX_ERROR
+
+
+def test_shifts_stay_in_their_range():
+    """Rows too small to matter end at the largest shift; rows of large weights at small ones."""
+    lstm = network()
+    with torch.no_grad():
+        lstm.weight_ih_l0[0], lstm.weight_hh_l0[0] = 1e-20, 1e-20
+        lstm.weight_ih_l0[1] = 1e5
+    layer = quantize(lstm, samples(lstm)).layers[0]
+    assert layer.s[0, 0] == 63 and not layer.m[0, 0].any()
+    assert 0 <= layer.s[1, 0] < 4
+
+
+def test_cell_states_that_count_up():
+    """An integrator: the cell grows with the steps, and its format with it."""
+    lstm = network(inputs=1, units=1)
+    with torch.no_grad():
+        for parameter in lstm.parameters():
+            parameter.zero_()
+        lstm.bias_ih_l0[:] = torch.tensor([10.0, 15.0, 3.0, 10.0])
+    fraction_bits = [quantize(lstm, [torch.zeros(steps, 1)]).layers[0].c_frac for steps in (1, 5, 30, 130)]
+    assert fraction_bits == [14, 12, 9, 8]
+
+
+def test_quantization_is_deterministic():
+    lstm = network(num_layers=2)
+    first, second = (quantize(lstm, samples(lstm)) for _ in range(2))
+    for one, other in zip(first.layers, second.layers):
+        assert all(torch.equal(torch.as_tensor(value), torch.as_tensor(vars(other)[name])) for name, value in vars(one).items())
+    assert (first.input_scales, first.refinements) == (second.input_scales, second.refinements)
+
+
+def test_padding_of_short_sequences_changes_nothing():
+    """The order of the sequences, and with it who is padded beside whom, does not matter."""
+    lstm = network()
+    calibration = samples(lstm)
+    shuffled = random.Random(0).sample(calibration, len(calibration))
+    one, other = quantize(lstm, calibration).layers[0], quantize(lstm, shuffled).layers[0]
+    assert torch.equal(one.b_low, other.b_low)
+    assert (one.theta, one.history_threshold, one.c_frac) == (other.theta, other.history_threshold, other.c_frac)
+
+
+def spoil(name, index, value):
+    lstm = network()
+    with torch.no_grad():
+        getattr(lstm, name)[index] = value
+    return lstm
+
+
+GOOD = [torch.zeros(4, 20)]
+REFUSALS = [
+    (nn.GRU(20, 24), GOOD, "expected a torch.nn.LSTM, got GRU"),
+    (nn.LSTMCell(20, 24), GOOD, "LSTMCell"),
+    (nn.LSTM(20, 24, bidirectional=True), GOOD, "two runs"),
+    (nn.LSTM(20, 24, proj_size=8), GOOD, "proj_size=8"),
+    (nn.LSTM(20, 1025), GOOD, "1025"),
+    (nn.LSTM(1025, 4), [torch.zeros(1, 1025)], "1025"),
+    (nn.LSTM(20, 4, num_layers=9), GOOD, "9 layers"),
+    (spoil("weight_hh_l0", (3, 4), float("nan")), GOOD, "weight_hh_l0 has values that are NaN"),
+    (spoil("bias_ih_l0", 3, float("inf")), GOOD, "bias_ih_l0 has values that are NaN or infinite"),
+    (spoil("bias_ih_l0", 25, 33.0), GOOD, "layer 0, gate f, unit 1: bias 3.* is beyond"),
+    (spoil("weight_hh_l0", (50, 0), 1e9), GOOD, "layer 0, gate g, unit 2: weights"),
+    (network(), [], "calibration is empty"),
+    (network(), [torch.zeros(4, 21)], r"shape \(4, 21\), expected \[steps, 20\]"),
+    (network(), [torch.zeros(0, 20)], "calibration sequence 0"),
+    (network(), [*GOOD, torch.full((2, 20), float("nan"))], "calibration sequence 1 has values that are NaN"),
+]
+
+
+@pytest.mark.parametrize("lstm, calibration, message", REFUSALS, ids=[message for *_, message in REFUSALS])
+def test_refusals(lstm, calibration, message):
+    with pytest.raises(ValueError, match=message):
+        quantize(copy.deepcopy(lstm), calibration)
+
