@@ -1,9 +1,12 @@
 """Pretrained networks with recorded data for their tasks, by name: `load("silero")`."""
 
+from .ddddocr import Ddddocr
 from .network import Network, Sample
+from .resemblyzer import Resemblyzer
 from .silero import Silero
+from .textgenrnn import Textgenrnn
 
-NETWORKS = {Silero.name: Silero}
+NETWORKS = {network.name: network for network in (Ddddocr, Resemblyzer, Silero, Textgenrnn)}
 
 __all__ = ["NETWORKS", "Network", "Sample", "load"]
 

@@ -1,0 +1,166 @@
+"""ddddocr: which characters does the captcha show?
+
+Image of 64 x 213 -> 21 convolutions -> 27 columns of 512 features, one a step -> LSTM 1 x 512,
+bidirectional -> linear -> CTC. The graph is the package's common.onnx: ONNX Runtime runs its
+convolutions, PyTorch holds the LSTM and the rows of the linear layer that are needed. Those are
+the blank and ALPHABET, for a reader of captchas knows which characters occur; the network itself
+tells 8209 characters apart, most of them Chinese.
+
+The captchas are drawn by the Python package captcha with its defaults but for a wider image and
+one font size, with which the network reads about four in five.
+"""
+
+import random
+import runpy
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from unittest import mock
+
+import captcha.image
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import numpy_helper
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .network import Network, Sample, in_calibration
+
+# Of digits and small letters (the network reads capitals as small), those that it tells apart.
+ALPHABET = "bcdefhkmnprstuvwxy23456789"
+LENGTHS = (4, 5)
+WIDTH, HEIGHT, FONT_SIZE = 200, 60, 42
+NETWORK_HEIGHT = 64
+NETWORK_WIDTH = WIDTH * NETWORK_HEIGHT // HEIGHT
+GROUPS = tuple(f"captcha {seed}" for seed in range(16384))
+
+
+def package_path() -> Path:
+    """The package's folder. Raises FileNotFoundError when it is not installed."""
+    try:
+        return Path(distribution("ddddocr").locate_file("ddddocr"))
+    except PackageNotFoundError:
+        raise FileNotFoundError("no Python package ddddocr: run `make setup`") from None
+
+
+def classes() -> list[int]:
+    """Classes of the blank and of ALPHABET among those of the package's network."""
+    characters = runpy.run_path(str(package_path() / "charsets.py"))["CHARSET_BETA"]
+    return [characters.index(character) for character in ("", *ALPHABET)]
+
+
+def session(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
+    """The function that a graph of one input and one output computes, on one core."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # the package's graph declares fewer axes than it has
+    run = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    ).run
+    name = model.graph.input[0].name
+    return lambda values: run(None, {name: values})[0]
+
+
+class Ddddocr(Network):
+    """Captchas; labels are int64 [characters], counted from 1 in ALPHABET."""
+
+    name = "ddddocr"
+    metric_name = "captchas read correctly"
+
+    def __init__(self):
+        model = onnx.load(package_path() / "common.onnx")
+        weights = {array.name: array for array in model.graph.initializer}
+        nodes = {node.op_type: node for node in model.graph.node}
+
+        def values(name: str) -> Tensor:
+            return torch.from_numpy(numpy_helper.to_array(weights[name]).copy())
+
+        features, *lstm_weights = nodes["LSTM"].input[:4]
+        self.lstm = _lstm(*map(values, lstm_weights))
+        self._weight, self._bias = (values(name)[classes()] for name in nodes["Gemm"].input[1:])
+        extractor = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model))
+        self._convolutions = session(extractor.extract_model(["input1"], [features]))
+
+    def calibration(self, steps: int | None = None) -> list[Sample]:
+        return self._first(steps, filter(in_calibration, GROUPS))
+
+    def test(self, steps: int | None = None) -> list[Sample]:
+        return self._first(steps, (group for group in GROUPS if not in_calibration(group)))
+
+    def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
+        """Logits [steps, 1 + characters] of the blank and of ALPHABET."""
+        return functional.linear(hidden[-1], self._weight, self._bias)
+
+    def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
+        """Share of images with every character right, on the best path through the logits."""
+        read = 0
+        for sample, output in zip(samples, outputs, strict=True):
+            path = output.argmax(1).unique_consecutive()
+            read += torch.equal(path[path > 0], sample.labels)
+        return read / len(samples)
+
+    def features(self, pixels: np.ndarray) -> Tensor:
+        """LSTM inputs [steps, 512] of an image, float32 [64, columns] from 0 black to 1 white."""
+        return torch.from_numpy(self._convolutions(pixels[None, None])[:, 0])
+
+    def _first(self, steps: int | None, groups: Iterable[str]) -> list[Sample]:
+        """Whole images: up to one more than asked, as part of an image cannot be read."""
+        samples, found = [], 0
+        for group in groups:
+            if steps is not None and found >= steps:
+                return samples
+            pixels, labels = draw(group)
+            samples.append(Sample(self.features(pixels), torch.tensor(labels), group))
+            found += len(samples[-1].inputs)
+        if steps is not None and found < steps:
+            raise ValueError(f"{self.name} has {found} steps of captchas, not {steps}")
+        return samples
+
+
+class _Seeded:
+    """What the package captcha calls of `secrets`, from one seed instead.
+
+    Only `Random.random` is promised to give the same numbers in every version of Python.
+    """
+
+    def __init__(self, seed: str):
+        self._random = random.Random(seed).random
+
+    def randbelow(self, stop: int) -> int:
+        return int(self._random() * stop)
+
+    def randbits(self, bits: int) -> int:
+        return self.randbelow(2**bits)
+
+    def choice(self, options: Sequence):
+        return options[self.randbelow(len(options))]
+
+
+def draw(group: str) -> tuple[np.ndarray, list[int]]:
+    """The image of a group as the network takes it, float32 [64, 213] in 0..1, and its labels."""
+    secrets = _Seeded(group)
+    labels = [1 + secrets.randbelow(len(ALPHABET)) for _ in range(secrets.choice(LENGTHS))]
+    with mock.patch.object(captcha.image, "secrets", secrets):
+        painter = captcha.image.ImageCaptcha(WIDTH, HEIGHT, font_sizes=(FONT_SIZE,))
+        image = painter.generate_image("".join(ALPHABET[label - 1] for label in labels))
+    image = image.resize((NETWORK_WIDTH, NETWORK_HEIGHT), Image.Resampling.LANCZOS).convert("L")
+    return np.asarray(image, np.float32) / 255, labels
+
+
+def _lstm(weight_ih: Tensor, weight_hh: Tensor, bias: Tensor) -> nn.LSTM:
+    """A layer with the weights of ONNX's bidirectional operator LSTM, each [2, ...].
+
+    ONNX stacks the gates as i, o, f, c and keeps both biases in one vector; PyTorch stacks them
+    as i, f, g, o, where g is ONNX's c.
+    """
+    lstm = nn.LSTM(weight_ih.shape[2], weight_hh.shape[2], bidirectional=True)
+    lstm.requires_grad_(False)
+    for direction, parameters in enumerate(lstm.all_weights):
+        stacks = (weight_ih[direction], weight_hh[direction], *bias[direction].chunk(2))
+        for parameter, stack in zip(parameters, stacks, strict=True):
+            i, o, f, c = stack.chunk(4)
+            parameter.copy_(torch.cat((i, f, c, o)))
+    return lstm
