@@ -141,7 +141,12 @@ module row_engine #(
     .data_i({first_i, last_i, hi_read_i, segment_i, fresh_i, index_i, gate_i, unit_i, complete_i, complete_data_i}),
     .data_o(tag)
   );
-  delay #(.Width(1), .Cycles(3)) u_sum_valid (.clk_i(clk_i), .data_i(word_read && rst_ni && !clear_i), .data_o(sum_valid));
+  // Unlike the tag, reset: the words of an aborted run must not complete a row of the next.
+  reg [2:0] word_valid_q;
+  assign sum_valid = word_valid_q[2];
+  always @(posedge clk_i)
+    if (!rst_ni || clear_i) word_valid_q <= 3'd0;
+    else word_valid_q <= {word_valid_q[1:0], word_read};
 
   wire                  scale_read;
   wire [UnitWidth+1:0]  scale_address;
