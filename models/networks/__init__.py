@@ -2,11 +2,9 @@
 
 from .ddddocr import Ddddocr
 from .network import Network, Sample
-from .resemblyzer import Resemblyzer
 from .silero import Silero
-from .textgenrnn import Textgenrnn
 
-NETWORKS = {network.name: network for network in (Ddddocr, Resemblyzer, Silero, Textgenrnn)}
+NETWORKS = {network.name: network for network in (Ddddocr, Silero)}
 
 __all__ = ["NETWORKS", "Network", "Sample", "load"]
 
