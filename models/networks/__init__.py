@@ -2,9 +2,11 @@
 
 from .ddddocr import Ddddocr
 from .network import Network, Sample
+from .resemblyzer import Resemblyzer
 from .silero import Silero
+from .textgenrnn import Textgenrnn
 
-NETWORKS = {network.name: network for network in (Ddddocr, Silero)}
+NETWORKS = {network.name: network for network in (Ddddocr, Resemblyzer, Silero, Textgenrnn)}
 
 __all__ = ["NETWORKS", "Network", "Sample", "load"]
 

@@ -1,0 +1,28 @@
+"""The first steps of recorded data, the groups taking turns."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from .network import Sample
+
+
+def take_turns(name: str, steps: int | None, groups: Iterable[Iterator[Sample]]) -> list[Sample]:
+    """One sample of each group after the other, so that few steps already hold many groups.
+
+    Ends with step number `steps` (all without it): the last sample is cut there, in its inputs
+    and its labels. Raises ValueError, which says `name`, when there are not so many steps.
+    """
+    samples, wanted = [], steps
+    waiting = deque(groups)
+    while waiting and wanted != 0:
+        group = waiting.popleft()
+        sample = next(group, None)
+        if sample is None:
+            continue
+        waiting.append(group)
+        samples.append(Sample(sample.inputs[:wanted], sample.labels[:wanted], sample.group))
+        if wanted is not None:
+            wanted -= len(samples[-1].inputs)
+    if wanted:
+        raise ValueError(f"{name} has {steps - wanted} steps of recordings, not {steps}")
+    return samples
