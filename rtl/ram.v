@@ -20,6 +20,8 @@ module ram #(
   output wire [Width-1:0]            read_data_o
 );
 
+  localparam Granules = Width / WriteWidth;
+
   reg [Width-1:0] memory [0:Depth-1];
   reg [Width-1:0] read_data_q;
 
@@ -29,12 +31,20 @@ module ram #(
     if (read_enable_i)
       read_data_q <= memory[read_address_i];
 
-  integer granule;
+  // One assignment of a whole word: a simulator pays for every assignment in every cycle. Synthesis finds the write enables again.
+  function [Width-1:0] merge(input [Width-1:0] word, input [Width-1:0] data, input [Granules-1:0] enable);
+    integer granule;
+    begin
+      merge = word;
+      for (granule = 0; granule < Granules; granule = granule + 1)
+        if (enable[granule])
+          merge[granule*WriteWidth +: WriteWidth] = data[granule*WriteWidth +: WriteWidth];
+    end
+  endfunction
+
   always @(posedge clk_i)
     if (|write_enable_i)
-      for (granule = 0; granule < Width / WriteWidth; granule = granule + 1)
-        if (write_enable_i[granule])
-          memory[write_address_i][granule*WriteWidth +: WriteWidth] <= write_data_i[granule*WriteWidth +: WriteWidth];
+      memory[write_address_i] <= merge(memory[write_address_i], write_data_i, write_enable_i);
 
 `ifndef SYNTHESIS
   // Memories power up with arbitrary contents: neither zeros that a design could come to rely on, nor X.
