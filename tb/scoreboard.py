@@ -32,6 +32,13 @@ class Scoreboard(BusScoreboard):
             fail(f"{what}: expected {expected}, got {got}")
         self.compared += 1
 
+    def equal_all(self, what: str, expected: dict, got: dict):
+        """Compares values by name; a failure lists all that differ."""
+        different = {name: f"expected {expected.get(name)}, got {got.get(name)}" for name in {**expected, **got} if expected.get(name) != got.get(name)}
+        if different:
+            fail(f"{what}: {different}")
+        self.compared += len(expected)
+
     def forget(self):
         """Drops what is still expected, after an aborted run."""
         for queue in self.expected.values():

@@ -45,10 +45,12 @@ module stream_recorder #(
   assign done_o      = done_q;
   assign violation_o = violation_q;
 
+  // Not reset: the test would take the change for a packet.
+  initial done_q = 1'b0;
+
   always @(posedge clk_i)
     if (!rst_ni) begin
       beat_q      <= 0;
-      done_q      <= 1'b0;
       waiting_q   <= 1'b0;
       violation_q <= 1'b0;
     end else begin
