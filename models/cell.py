@@ -34,8 +34,8 @@ class RowSums:
 
     def prepare(self, x):
         """Input part of the row sums: integers x [steps, batch, limbs, inputs] to float64 [steps, batch, precisions * 4 * units]."""
-        accumulators = x.flatten(0, 2).float() @ self.w_ih
-        return (accumulators.view(*x.shape[:3], -1) * self.m_x).sum(dim=2)
+        accumulators = (x.flatten(0, 2).float() @ self.w_ih).view(*x.shape[:3], -1)
+        return sum(accumulators[:, :, limb] * m for limb, m in enumerate(self.m_x))
 
     def __call__(self, prepared, h):
         """z [batch, precisions, 4, units] of a step from its prepared part and h [batch, units] of the step before."""

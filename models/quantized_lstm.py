@@ -10,8 +10,8 @@ from models.policies import Policy
 from models.selectors import Oracle, make_selector
 
 MAX_LAYERS = 8
-# Row sums of the input part that are prepared at once: enough for an efficient product, little enough for the memory.
-PREPARED_SUMS = 1 << 22
+# Row sums of the input part that are prepared at once: enough for an efficient product, few enough to stay in the cache.
+PREPARED_SUMS = 1 << 19
 
 
 @dataclass

@@ -5,7 +5,7 @@ import random
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.build import Build
@@ -131,6 +131,7 @@ def test_the_network_brings_its_own_refinements():
     assert compile_image(network, Build(tiles=2, **SMALL)).order == [[3, 2, 0, 1]]
 
 
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1 << 20), units=st.lists(st.integers(1, 9), min_size=1, max_size=3))
 def test_permuted_units_give_permuted_results(seed, units):
     network = random_network(seed, 6, units)

@@ -23,8 +23,9 @@ def test_negative_ties_go_up():
     assert round_shift(torch.tensor([-3, -1, 1, 3]), 1).tolist() == [-1, 0, 1, 2]
 
 
-@given(st.integers(-(1 << 43), (1 << 43) - 1), st.integers(0, 63))
-def test_round_shift_of_wide_sums(value, shift):
+@pytest.mark.parametrize("shift", range(64))
+@given(value=st.integers(-(1 << 43), (1 << 43) - 1))
+def test_round_shift_of_wide_sums(shift, value):
     expected = math.floor(Fraction(value, 1 << shift) + Fraction(1, 2))
     assert round_shift(torch.tensor([value]), torch.tensor([shift])).item() == expected
     assert round_shift(value, shift) == expected

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.layer import split_planes
@@ -118,6 +118,7 @@ def test_planes_are_lossless_for_every_weight():
     assert all(plane.min() >= -8 and plane.max() <= 7 for plane in (hi, lo))
 
 
+@settings(max_examples=30)
 @given(seed=seeds, units=st.lists(sizes, min_size=1, max_size=3))
 def test_a_refined_row_is_the_8_bit_row(seed, units):
     """With all rows refined, every deciding policy gives the outputs of STATIC_HIGH."""
@@ -133,6 +134,7 @@ def test_a_refined_row_is_the_8_bit_row(seed, units):
 
 
 @pytest.mark.parametrize("policy", STATIC + DECIDING)
+@settings(max_examples=30)
 @given(seed=seeds, units=st.lists(sizes, min_size=1, max_size=3), cut=st.integers(1, 7))
 def test_carried_state_equals_one_run(policy, seed, units, cut):
     network = random_network(seed, 5, units)
