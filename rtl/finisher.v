@@ -211,8 +211,10 @@ module finisher #(
 
   // Units are dealt to the tiles in turn.
   localparam [31:0] TilesBits = Tiles, TileIdBits = TileId;
-  wire [9:0] unit_late = {{(10-UnitWidth){1'b0}}, unit_late_q};
-  wire [9:0] slot      = unit_late - commit_descriptor_i[105:96];
+  /* verilator lint_off UNUSEDSIGNAL */     // a layer has 1024 slots at most: the low bits of the difference
+  wire [UnitWidth+9:0] unit_late = {10'd0, unit_late_q};
+  /* verilator lint_on UNUSEDSIGNAL */
+  wire [9:0] slot = unit_late[9:0] - commit_descriptor_i[105:96];
 
   wire commit = final_late_q || chosen_q == 4'd0;
 
