@@ -132,6 +132,16 @@ def test_inputs_of_many_decades_get_two_limbs():
     assert 4 * rms(errors(lstm, q, decades, Policy.STATIC_HIGH)) < rms(errors(lstm, one, decades, Policy.STATIC_HIGH))
 
 
+def test_two_limbs_carry_16_bits():
+    lstm = network()
+    calibration = samples(lstm)
+    q = quantize(lstm, calibration, limbs=2)
+    largest = torch.cat(calibration).abs().max().item()
+    x = torch.cat(calibration).double()
+    carried = (q.quantize_input(x) * torch.tensor(q.input_scales, dtype=torch.float64).unsqueeze(1)).sum(-2)
+    assert (carried - x).abs().max() <= 1.001 * largest / 127 / 254 / 2
+
+
 def test_ordinary_inputs_get_one_limb():
     for make in (torch.rand, torch.randn):
         lstm = network()
