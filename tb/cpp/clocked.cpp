@@ -1,0 +1,92 @@
+// Main program of cocotb simulations under Verilator that toggles clk_i itself: Python wakes for what it waits for, not for the clock.
+//
+// Time stands in the unit of the time precision. The clock rises at odd multiples of half its period, from the start of the simulation to its
+// end. A time step: callbacks of timers, values settled and evaluated, read-write and read-only callbacks, as cocotb expects of a simulator.
+//
+// +trace=FILE writes an FST waveform (builds with tracing).
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "Vtop.h"
+#include "verilated.h"
+#include "verilated_vpi.h"
+#if VM_TRACE
+#include "verilated_fst_c.h"
+#endif
+
+extern "C" void vlog_startup_routines_bootstrap(void);
+
+namespace {
+
+constexpr uint64_t HalfPeriod = CLOCK_HALF_PERIOD;
+uint64_t now = 0;
+
+void settle() {
+  while (VerilatedVpi::callValueCbs()) {
+  }
+}
+
+void evaluate(Vtop& top) {
+  do {
+    do {
+      top.eval_step();
+      VerilatedVpi::clearEvalNeeded();
+      VerilatedVpi::doInertialPuts();
+      settle();
+    } while (VerilatedVpi::evalNeeded());
+    VerilatedVpi::callCbs(cbReadWriteSynch);
+    VerilatedVpi::doInertialPuts();
+    settle();
+  } while (VerilatedVpi::evalNeeded());
+  top.eval_end_step();
+  VerilatedVpi::callCbs(cbReadOnlySynch);
+}
+
+}  // namespace
+
+double sc_time_stamp() { return static_cast<double>(now); }
+
+int main(int argc, char** argv) {
+  Verilated::commandArgs(argc, argv);
+  Verilated::fatalOnVpiError(false);  // cocotb asks for handles that may not exist
+  auto top = std::make_unique<Vtop>("");
+#if VM_TRACE
+  VerilatedFstC trace;
+  const std::string file = Verilated::commandArgsPlusMatch("trace=");
+  Verilated::traceEverOn(true);
+  if (!file.empty()) {
+    top->trace(&trace, 99);
+    trace.open(file.substr(file.find('=') + 1).c_str());
+  }
+#endif
+  vlog_startup_routines_bootstrap();
+  Verilated::addExitCb([](void*) { VerilatedVpi::callCbs(cbEndOfSimulation); }, nullptr);
+  VerilatedVpi::callCbs(cbStartOfSimulation);
+  settle();
+
+  for (uint64_t edge = HalfPeriod; !Verilated::gotFinish();) {
+    evaluate(*top);
+#if VM_TRACE
+    if (trace.isOpen()) trace.dump(now);
+#endif
+    now = std::min<uint64_t>(edge, VerilatedVpi::cbNextDeadline());
+    VerilatedVpi::callCbs(cbNextSimTime);
+    settle();
+    if (now == edge) {
+      top->clk_i = !top->clk_i;
+      edge += HalfPeriod;
+    }
+    VerilatedVpi::callTimedCbs();
+    settle();
+  }
+
+  top->final();
+  VerilatedVpi::callCbs(cbEndOfSimulation);
+#if VM_TRACE
+  trace.close();
+#endif
+  return Verilated::threadContextp()->errorCount() > 0;
+}
