@@ -34,8 +34,8 @@ def parameters(build: Build) -> dict:
 class Harness:
     """Drivers, monitors and scoreboard of one accelerator of this build. `await start()` first."""
 
-    def __init__(self, dut, build: Build):
-        self.dut, self.build = dut, build
+    def __init__(self, dut, build: Build, fail_immediately: bool = True):
+        self.dut, self.build, self.fail_immediately = dut, build, fail_immediately
 
     async def start(self, seed: int = 1, **stalls):
         """Clock and reset; stalls by stream (x, h, trace, image): rate in 1/256 of the cycles."""
@@ -43,7 +43,7 @@ class Harness:
         self.registers = AxiLiteDriver(self.dut)
         self.x = PacketDriver(self.dut, "x")
         self.h, self.trace = PacketMonitor(self.dut, "h"), PacketMonitor(self.dut, "trace")
-        self.scoreboard = Scoreboard(self.dut)
+        self.scoreboard = Scoreboard(self.dut, self.fail_immediately)
         self.network = self.image = self.state = None
 
     async def load(self, network):
@@ -114,6 +114,7 @@ class Harness:
             pass
         await clock_cycles(self.dut, 2 * self.x.capacity)
         self.dut.x_flush_i.value = 0
+        await self.registers.write(Register.INTERRUPT, 3)  # of a run that ended before the reset
         self.scoreboard.forget()
         self.state = None
 
@@ -165,18 +166,19 @@ class Harness:
             h_packets += [Packet.of(self.image.encode_h(run.h[0, step]), step == steps - 1) for step in range(steps)]
             if trace:
                 trace_packets += [Packet.of(self.image.encode_trace([mask[0, step] for mask in run.masks])) for step in range(steps)]
-        self.scoreboard.expect(self.h, h_packets, self._describe_h)
-        self.scoreboard.expect(self.trace, trace_packets, self._describe_trace)
+        units = [layer.units for layer in self.network.layers]
+        self.scoreboard.expect(self.h, h_packets, self._describe_h, units[-1])
+        self.scoreboard.expect(self.trace, trace_packets, self._describe_trace, len(GATES) * sum(units))
 
     def _describe_h(self, step, expected, got):
         if expected.beats != got.beats or expected.user != got.user:
-            return f"step {step}: {expected.beats} beats, tuser {expected.user} expected, got {got.beats}, {got.user}"
+            return f"step {step}: expected {expected.beats} beats, tuser {expected.user}, got {got.beats}, {got.user}", 1
         expected, got = (self.image.decode_h(packet.split()).tolist() for packet in (expected, got))
         return first_difference(f"step {step}", expected, got, lambda unit: f"unit {unit}")
 
     def _describe_trace(self, step, expected, got):
         if expected.beats != got.beats:
-            return f"step {step}: {expected.beats} beats expected, got {got.beats}"
+            return f"step {step}: expected {expected.beats} beats, got {got.beats}", 1
         expected, got = (torch.cat([mask.flatten() for mask in self.image.decode_trace(packet.split())]).int().tolist()
                          for packet in (expected, got))
         names = [f"layer {number}, unit {unit}, gate {gate}" for number, layer in enumerate(self.network.layers)
@@ -190,14 +192,13 @@ class Harness:
             for unit in range(layer.units):
                 h, c, history = (getattr(state, name)[number][0, unit].item() for name in ("h", "c", "history"))
                 tile, address = self.image.cell_location(number, unit)
-                what = f"layer {number}, unit {unit}: final"
                 cell = await self.read_state(tile, address)
-                if self.build.dynamic:
-                    self.scoreboard.equal(f"{what} history", history, cell >> 16)
-                self.scoreboard.equal(f"{what} c", c, signed(cell, 16))
                 copy = unit % self.build.tiles
-                address = self.image.h_location(number, unit, 1 - bank)
-                self.scoreboard.equal(f"{what} h in tile {copy}", h, signed(await self.read_state(copy, address, 1), 8))
+                byte = await self.read_state(copy, self.image.h_location(number, unit, 1 - bank), 1)
+                expected, got = {"c": c, "h": h}, {"c": signed(cell, 16), "h": signed(byte, 8)}
+                if self.build.dynamic:
+                    expected["history"], got["history"] = history, cell >> 16
+                self.scoreboard.equal_all(f"final state of layer {number}, unit {unit} (h in tile {copy})", expected, got)
 
     async def read_state(self, tile: int, address: int, kind: int = 0) -> int:
         """A word of state of a tile: kind 0 a cell word, 1 a byte of the activations."""
@@ -206,7 +207,7 @@ class Harness:
 
     async def _compare_counters(self, runs) -> dict:
         counters = await self.counters()
-        expected, got = Sum(), {}
+        expected = Sum()
         for run in runs:
             work = work_counters(run, self.network, self.build)
             for layer, fields in enumerate(work.pop("rows")):
@@ -235,11 +236,12 @@ WORK = {
 }
 
 
-def first_difference(where: str, expected: list, got: list, name) -> str:
-    """Words the first difference of two lists and counts the others."""
+def first_difference(where: str, expected: list, got: list, name) -> tuple[str, int]:
+    """Words the first difference of two lists, name(index) where it is, and counts all."""
     different = [index for index, pair in enumerate(zip(expected, got, strict=True)) if pair[0] != pair[1]]
     first = different[0]
-    return f"{where}, {name(first)}: expected {expected[first]}, got {got[first]} ({len(different)} of {len(expected)} differ)"
+    text = f"{where}, {name(first)}: expected {expected[first]}, got {got[first]} ({len(different)} of {len(expected)} differ)"
+    return text, len(different)
 
 
 def signed(value: int, bits: int) -> int:

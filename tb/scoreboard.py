@@ -9,34 +9,34 @@ from cocotb_bus.scoreboard import Scoreboard as BusScoreboard
 class Scoreboard(BusScoreboard):
     """cocotb-bus's scoreboard that also counts: it fails when it compared nothing, or when anything is left.
 
-    A failure names the first mismatch and the command that repeats the run.
+    compared, errors: values compared and values that differed. A failure words the first mismatch and gives the command that
+    repeats the run. fail_immediately: at the first mismatch (default), or in `check`.
     """
 
-    def __init__(self, dut):
-        super().__init__(dut)
-        self.compared = 0
+    def __init__(self, dut, fail_immediately=True):
+        super().__init__(dut, fail_immediately=fail_immediately)
+        self.compared, self.first = 0, None
 
-    def expect(self, monitor, transactions, describe=None):
+    def expect(self, monitor, transactions, describe=None, values=1):
         """Expects `transactions` from `monitor`, in this order and after those expected before.
 
-        describe(index, expected, got) words a mismatch.
+        describe(index, expected, got) words a mismatch and counts the values that differ; values: in a transaction.
         """
-        describe = describe or (lambda index, expected, got: f"transaction {index}: expected {expected}, got {got}")
+        describe = describe or (lambda index, expected, got: (f"transaction {index}: expected {expected}, got {got}", 1))
         if monitor not in self.expected:
             self.add_interface(monitor, deque(), compare_fn=lambda got: self._compare(monitor, got))
-        self.expected[monitor].extend((describe, index, transaction) for index, transaction in enumerate(transactions))
+        self.expected[monitor].extend((describe, values, index, transaction) for index, transaction in enumerate(transactions))
 
     def equal(self, what: str, expected, got):
         """Compares two values that no monitor brings: a counter, a word of state."""
-        if expected != got:
-            fail(f"{what}: expected {expected}, got {got}")
-        self.compared += 1
+        self.equal_all(what, {"value": expected}, {"value": got})
 
     def equal_all(self, what: str, expected: dict, got: dict):
         """Compares values by name; a failure lists all that differ."""
-        different = {name: f"expected {expected.get(name)}, got {got.get(name)}" for name in {**expected, **got} if expected.get(name) != got.get(name)}
+        different = [f"{name} expected {expected.get(name)}, got {got.get(name)}"
+                     for name in {**expected, **got} if expected.get(name) != got.get(name)]
         if different:
-            fail(f"{what}: {different}")
+            self._mismatch(f"{what}: {'; '.join(different)}", len(different))
         self.compared += len(expected)
 
     def forget(self):
@@ -45,8 +45,10 @@ class Scoreboard(BusScoreboard):
             queue.clear()
 
     def check(self):
-        """The end of a test: something was compared, and nothing is left."""
+        """The end of a test: something was compared, nothing differed, and nothing is left."""
         left = {monitor.name: len(queue) for monitor, queue in self.expected.items() if queue}
+        if self.errors:
+            fail(f"{self.errors} of {self.compared} values differ; first {self.first}")
         if left:
             fail(f"expected transactions that never came: {left}")
         if not self.compared:
@@ -55,10 +57,17 @@ class Scoreboard(BusScoreboard):
     def _compare(self, monitor, got):
         if not self.expected[monitor]:
             fail(f"{monitor.name}: {got} came, and nothing more was expected")
-        describe, index, expected = self.expected[monitor].popleft()
+        describe, values, index, expected = self.expected[monitor].popleft()
         if got != expected:
-            fail(f"{monitor.name}: {describe(index, expected, got)}")
-        self.compared += 1
+            text, different = describe(index, expected, got)
+            self._mismatch(f"{monitor.name}: {text}", different)
+        self.compared += values
+
+    def _mismatch(self, text, different):
+        self.first = self.first or text
+        self.errors += different
+        if self._imm:
+            fail(text)
 
 
 def fail(message: str):
