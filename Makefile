@@ -17,7 +17,7 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test test-bench lint area clean distclean
+.PHONY: help setup sim test test-bench bench lint area clean distclean
 
 # Through the environment, values reach the shell whole, whatever characters they hold.
 export SIM NET POLICY STEPS SEED WAVES PYTHON
@@ -49,6 +49,11 @@ test:
 test-bench:
 	$(setup) "$$SIM"
 	@$(python) -m tb.planted_bugs
+
+## speed of the bench against a bare C++ harness, and of the integer model against nn.LSTM
+bench:
+	$(setup) "$$SIM"
+	@$(python) -m tb.speed
 
 ## check the RTL with Verilator and Icarus, both builds, every warning an error
 lint:
