@@ -3,7 +3,8 @@
 Used by every pytest file of `tb/` and by `python -m tb.sim`. A configuration (simulator, top, parameters, flags) has one
 folder under `build/`, shared by all processes under a file lock, and is built again when the text of a source changed.
 
-Environment: `SIM` (verilator or icarus), `SEED` (a number), `WAVES=1`, `RTL` (another folder to read the design from).
+Environment: `SIM` (verilator or icarus), `SEED` (a number), `WAVES=1`, `RTL` (another folder to read the design from), `RUNS` (another
+folder for what tests write).
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 RTL = Path(os.environ.get("RTL", ROOT / "rtl")).resolve()
+RUNS = Path(os.environ.get("RUNS", BUILD / "tests")).resolve()
 HDL = ROOT / "tb" / "hdl"
 SIMULATORS = ("verilator", "icarus")
 TIMESCALE = ("1ns", "1ps")
@@ -136,7 +138,7 @@ def run(test_module: str, top: str, parameters: dict | None = None, *, simulator
     waves = os.environ.get("WAVES") == "1" if waves is None else waves
     test = os.environ.get("PYTEST_CURRENT_TEST", "run").rsplit(" ", 1)[0]
     repeat = repeat or f"SIM={simulator} SEED={seed} python -m pytest '{test}'"
-    folder = folder or BUILD / "tests" / f"{re.sub(r'[^A-Za-z0-9_-]+', '_', test)}-{simulator}"
+    folder = folder or RUNS / f"{re.sub(r'[^A-Za-z0-9_-]+', '_', test)}-{simulator}"
     shutil.rmtree(folder, ignore_errors=True)
     build_dir = build(top, parameters, simulator, waves, flags)
     log, results = folder / "simulation.log", folder / "results.xml"

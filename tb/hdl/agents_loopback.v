@@ -11,6 +11,7 @@ module agents_loopback #(
   input  wire                 x_user_i,
   input  wire                 x_offer_i,
   output wire                 x_taken_o,
+  output wire                 x_busy_o,
   input  wire                 x_flush_i,
   input  wire [7:0]           x_stall_i,
   output wire [128*Beats-1:0] h_packet_o,
@@ -37,7 +38,7 @@ module agents_loopback #(
 
   stream_player #(.Beats(Beats)) player (
     .clk_i(clk_i), .rst_ni(rst_ni), .tvalid_o(valid), .tready_i(ready), .tdata_o(data), .tlast_o(last), .tuser_o(user),
-    .packet_i(x_packet_i), .beats_i(x_beats_i), .user_i(x_user_i), .offer_i(x_offer_i), .taken_o(x_taken_o), .flush_i(x_flush_i),
+    .packet_i(x_packet_i), .beats_i(x_beats_i), .user_i(x_user_i), .offer_i(x_offer_i), .taken_o(x_taken_o), .busy_o(x_busy_o), .flush_i(x_flush_i),
     .seed_i(seed_i), .stall_i(x_stall_i)
   );
 

@@ -46,6 +46,7 @@ module harness #(
   input  wire                      x_user_i,
   input  wire                      x_offer_i,
   output wire                      x_taken_o,
+  output wire                      x_busy_o,
   input  wire                      x_flush_i,
   input  wire [7:0]                x_stall_i,
 
@@ -92,6 +93,7 @@ module harness #(
     .user_i   (x_user_i),
     .offer_i  (x_offer_i),
     .taken_o  (x_taken_o),
+    .busy_o   (x_busy_o),
     .flush_i  (x_flush_i),
     .seed_i   (seed_i),
     .stall_i  (x_stall_i)

@@ -2,7 +2,7 @@
 //
 // The test puts a packet on packet_i (first beat lowest), beats_i and user_i and toggles offer_i. When the player has copied the packet it
 // sets taken_o = offer_i, and the test may put the next one while this one plays: the stream never pauses unless stall_i asks for it.
-// flush_i withdraws a packet that the sink has not begun to take (as a host does that resets its sink).
+// busy_o: a packet is playing. flush_i withdraws a packet that the sink has not begun to take (as a host does that resets its sink).
 `default_nettype none
 
 module stream_player #(
@@ -20,6 +20,7 @@ module stream_player #(
   input  wire                 user_i,
   input  wire                 offer_i,
   output wire                 taken_o,
+  output wire                 busy_o,
   input  wire                 flush_i,
   input  wire [31:0]          seed_i,
   input  wire [7:0]           stall_i
@@ -46,6 +47,7 @@ module stream_player #(
   assign tlast_o  = beat_q == beats_q - 16'd1;
   assign tuser_o  = user_q && tlast_o;
   assign taken_o  = taken_q;
+  assign busy_o   = playing_q;
 
   always @(posedge clk_i)
     if (!rst_ni || (flush_i && beat_q == 0)) begin

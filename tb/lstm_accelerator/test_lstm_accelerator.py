@@ -64,11 +64,11 @@ async def state_is_carried_and_loaded(dut, stalls):
 async def a_soft_reset_leaves_a_clean_accelerator(dut):
     generator, bench = random.Random(seed()), await harness(dut, h=60, trace=60)
     await bench.load(any_network(bench.build, generator))
-    for _ in range(12):
+    for _ in range(20):
         await bench.begin(sequences_of(bench.network, [5, 4], generator))
         await clock_cycles(dut, generator.randint(0, 400))
         await bench.soft_reset()
-        await bench.play(sequences_of(bench.network, [generator.randint(1, 3)], generator))
+        await bench.play(sequences_of(bench.network, [generator.randint(1, 3), 1], generator))
     bench.check()
 
 

@@ -1,0 +1,117 @@
+"""`make test-bench`: does the bench bite? Plants one known bug at a time in a copy of rtl/ and runs the smallest test that should catch it.
+
+Prints a line a bug: file, bug, what caught it, seconds. Fails when a bug survives, when the test fails without it, or when the line
+that a bug replaces is not there any more. Icarus runs the tests: it builds in a second.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tb.runner import BUILD, ROOT, RTL
+
+FOLDER = BUILD / "planted"
+ACCELERATOR = "lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[small]"
+ERRORS = "lstm_accelerator/test_errors.py"
+
+
+@dataclass
+class Bug:
+    """`before`, which is in the file once, becomes `after`. test: below tb/; case: of its cocotb tests (default: all)."""
+
+    file: str
+    what: str
+    before: str
+    after: str
+    test: str
+    case: str = ""
+
+
+BUGS = [
+    Bug("round_shift", "truncates instead of rounding", "{{Width{1'b0}}, 1'b1}", "{(Width+1){1'b0}}", "round_shift"),
+    Bug("requantizer", "wraps where z saturates", "z_overflow ? {biased[20], {15{~biased[20]}}} : biased[15:0]", "biased[15:0]", "requantizer"),
+    Bug("activation", "forgets that -32768 has no positive", "negated[15] ? 15'h7fff : ", "", "activation"),
+    Bug("dot_product", "takes nibbles as unsigned", "$signed(weights_i[lane*WeightBits +: WeightBits])",
+        "$signed({1'b0, weights_i[lane*WeightBits +: WeightBits]})", "dot_product"),
+    Bug("cell_update", "wraps where the cell state saturates", "c_overflow ? {c_sum[17], {15{~c_sum[17]}}} : c_sum[15:0]", "c_sum[15:0]",
+        "cell_update"),
+    Bug("log_code", "loses the bit below the leading one", "{bit_index[3:0], value_i[bit_index-1]}", "{bit_index[3:0], 1'b0}", "log_code"),
+    Bug("precision_unit", "calls a change equal to the threshold insignificant", "change_magnitude >= {1'b0, history_threshold_i}",
+        "change_magnitude > {1'b0, history_threshold_i}", "precision_unit"),
+    Bug("fifo", "takes a word more than it holds", "Full  = Depth;", "Full  = Depth + 1;", "fifo"),
+    Bug("row_sums", "keeps the hi plane at the weight of the lo plane", "product <<< HiShift", "product", ACCELERATOR, "random_networks/stalls=0"),
+    Bug("finisher", "uses the threshold of the gate before", ".threshold_i        (threshold_q[5])", ".threshold_i        (threshold_q[4])", ACCELERATOR,
+        "random_networks/stalls=0"),
+    Bug("finisher", "adds the full bias to rows left in low precision", "final_q && mask_q[row_gate]", "final_q", ACCELERATOR, "random_networks/stalls=0"),
+    Bug("scheduler", "drops refinements of the o gate", ".data_i ({refine_index_i, refine_mask_i})", ".data_i ({refine_index_i, 1'b0, refine_mask_i[2:0]})",
+        ACCELERATOR, "random_networks/stalls=0"),
+    Bug("visit", "reads the second limb from the first", "segment_x1 ? limb_length", "1'b0 ? limb_length", ACCELERATOR, "the_smallest_networks"),
+    Bug("visit", "starts a sequence from the state before", "segment_h && step_first_i[step_q]", "1'b0", ACCELERATOR, "random_networks/stalls=0"),
+    Bug("sequencer", "runs ahead although the trace has no room", "step_done_b && trace_enable_i)", "1'b0)", ACCELERATOR, "random_networks/stalls=2"),
+    Bug("row_engine", "lets words of an aborted run complete a row", "word_valid_q <= 3'd0;", "word_valid_q <= {word_valid_q[1:0], 1'b0};", ACCELERATOR,
+        "a_soft_reset"),
+    Bug("output_stream", "sends what lies behind the last unit", "tail_q == 0 ? word :", "1'b1 ? word :", ACCELERATOR, "random_networks/stalls=0"),
+    Bug("row_counters", "counts one layer's commit in the one before", "forward_q <= valid_q & layer_q == commit_layer_i;", "forward_q <= valid_q;",
+        "row_counters"),
+    Bug("image_loader", "takes loads while a run is under way", "busy_error_o   = busy_i;", "busy_error_o   = 1'b0;", ERRORS, "a_load_while_busy"),
+    Bug("descriptor_check", "lets cells reach beyond their memory", "unit_base + slots <= UnitDepth", "unit_base <= UnitDepth", ERRORS, "bad_descriptors"),
+]
+
+
+def run_test(bug: Bug, rtl: Path, folder: Path) -> tuple[int, str, float]:
+    """Exit code of pytest, its output and the seconds, with the design in `rtl`; what the test writes goes to `folder`."""
+    environment = {**os.environ, "SIM": "icarus", "RTL": str(rtl), "RUNS": str(folder / "runs"), "COCOTB_TEST_FILTER": bug.case}
+    start = time.monotonic()
+    ended = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/{bug.test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    return ended.returncode, ended.stdout, time.monotonic() - start
+
+
+def plant(bug: Bug) -> str:
+    """Plants a bug and reports it; the report begins with "caught" when all is well."""
+    folder = FOLDER / re.sub(r"\W+", "_", f"{bug.file} {bug.what}")
+    shutil.copytree(RTL, folder / "rtl")
+    path = folder / "rtl" / f"{bug.file}.v"
+    text = path.read_text()
+    if text.count(bug.before) != 1:
+        return f"stale: {bug.before!r} is in {path.name} {text.count(bug.before)} times"
+    path.write_text(text.replace(bug.before, bug.after))
+    code, output, seconds = run_test(bug, folder / "rtl", folder)
+    if code == 0:
+        return f"SURVIVED {seconds:.0f} s"
+    reason = re.search(r"SimulationError: (.*?)\nE +log: ", output, re.DOTALL)
+    if code != 1 or not reason:
+        return f"no verdict from {bug.test}:\n{output}"
+    words = " ".join(reason[1].replace("\nE ", " ").split())
+    return f"caught in {seconds:.0f} s by {bug.test}: {words[:100]}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tb.planted_bugs", description=__doc__.splitlines()[0])
+    parser.add_argument("words", nargs="*", help="plant only the bugs whose file or text holds one of these words")
+    words = parser.parse_args().words
+    bugs = [bug for bug in BUGS if not words or any(word in f"{bug.file} {bug.what}" for word in words)]
+    survived = 0
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    with ThreadPoolExecutor(2) as pool:
+        clean = list({(bug.test, bug.case): bug for bug in bugs}.values())
+        folders = [FOLDER / f"clean_{number}" for number in range(len(clean))]
+        for bug, (code, output, _) in zip(clean, pool.map(run_test, clean, [RTL] * len(clean), folders)):
+            if code:
+                print(f"{bug.test} {bug.case} fails without a bug:\n{output}")
+                return 1
+        for bug, report in zip(bugs, pool.map(plant, bugs)):
+            print(f"{bug.file + '.v':18} {bug.what:58} {report}", flush=True)
+            survived += not report.startswith("caught")
+    print(f"{len(bugs) - survived} of {len(bugs)} planted bugs were caught")
+    return int(survived > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
