@@ -108,7 +108,7 @@ module tile_array #(
   commit_arbiter #(.Tiles(Tiles)) u_commit_arbiter (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
-    .clear_i           (clear_i),
+    .clear_i           (clear_i | start_i), // the turn begins anew: the cycles of a run do not depend on the run before
     .commit_valid_i    (commit_valid),
     .commit_ready_o    (commit_ready),
     .commit_layer_i    (commit_layer),
