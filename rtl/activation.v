@@ -26,7 +26,7 @@ module activation (
   /* verilator lint_on UNUSEDSIGNAL */
   wire [14:0]        half  = entry_q[14:0] + {4'b0, product[18:8]};
   wire signed [16:0] odd   = negative_q ? -$signed({2'b0, half}) : $signed({2'b0, half});
-  /* verilator lint_off UNUSEDSIGNAL */
+  /* verilator lint_off UNUSEDSIGNAL */  // the half of the rounding falls away
   wire signed [16:0] logistic = odd + 17'sd32769;
   /* verilator lint_on UNUSEDSIGNAL */
 

@@ -198,7 +198,7 @@ module finisher #(
         .history_o          (history)
       );
     end else begin : gen_plain
-      /* verilator lint_off UNUSEDSIGNAL */
+      /* verilator lint_off UNUSEDSIGNAL */   // the plain build decides nothing
       wire unused = &{commit_policy_i, constant_i[49:42], first_late_q};
       /* verilator lint_on UNUSEDSIGNAL */
       assign mask    = 4'd0;

@@ -95,7 +95,7 @@ module row_engine #(
 
       assign weights = hi_plane ? hi_word : lo_word;
     end else begin : gen_one_plane
-      /* verilator lint_off UNUSEDSIGNAL */
+      /* verilator lint_off UNUSEDSIGNAL */  // the plain build has one plane
       wire unused = &{load_lo_i, hi_plane};
       /* verilator lint_on UNUSEDSIGNAL */
       assign weights = hi_word;

@@ -87,7 +87,7 @@ module scheduler #(
   wire [3:0]            refine_mask;
   generate
     if (DynamicPrecision != 0) begin : gen_refinement
-      /* verilator lint_off UNUSEDSIGNAL */
+      /* verilator lint_off UNUSEDSIGNAL */  // its depth is the window: never full
       wire never_full;
       /* verilator lint_on UNUSEDSIGNAL */
       fifo #(.Width(IndexWidth + 4), .Depth(Window)) u_queue (
@@ -102,7 +102,7 @@ module scheduler #(
         .data_o ({refine_index, refine_mask})
       );
     end else begin : gen_no_refinement
-      /* verilator lint_off UNUSEDSIGNAL */
+      /* verilator lint_off UNUSEDSIGNAL */  // the plain build refines nothing
       wire unused = &{refine_valid_i, refine_index_i, refine_mask_i, refine_ready};
       /* verilator lint_on UNUSEDSIGNAL */
       assign refine_valid = 1'b0;

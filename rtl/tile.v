@@ -25,7 +25,7 @@ module tile #(
   input  wire                  load_valid_i,
   input  wire [3:0]            load_target_i,
   input  wire [19:0]           load_address_i,
-  /* verilator lint_off UNUSEDSIGNAL */
+  /* verilator lint_off UNUSEDSIGNAL */    // memories are narrower than the widest word loaded
   input  wire [LoadWidth-1:0]  load_data_i,
   /* verilator lint_on UNUSEDSIGNAL */
   input  wire                  act_we_i,
@@ -56,7 +56,7 @@ module tile #(
   // state read-back
   input  wire                  read_enable_i,
   input  wire                  read_kind_i,
-  /* verilator lint_off UNUSEDSIGNAL */
+  /* verilator lint_off UNUSEDSIGNAL */    // small memories have few address bits
   input  wire [15:0]           read_address_i,
   /* verilator lint_on UNUSEDSIGNAL */
   output wire [ReadWidth-1:0]  read_data_o,

@@ -62,7 +62,7 @@ module unit_engine #(
 );
   // Units that wait for the finisher: each is here once at most.
   wire       finish_valid, finish_ready;
-  /* verilator lint_off UNUSEDSIGNAL */
+  /* verilator lint_off UNUSEDSIGNAL */   // its depth is the window: never full
   wire       finish_never_full;
   /* verilator lint_on UNUSEDSIGNAL */
   wire [4:0] finish_data;

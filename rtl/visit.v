@@ -91,8 +91,8 @@ module visit #(
   assign lo_pass_o = valid_q && !hi_plane;
 
   // Word counts at the width of an address: a count that the memory cannot hold never comes here.
-  /* verilator lint_off WIDTHTRUNC */
-  /* verilator lint_off WIDTHEXPAND */
+  /* verilator lint_off WIDTHTRUNC */ // both widths depend on the build
+  /* verilator lint_off WIDTHEXPAND */ // both widths depend on the build
   wire [WeightWidth-1:0] x_length = x_words;
   wire [WeightWidth-1:0] h_length = h_words;
   wire [WeightWidth-1:0] weight_offset = word_q;
