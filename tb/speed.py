@@ -2,7 +2,8 @@
 
 Simulated cycles a second of one network on the full-size build: a bare Verilator harness in C++ (cpp/bare.cpp), the cocotb bench, and the cocotb
 bench in cocotb's default flow. Steps a second of the integer model, against torch.nn.LSTM in float (256 units, batch 64, one thread).
-Each figure is the median over rounds: absolute speeds drift on shared machines, ratios within a round hardly do. Writes build/bench.json.
+Cycles over ideal cycles of recorded speech through Silero VAD under SENSITIVITY, at 4, 8 and 16 tiles, by the cycle model that equals the RTL.
+Speeds are medians over rounds: absolute speeds drift on shared machines, ratios within a round hardly do. Writes build/bench.json.
 """
 
 import json
@@ -22,6 +23,9 @@ from tqdm import tqdm
 
 from models.build import Build
 from models.compiler import compile_image
+from models.counters import work_counters
+from models.cycle_model import CycleModel
+from models.networks import load
 from models.policies import Policy
 from models.quantize import quantize
 from models.quantized_lstm import QuantizedLSTM
@@ -33,6 +37,7 @@ ROUNDS = 3
 STEPS = 600
 DEFAULT_FLOW_STEPS = 60
 UNITS, BATCH, MODEL_STEPS = 256, 64, 40
+TILES = (4, 8, 16)
 SEED = 1
 FOLDER = BUILD / "bench"
 
@@ -124,6 +129,18 @@ def model_ratios() -> dict:
     return {policy.name: statistics.median(values) for policy, values in zip(policies, zip(*rounds))}
 
 
+def over_ideal() -> dict:
+    """Cycles over ideal cycles, less 1, by number of tiles."""
+    silero = load("silero")
+    q = quantize(silero.lstm, [sample.inputs for sample in silero.calibration(1024)])
+    run_of_speech = q.run(q.quantize_input(silero.test(256)[0].inputs)[None], Policy.SENSITIVITY)
+    result = {}
+    for build in (Build(tiles=tiles) for tiles in TILES):
+        cycles = CycleModel(q, build, [mask[0] for mask in run_of_speech.masks], compile_image(q, build).order, Policy.SENSITIVITY).cycles()
+        result[build.tiles] = cycles / work_counters(run_of_speech, q, build)["ideal_cycles"] - 1
+    return result
+
+
 def main() -> None:
     torch.set_num_threads(1)
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -141,7 +158,7 @@ def main() -> None:
                     speeds[name].append(measured["cycles"] / measured["seconds"])
                 bar.update()
     bare_speeds, bench_speeds, default_speeds = speeds.values()
-    ratios = model_ratios()
+    ratios, overheads = model_ratios(), over_ideal()
     record = {
         "sim_ratio": statistics.median(here / bound for here, bound in zip(bench_speeds, bare_speeds)),
         "default_flow_ratio": statistics.median(here / bound for here, bound in zip(default_speeds, bare_speeds)),
@@ -149,6 +166,7 @@ def main() -> None:
         "cycles_per_second_bare": statistics.median(bare_speeds),
         "model_ratio": min(ratios.values()),
         "model_ratio_by_policy": ratios,
+        "over_ideal_by_tiles": overheads,
     }
     table = Table(title=f"Speed, median of {ROUNDS} rounds")
     table.add_column("")
@@ -159,6 +177,8 @@ def main() -> None:
     table.add_row("default flow over bare harness", f"{record['default_flow_ratio']:.0%}")
     for name, ratio in ratios.items():
         table.add_row(f"integer model over nn.LSTM, {name}", f"{ratio:.2f}")
+    for tiles, overhead in overheads.items():
+        table.add_row(f"cycles over ideal, {tiles} tiles", f"{overhead:.1%}")
     Console().print(table)
     path = BUILD / "bench.json"
     path.write_text(json.dumps(record, indent=2) + "\n")
