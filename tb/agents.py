@@ -51,9 +51,9 @@ class PacketDriver(BusDriver):
 
 
 class PacketMonitor(BusMonitor):
-    """Gives the packets of a stream_recorder; the recorder checks the protocol, see `violated`."""
+    """Gives the packets of a stream_recorder."""
 
-    _signals = {"packet": "packet_o", "beats": "beats_o", "user": "user_o", "done": "done_o", "violation": "violation_o"}
+    _signals = {"packet": "packet_o", "beats": "beats_o", "user": "user_o", "done": "done_o"}
 
     def __init__(self, dut, name):
         super().__init__(dut, name, dut.clk_i)
@@ -65,11 +65,6 @@ class PacketMonitor(BusMonitor):
             beats = int(self.bus.beats.value)
             bits = str(self.bus.packet.value)[-BEAT * beats:]
             self._recv(Packet(int(bits, 2), beats, bool(self.bus.user.value)))
-
-    @property
-    def violated(self) -> bool:
-        """Whether the source has broken the AXI4-Stream protocol."""
-        return bool(self.bus.violation.value)
 
 
 def write_image(path: Path, packets: list[list[int]]) -> int:

@@ -14,10 +14,12 @@ from models.policies import GATES, Policy
 from models.quantized_lstm import State
 from tb.agents import Packet, PacketDriver, PacketMonitor, play_image
 from tb.bench import PERIOD, clock_cycles, reset
+from tb.monitors import check_rules, waiting_streams
 from tb.registers import AxiLiteDriver, Config, Control, Counter, Error, Register, Status
 from tb.scoreboard import Scoreboard, fail
 
 TILE_CLASSES = range(Counter.HI_PASS, Counter.IDLE + 1)
+HANG_CYCLES = 200  # that a hang is watched for
 
 
 def parameters(build: Build) -> dict:
@@ -38,10 +40,10 @@ class Harness:
     def __init__(self, dut, build: Build, fail_immediately: bool = True):
         self.dut, self.build, self.fail_immediately = dut, build, fail_immediately
 
-    async def start(self, seed: int = 1, **stalls):
-        """Clock and reset; stalls by stream (x, h, trace, image): rate in 1/256 of the cycles."""
-        self.streams_stall = any(stalls.values())
-        await reset(self.dut, seed=seed, **{f"{stream}_stall": rate for stream, rate in stalls.items()})
+    async def start(self, seed: int = 1, patient: bool = False, **stalls):
+        """Clock and reset; stalls by stream (x, h, trace, image): rate in 1/256 of the cycles; patient: the sinks are ready only after valid."""
+        self.streams_stall = patient or any(stalls.values())
+        await reset(self.dut, seed=seed, patient=patient, **{f"{stream}_stall": rate for stream, rate in stalls.items()})
         self.registers = AxiLiteDriver(self.dut)
         self.x = PacketDriver(self.dut, "x")
         self.h, self.trace = PacketMonitor(self.dut, "h"), PacketMonitor(self.dut, "trace")
@@ -102,18 +104,28 @@ class Harness:
         return measured
 
     async def finish(self, limit: int):
-        """Waits for the interrupt and clears it; after `limit` cycles, fails and says what the tiles wait for."""
+        """Waits for the interrupt and clears it; after `limit` cycles, fails and says what everything waits for."""
         try:
             if not self.dut.irq_o.value:
                 await with_timeout(self.dut.irq_o.rising_edge, limit * PERIOD, "ns")
         except SimTimeoutError:
-            counters = await self.counters()
-            waits = {name.name: counters[name] for name in Counter if name in TILE_CLASSES}
-            fail(f"no end after {limit} cycles; {self.h.stats.received_transactions} packets of h came; tile-cycles {waits}")
+            fail(f"no end after {limit} cycles, {await self._hang()}")
         await clock_cycles(self.dut, 1)
         status = Status(await self.registers.read(Register.STATUS))
+        check_rules(self.dut)
         self.scoreboard.equal("status after the run", Status.DONE, status & (Status.DONE | Status.BUSY | Status.RESETTING))
         await self.registers.write(Register.INTERRUPT, 3)
+
+    async def _hang(self) -> str:
+        """Words for a run that does not end: what the tiles do, and where the streams stand."""
+        before = await self.counters()
+        await clock_cycles(self.dut, HANG_CYCLES)
+        after = await self.counters()
+        classes = {Counter(number).name: after[number] - before[number] for number in TILE_CLASSES}
+        spent = ", ".join(f"{name} {cycles}" for name, cycles in sorted(classes.items(), key=lambda item: -item[1]) if cycles)
+        streams = ", ".join(f"{name} {state}" for name, state in waiting_streams(self.dut).items())
+        return (f"{after[Counter.STEPS]} steps done, {self.h.stats.received_transactions} packets of h came; "
+                f"tile-cycles now: {spent or 'none, not busy'}; streams: {streams}")
 
     async def soft_reset(self):
         """Aborts a run: what is queued is withdrawn, what is expected is forgotten."""
@@ -131,6 +143,7 @@ class Harness:
 
     async def hard_reset(self):
         """Resets in the middle of whatever happens; memories keep their contents, which are then taken as unknown."""
+        check_rules(self.dut)  # the monitors forget at a reset
         self.x.clear()
         self.dut.rst_ni.value = 0
         await clock_cycles(self.dut, 2)
@@ -156,9 +169,7 @@ class Harness:
 
     def check(self):
         """The end of a test."""
-        for monitor in (self.h, self.trace):
-            if monitor.violated:
-                fail(f"{monitor.name}: the stream broke the AXI4-Stream protocol")
+        check_rules(self.dut)
         self.scoreboard.check()
 
     def _model(self, sequences, policy, stateful) -> list:

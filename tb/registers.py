@@ -88,6 +88,9 @@ class Counter(IntEnum):
     STEPS = 16
 
 
+ANSWER_CYCLES = 1000  # many times what the slowest register takes
+
+
 class BusError(Exception):
     """The accelerator answered SLVERR."""
 
@@ -128,15 +131,20 @@ class AxiLiteDriver(BusDriver):
         open_channels = {getattr(self.bus, valid): getattr(self.bus, ready) for valid, ready in channels}
         for valid in open_channels:
             valid.value = 1
-        while open_channels:
+        for _ in range(ANSWER_CYCLES):
             await RisingEdge(self.clock)
             for valid in [valid for valid, ready in open_channels.items() if ready.value]:
                 valid.value = 0
                 del open_channels[valid]
+            if not open_channels:
+                return
+        raise AssertionError(f"s_axil: no {channels[0][1]} for {ANSWER_CYCLES} cycles")
 
     async def _response(self, valid, ready):
         getattr(self.bus, ready).value = 1
-        await RisingEdge(self.clock)
-        while not getattr(self.bus, valid).value:
+        for _ in range(ANSWER_CYCLES):
             await RisingEdge(self.clock)
-        getattr(self.bus, ready).value = 0
+            if getattr(self.bus, valid).value:
+                getattr(self.bus, ready).value = 0
+                return
+        raise AssertionError(f"s_axil: no {valid} for {ANSWER_CYCLES} cycles")

@@ -1,4 +1,4 @@
-// Player, recorder and image player tied together, to test the agents themselves.
+// Player, recorder and image player tied together, to test the agents themselves with the monitors between them.
 `default_nettype none
 
 module agents_loopback #(
@@ -18,7 +18,8 @@ module agents_loopback #(
   output wire [15:0]          h_beats_o,
   output wire                 h_user_o,
   output wire                 h_done_o,
-  output wire                 h_violation_o,
+  output wire [5:0]           x_violations_o,
+  input  wire                 patient_i,
   input  wire [7:0]           h_stall_i,
   input  wire [2047:0]        image_file_i,
   input  wire [31:0]          image_beats_i,
@@ -29,7 +30,7 @@ module agents_loopback #(
   output wire [15:0]          trace_beats_o,
   output wire                 trace_user_o,
   output wire                 trace_done_o,
-  output wire                 trace_violation_o,
+  output wire [5:0]           image_violations_o,
   input  wire [7:0]           trace_stall_i,
   input  wire [31:0]          seed_i
 );
@@ -44,8 +45,8 @@ module agents_loopback #(
 
   stream_recorder #(.Beats(Beats)) recorder (
     .clk_i(clk_i), .rst_ni(rst_ni), .tvalid_i(valid), .tready_o(ready), .tdata_i(data), .tlast_i(last), .tuser_i(user),
-    .packet_o(h_packet_o), .beats_o(h_beats_o), .user_o(h_user_o), .done_o(h_done_o), .violation_o(h_violation_o),
-    .seed_i(seed_i + 32'd7), .stall_i(h_stall_i)
+    .packet_o(h_packet_o), .beats_o(h_beats_o), .user_o(h_user_o), .done_o(h_done_o),
+    .seed_i(seed_i + 32'd7), .stall_i(h_stall_i), .patient_i(patient_i)
   );
 
   image_player #(.Beats(4 * Beats)) image_player (
@@ -57,7 +58,17 @@ module agents_loopback #(
   stream_recorder #(.Beats(Beats)) image_recorder (
     .clk_i(clk_i), .rst_ni(rst_ni), .tvalid_i(image_valid), .tready_o(image_ready), .tdata_i(image_data), .tlast_i(image_last),
     .tuser_i(1'b0), .packet_o(trace_packet_o), .beats_o(trace_beats_o), .user_o(trace_user_o), .done_o(trace_done_o),
-    .violation_o(trace_violation_o), .seed_i(seed_i + 32'd11), .stall_i(trace_stall_i)
+    .seed_i(seed_i + 32'd11), .stall_i(trace_stall_i), .patient_i(patient_i)
+  );
+
+  axi_stream_monitor #(.MaxBeats(Beats)) x_monitor (
+    .clk_i(clk_i), .rst_ni(rst_ni), .tvalid_i(valid), .tready_i(ready), .tdata_i(data), .tlast_i(last), .tuser_i(user), .withdraw_i(x_flush_i),
+    .violations_o(x_violations_o), .state_o()
+  );
+
+  axi_stream_monitor image_monitor (
+    .clk_i(clk_i), .rst_ni(rst_ni), .tvalid_i(image_valid), .tready_i(image_ready), .tdata_i(image_data), .tlast_i(image_last), .tuser_i(1'b0),
+    .withdraw_i(1'b0), .violations_o(image_violations_o), .state_o()
   );
 endmodule
 

@@ -1,7 +1,7 @@
 // Test bench around the accelerator: stream agents on its streams, registers and interrupt brought out.
 //
-// x_*, h_* and trace_* are the ports of stream_player and stream_recorder, image_* those of image_player. cycles_o counts clock cycles from
-// reset; seed_i seeds the stalls of all agents.
+// x_*, h_* and trace_* are the ports of stream_player and stream_recorder, image_* those of image_player; *_violations_o and *_state_o those
+// of the monitor of each stream. cycles_o counts clock cycles from reset; seed_i seeds the stalls of all agents; patient_i is that of both recorders.
 `default_nettype none
 
 module harness #(
@@ -20,6 +20,7 @@ module harness #(
   input  wire                      clk_i,
   input  wire                      rst_ni,
   input  wire [31:0]               seed_i,
+  input  wire                      patient_i,
   output wire [31:0]               cycles_o,
   output wire                      irq_o,
 
@@ -40,6 +41,7 @@ module harness #(
   output wire [1:0]                s_axil_rresp_o,
   output wire                      s_axil_rvalid_o,
   input  wire                      s_axil_rready_i,
+  output wire [15:0]               s_axil_violations_o,
 
   input  wire [128*XBeats-1:0]     x_packet_i,
   input  wire [15:0]               x_beats_i,
@@ -48,26 +50,32 @@ module harness #(
   output wire                      x_taken_o,
   output wire                      x_busy_o,
   input  wire                      x_flush_i,
+  output wire [5:0]                x_violations_o,
+  output wire [1:0]                x_state_o,
   input  wire [7:0]                x_stall_i,
 
   output wire [128*HBeats-1:0]     h_packet_o,
   output wire [15:0]               h_beats_o,
   output wire                      h_user_o,
   output wire                      h_done_o,
-  output wire                      h_violation_o,
+  output wire [5:0]                h_violations_o,
+  output wire [1:0]                h_state_o,
   input  wire [7:0]                h_stall_i,
 
   output wire [128*TraceBeats-1:0] trace_packet_o,
   output wire [15:0]               trace_beats_o,
   output wire                      trace_user_o,
   output wire                      trace_done_o,
-  output wire                      trace_violation_o,
+  output wire [5:0]                trace_violations_o,
+  output wire [1:0]                trace_state_o,
   input  wire [7:0]                trace_stall_i,
 
   input  wire [2047:0]             image_file_i,
   input  wire [31:0]               image_beats_i,
   input  wire                      image_play_i,
   output wire                      image_done_o,
+  output wire [5:0]                image_violations_o,
+  output wire [1:0]                image_state_o,
   input  wire [7:0]                image_stall_i
 );
   wire [127:0] x_tdata, h_tdata, trace_tdata, image_tdata;
@@ -126,9 +134,9 @@ module harness #(
     .beats_o     (h_beats_o),
     .user_o      (h_user_o),
     .done_o      (h_done_o),
-    .violation_o (h_violation_o),
     .seed_i      (seed_i + 32'd2),
-    .stall_i     (h_stall_i)
+    .stall_i     (h_stall_i),
+    .patient_i   (patient_i)
   );
 
   stream_recorder #(.Beats(TraceBeats)) trace_recorder (
@@ -143,9 +151,37 @@ module harness #(
     .beats_o     (trace_beats_o),
     .user_o      (trace_user_o),
     .done_o      (trace_done_o),
-    .violation_o (trace_violation_o),
     .seed_i      (seed_i + 32'd3),
-    .stall_i     (trace_stall_i)
+    .stall_i     (trace_stall_i),
+    .patient_i   (patient_i)
+  );
+
+  axi_stream_monitor #(.MaxBeats(XBeats)) x_monitor (
+    .clk_i(clk_i), .rst_ni(rst_ni), .tvalid_i(x_tvalid), .tready_i(x_tready), .tdata_i(x_tdata), .tlast_i(x_tlast), .tuser_i(x_tuser),
+    .withdraw_i(x_flush_i), .violations_o(x_violations_o), .state_o(x_state_o)
+  );
+
+  axi_stream_monitor image_monitor (
+    .clk_i(clk_i), .rst_ni(rst_ni), .tvalid_i(image_tvalid), .tready_i(image_tready), .tdata_i(image_tdata), .tlast_i(image_tlast),
+    .tuser_i(1'b0), .withdraw_i(1'b0), .violations_o(image_violations_o), .state_o(image_state_o)
+  );
+
+  axi_stream_monitor #(.MaxBeats(HBeats)) h_monitor (
+    .clk_i(clk_i), .rst_ni(rst_ni), .tvalid_i(h_tvalid), .tready_i(h_tready), .tdata_i(h_tdata), .tlast_i(h_tlast), .tuser_i(h_tuser),
+    .withdraw_i(1'b0), .violations_o(h_violations_o), .state_o(h_state_o)
+  );
+
+  axi_stream_monitor #(.MaxBeats(TraceBeats)) trace_monitor (
+    .clk_i(clk_i), .rst_ni(rst_ni), .tvalid_i(trace_tvalid), .tready_i(trace_tready), .tdata_i(trace_tdata), .tlast_i(trace_tlast),
+    .tuser_i(1'b0), .withdraw_i(1'b0), .violations_o(trace_violations_o), .state_o(trace_state_o)
+  );
+
+  axi_lite_monitor s_axil_monitor (
+    .clk_i(clk_i), .rst_ni(rst_ni), .awaddr_i(s_axil_awaddr_i), .awvalid_i(s_axil_awvalid_i), .awready_i(s_axil_awready_o),
+    .wdata_i(s_axil_wdata_i), .wstrb_i(s_axil_wstrb_i), .wvalid_i(s_axil_wvalid_i), .wready_i(s_axil_wready_o), .bresp_i(s_axil_bresp_o),
+    .bvalid_i(s_axil_bvalid_o), .bready_i(s_axil_bready_i), .araddr_i(s_axil_araddr_i), .arvalid_i(s_axil_arvalid_i),
+    .arready_i(s_axil_arready_o), .rdata_i(s_axil_rdata_o), .rresp_i(s_axil_rresp_o), .rvalid_i(s_axil_rvalid_o),
+    .rready_i(s_axil_rready_i), .violations_o(s_axil_violations_o)
   );
 
   lstm_accelerator #(

@@ -20,10 +20,10 @@ def random_packets(generator, count, most):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
-@cocotb.parametrize(x_stall=[0, 128], h_stall=[0, 200])
-async def what_is_played_is_recorded(dut, x_stall, h_stall):
+@cocotb.parametrize(x_stall=[0, 128], h_stall=[0, 200], patient=[0, 1])
+async def what_is_played_is_recorded(dut, x_stall, h_stall, patient):
     generator = random.Random(seed())
-    await reset(dut, x_stall=x_stall, h_stall=h_stall, seed=seed())
+    await reset(dut, x_stall=x_stall, h_stall=h_stall, patient=patient, seed=seed())
     driver, monitor, scoreboard = PacketDriver(dut, "x"), PacketMonitor(dut, "h"), Scoreboard(dut)
     packets = random_packets(generator, 200, driver.capacity)
     scoreboard.expect(monitor, packets)
@@ -35,11 +35,11 @@ async def what_is_played_is_recorded(dut, x_stall, h_stall):
     cycles = round((get_sim_time("ns") - start) / PERIOD)
     await RisingEdge(dut.clk_i)
     beats = sum(packet.beats for packet in packets)
-    if not x_stall and not h_stall:
+    if not x_stall and not h_stall and not patient:
         assert cycles <= beats + 3, f"{beats} beats took {cycles} cycles: the player starves"
     else:
         assert cycles > 1.3 * beats, f"{beats} beats took {cycles} cycles: nothing stalled"
-    assert not monitor.violated
+    assert not dut.x_violations_o.value
     scoreboard.check()
 
 
@@ -54,7 +54,7 @@ async def an_image_is_played_from_its_file(dut, stall):
     for image in images:
         await play_image(dut, Path("image.hex"), [packet.split() for packet in image])
         await clock_cycles(dut, 2)
-    assert not monitor.violated
+    assert not dut.image_violations_o.value
     scoreboard.check()
 
 
