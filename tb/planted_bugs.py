@@ -20,6 +20,7 @@ from tb.runner import BUILD, ROOT, RTL
 FOLDER = BUILD / "planted"
 ACCELERATOR = "lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[small]"
 ERRORS = "lstm_accelerator/test_errors.py"
+PROTOCOLS = "lstm_accelerator/test_protocols.py"
 
 
 @dataclass
@@ -58,6 +59,10 @@ BUGS = [
     Bug("row_engine", "lets words of an aborted run complete a row", "word_valid_q <= 3'd0;", "word_valid_q <= {word_valid_q[1:0], 1'b0};", ACCELERATOR,
         "a_soft_reset"),
     Bug("output_stream", "sends what lies behind the last unit", "tail_q == 0 ? word :", "1'b1 ? word :", ACCELERATOR, "random_networks/stalls=0"),
+    Bug("output_stream", "does not wait for ready", "more & (~valid_q | m_tready_i)", "more", PROTOCOLS, "a_run_beat_by_beat/rate=0.4"),
+    Bug("axil_endpoint", "withdraws a response that is not taken", "write | (b_valid_q & ~s_axil_bready_i)", "write", PROTOCOLS,
+        "registers_under_pauses/rate=0.5"),
+    Bug("input_stream", "forgets the state although told to keep it", "first_q & ~stateful_i", "first_q", ACCELERATOR, "state_is_carried"),
     Bug("row_counters", "counts one layer's commit in the one before", "forward_q <= valid_q & layer_q == commit_layer_i;", "forward_q <= valid_q;",
         "row_counters"),
     Bug("image_loader", "takes loads while a run is under way", "busy_error_o   = busy_i;", "busy_error_o   = 1'b0;", ERRORS, "a_load_while_busy"),
@@ -67,7 +72,7 @@ BUGS = [
 
 def run_test(bug: Bug, rtl: Path, folder: Path) -> tuple[int, str, float]:
     """Exit code of pytest, its output and the seconds, with the design in `rtl`; what the test writes goes to `folder`."""
-    environment = {**os.environ, "SIM": "icarus", "RTL": str(rtl), "RUNS": str(folder / "runs"), "COCOTB_TEST_FILTER": bug.case}
+    environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(rtl), "RUNS": str(folder / "runs"), "COCOTB_TEST_FILTER": bug.case}
     start = time.monotonic()
     ended = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/{bug.test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
     return ended.returncode, ended.stdout, time.monotonic() - start
