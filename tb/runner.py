@@ -3,8 +3,10 @@
 Used by every pytest file of `tb/` and by `python -m tb.sim`. A configuration (simulator, top, parameters, flags) has one
 folder under `build/`, shared by all processes under a file lock, and is built again when the text of a source changed.
 
-Environment: `SIM` (verilator or icarus), `SEED` (a number), `WAVES=1`, `RTL` (another folder to read the design from), `RUNS` (another
-folder for what tests write).
+A test that fails without waves is run once more, up to the failure, with waves of its last cycles.
+
+Environment: `SIM` (verilator or icarus), `SEED` (a number), `WAVES=1`, `RETRACE=0` (no waves of failures), `RTL` (another folder to read
+the design from), `RUNS` (another folder for what tests write).
 """
 
 import hashlib
@@ -13,6 +15,7 @@ import os
 import re
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -28,8 +31,11 @@ HDL = ROOT / "tb" / "hdl"
 SIMULATORS = ("verilator", "icarus")
 TIMESCALE = ("1ns", "1ps")
 PERIOD = 10  # ns
+LOG, RESULTS, WAVES = "simulation.log", "results.xml", "dump.fst"  # in the folder of a run
 # Under Verilator this main program makes the clock of a top module that has one: cocotb's Clock costs most of the speed.
 CLOCKED_MAIN = ROOT / "tb" / "cpp" / "clocked.cpp"
+LAYOUTS = ROOT / "tb" / "waves"
+LAST_CYCLES = 4000  # that the waves of a failed test show
 
 # The Verilator that scripts/bin chooses, and the `python` that its makefiles call, which Debian has in virtual environments only.
 os.environ["PATH"] = os.pathsep.join([str(ROOT / "scripts" / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -68,6 +74,24 @@ class _Verilator(cocotb_runner.Verilator):
         if shutil.which("ccache"):
             make.append("OBJCACHE=ccache")
         return [verilate, make]
+
+
+class _Icarus(cocotb_runner.Icarus):
+    """cocotb's flow, with waves where `+trace=FILE` says, and no earlier than `+trace_from=NANOSECONDS`, as under Verilator."""
+
+    def _create_iverilog_dump_file(self):
+        self.iverilog_dump_file.write_text(f"""module cocotb_iverilog_dump;
+  string file;
+  longint from;
+  initial begin
+    if (!$value$plusargs("trace_from=%d", from)) from = 0;
+    if ($value$plusargs("trace=%s", file)) begin
+      $dumpfile(file);
+      #(from) $dumpvars(0, {self.hdl_toplevel});
+    end
+  end
+endmodule
+""")
 
 
 def environment_seed(default: int = 1) -> int:
@@ -113,7 +137,7 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
         if simulator == "verilator":
             control = folder / "visible.vlt"
             control.write_text("`verilator_config\n" + "\n".join(VISIBLE).format(top=top) + "\n")
-            arguments += VERILATOR_FLAGS + (["--trace-fst"] if waves else [])
+            arguments = [*VERILATOR_FLAGS, *["--trace-fst"] * waves, *arguments]
             sources = [control, *sources]
         try:
             _runner(simulator, clocked).build(sources=sources, hdl_toplevel=top, parameters=parameters, includes=[RTL], waves=waves,
@@ -139,28 +163,83 @@ def run(test_module: str, top: str, parameters: dict | None = None, *, simulator
     test = os.environ.get("PYTEST_CURRENT_TEST", "run").rsplit(" ", 1)[0]
     repeat = repeat or f"SIM={simulator} SEED={seed} python -m pytest '{test}'"
     folder = folder or RUNS / f"{re.sub(r'[^A-Za-z0-9_-]+', '_', test)}-{simulator}"
-    shutil.rmtree(folder, ignore_errors=True)
-    build_dir = build(top, parameters, simulator, waves, flags)
-    log, results = folder / "simulation.log", folder / "results.xml"
-    trace = ["--trace-file", str(folder / "dump.fst"), f"+trace={folder / 'dump.fst'}"] if waves and simulator == "verilator" else []
-    try:
-        _runner(simulator).test(test_module=test_module, hdl_toplevel=top, hdl_toplevel_lang="verilog", testcase=testcase,
-                                seed=seed, waves=waves, plusargs=list(plusargs), test_args=trace, build_dir=build_dir,
-                                test_dir=folder, results_xml=str(results), log_file=log,
-                                extra_env={"REPEAT": repeat, **FAST_IMPORTS, **(environment or {})})
-    except (SystemExit, RuntimeError):
-        pass  # under pytest the runner exits when a test failed; the results tell which
-    failures = _failures(results, log)
+    job = _Job(test_module, top, parameters, simulator, seed, flags, tuple(plusargs), {"REPEAT": repeat, **FAST_IMPORTS, **(environment or {})})
+    build_dir = job.build(waves)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):  # the same test may run in another shell
+        shutil.rmtree(folder, ignore_errors=True)
+        failures = job.simulate(build_dir, folder, waves, testcase)
+        retrace = "PYTEST_CURRENT_TEST" in os.environ and os.environ.get("RETRACE") != "0"
+        traced = failures and (waves or (retrace and job.retrace(folder)))
     if failures:
-        raise SimulationError(f"{failures}\nlog: {log}\nrepeat with: {repeat}")
+        see = f"\nsee its last moments with: {waves_command(folder, top)}" if traced else ""
+        raise SimulationError(f"{failures}\nlog: {folder / LOG}\nrepeat with: {repeat}{see}")
     return folder
+
+
+def waves_command(folder: Path, top: str) -> str:
+    """The command that shows the waves of a run in its folder, with the layout of its top module if there is one."""
+    layout = LAYOUTS / f"{top}.gtkw"
+    return " ".join(str(path) for path in ["gtkwave", folder / WAVES, *[layout] * layout.exists()])
+
+
+@dataclass
+class _Job:
+    """What a run simulates, so that it can be simulated again with waves."""
+
+    test_module: str
+    top: str
+    parameters: dict | None
+    simulator: str
+    seed: int
+    flags: tuple
+    plusargs: tuple
+    environment: dict
+
+    def build(self, waves: bool) -> Path:
+        return build(self.top, self.parameters, self.simulator, waves, self.flags)
+
+    def simulate(self, build_dir: Path, folder: Path, waves: bool, testcase=None, plusargs=()) -> str:
+        """Runs the tests in a folder; returns what failed, empty if nothing did."""
+        trace = ["--trace-file", str(folder / WAVES)] if waves and self.simulator == "verilator" else []
+        plusargs = [*self.plusargs, *plusargs, *[f"+trace={folder / WAVES}"] * waves]
+        try:
+            _runner(self.simulator).test(
+                test_module=self.test_module, hdl_toplevel=self.top, hdl_toplevel_lang="verilog", testcase=testcase, seed=self.seed, waves=waves,
+                plusargs=plusargs, test_args=trace, build_dir=build_dir, test_dir=folder, results_xml=str(folder / RESULTS),
+                log_file=folder / LOG, extra_env=self.environment)
+        except (SystemExit, RuntimeError):
+            pass  # under pytest the runner exits when a test failed; the results tell which
+        return _failures(folder / RESULTS, folder / LOG)
+
+    def retrace(self, folder: Path) -> bool:
+        """Runs again, as far as the first failed test, with waves of the cycles before the failure. Tells whether there are any.
+
+        The tests before it are run as well: what fails may depend on what they left.
+        """
+        try:
+            cases = list(ElementTree.parse(folder / RESULTS).getroot().iter("testcase"))
+        except (FileNotFoundError, ElementTree.ParseError):
+            return False  # the simulation ended early, nobody knows when
+        failed = (index for index, case in enumerate(cases) if case.find("failure") is not None or case.find("error") is not None)
+        last = next(failed, None)
+        if last is None:
+            return False  # no test ran
+        stop = next((float(entry.get("value")) for entry in cases[last].iter("property") if entry.get("name") == "sim_time_stop"), 0.0)
+        begin = max(0, int(stop) - LAST_CYCLES * PERIOD)
+        again = folder / "again"
+        self.simulate(self.build(True), again, True, [case.get("name") for case in cases[:last + 1]], [f"+trace_from={begin}"])
+        if not (again / WAVES).exists():
+            return False
+        (again / WAVES).replace(folder / WAVES)
+        return True
 
 
 def _runner(simulator: str, clocked: bool = False):
     if simulator not in SIMULATORS:
         raise ValueError(f"unknown simulator {simulator!r}: choose one of {', '.join(SIMULATORS)}")
     if simulator == "icarus":
-        return cocotb_runner.Icarus()
+        return _Icarus()
     return _Verilator(clocked)
 
 

@@ -3,7 +3,7 @@
 // Time stands in the unit of the time precision. The clock rises at odd multiples of half its period, from the start of the simulation to its
 // end. A time step: callbacks of timers, values settled and evaluated, read-write and read-only callbacks, as cocotb expects of a simulator.
 //
-// +trace=FILE writes an FST waveform (builds with tracing).
+// +trace=FILE writes an FST waveform, +trace_from=NANOSECONDS no earlier than that (builds with tracing).
 
 #include <algorithm>
 #include <cstdint>
@@ -45,6 +45,14 @@ void evaluate(Vtop& top) {
   VerilatedVpi::callCbs(cbReadOnlySynch);
 }
 
+#if VM_TRACE
+// What stands behind `+name` on the command line, empty if it is not there.
+std::string plusargument(const char* name) {
+  const std::string argument = Verilated::commandArgsPlusMatch(name);
+  return argument.empty() ? argument : argument.substr(argument.find('=') + 1);
+}
+#endif
+
 }  // namespace
 
 double sc_time_stamp() { return static_cast<double>(now); }
@@ -55,11 +63,13 @@ int main(int argc, char** argv) {
   auto top = std::make_unique<Vtop>("");
 #if VM_TRACE
   VerilatedFstC trace;
-  const std::string file = Verilated::commandArgsPlusMatch("trace=");
+  const std::string file = plusargument("trace=");
+  const std::string from = plusargument("trace_from=");
+  const uint64_t trace_from = from.empty() ? 0 : 1000 * std::stoull(from);
   Verilated::traceEverOn(true);
   if (!file.empty()) {
     top->trace(&trace, 99);
-    trace.open(file.substr(file.find('=') + 1).c_str());
+    trace.open(file.c_str());
   }
 #endif
   vlog_startup_routines_bootstrap();
@@ -70,7 +80,7 @@ int main(int argc, char** argv) {
   for (uint64_t edge = HalfPeriod; !Verilated::gotFinish();) {
     evaluate(*top);
 #if VM_TRACE
-    if (trace.isOpen()) trace.dump(now);
+    if (trace.isOpen() && now >= trace_from) trace.dump(now);
 #endif
     now = std::min<uint64_t>(edge, VerilatedVpi::cbNextDeadline());
     VerilatedVpi::callCbs(cbNextSimTime);
