@@ -26,7 +26,7 @@ from models.policies import Policy
 from models.quantize import quantize
 from tb.harness import parameters
 from tb.report import PLAIN, record, table
-from tb.runner import BUILD, SIMULATORS, SimulationError, run
+from tb.runner import BUILD, SIMULATORS, SimulationError, run, waves_command
 
 POLICIES = {policy.name: policy for policy in list(Policy)[:4]}
 CALIBRATION_STEPS = 2048
@@ -154,7 +154,7 @@ def main(arguments=None) -> int:
         if results[job.name]["mismatches"]:
             print(f"{job.name}: {results[job.name]['mismatches']} values are wrong; first {results[job.name]['first_mismatch']}")
         if options.waves == "1":
-            print(f"{job.name}: gtkwave {next(job.folder.glob('*.fst'))}")
+            print(f"{job.name}: {waves_command(job.folder, 'harness')}")
     path = BUILD / f"sim-{options.net}-{options.sim}.json"
     path.write_text(json.dumps(report, indent=2) + "\n")
     print(path)
