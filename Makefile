@@ -12,15 +12,17 @@ STEPS ?=
 SEED ?= 1
 ## 1: write waveforms for GTKWave under build/ (slower)
 WAVES ?= 0
+## 1: `make waves` draws the pictures of docs/images/
+PNG ?= 0
 ## Python (3.10 or newer) that the virtual environment is made from
 PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup sim test test-bench bench lint area clean distclean
+.PHONY: help setup sim waves test regress test-bench bench lint area clean distclean
 
 # Through the environment, values reach the shell whole, whatever characters they hold.
-export SIM NET POLICY STEPS SEED WAVES PYTHON
+export SIM NET POLICY STEPS SEED WAVES PNG PYTHON
 # Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
 python := .venv/bin/python
@@ -40,10 +42,20 @@ sim:
 	$(setup) "$$SIM"
 	@$(python) -m tb.sim --sim="$$SIM" --net="$$NET" --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --waves="$$WAVES"
 
-## all tests of models/ and tb/, on both simulators where they must agree
+## open GTKWave on a few steps under SENSITIVITY or POLICY=; without a screen, write pictures
+waves:
+	$(setup) "$$SIM"
+	@$(python) -m tb.waves --sim="$$SIM" --net="$$NET" --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --png="$$PNG"
+
+## all tests of models/ and tb/ but the slow ones, on both simulators where they must agree
 test:
 	$(setup) icarus
-	@$(python) -m pytest -n 2 --junitxml=build/test-$$SIM.xml models/tests tb
+	@$(python) -m pytest -n 2 -m "not slow" --junitxml=build/test-$$SIM.xml models/tests tb
+
+## all tests, slow ones and a short soak included, on Verilator with a fresh seed (or SEED=); writes a page about them
+regress:
+	$(setup) icarus
+	@$(python) -m tb.regress $(if $(filter file,$(origin SEED)),,--seed="$$SEED")
 
 ## plant known bugs in copies of the RTL: each must be caught
 test-bench:
