@@ -10,6 +10,8 @@ POLICY ?= all
 STEPS ?=
 ## seed of the random stimulus
 SEED ?= 1
+## minutes that `make soak` lasts
+MINUTES ?= 5
 ## 1: write waveforms for GTKWave under build/ (slower)
 WAVES ?= 0
 ## 1: `make waves` draws the pictures of docs/images/
@@ -19,10 +21,10 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup sim waves test regress test-bench bench lint area clean distclean
+.PHONY: help setup sim waves test regress soak test-bench bench lint area clean distclean
 
 # Through the environment, values reach the shell whole, whatever characters they hold.
-export SIM NET POLICY STEPS SEED WAVES PNG PYTHON
+export SIM NET POLICY STEPS SEED MINUTES WAVES PNG PYTHON
 # Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
 python := .venv/bin/python
@@ -56,6 +58,11 @@ test:
 regress:
 	$(setup) icarus
 	@$(python) -m tb.regress $(if $(filter file,$(origin SEED)),,--seed="$$SEED")
+
+## random builds, networks, stalls, resets and errors for MINUTES, from SEED on or a random seed
+soak:
+	$(setup) "$$SIM"
+	@$(python) -m tb.soak --minutes="$$MINUTES" $(if $(filter file,$(origin SEED)),,--seed="$$SEED")
 
 ## plant known bugs in copies of the RTL: each must be caught
 test-bench:

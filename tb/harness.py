@@ -92,7 +92,7 @@ class Harness:
         Arguments as of `begin`. Returns what was measured: cycles, and classes of tile-cycles.
         """
         runs = await self.begin(sequences, policy, stateful, trace)
-        await self.finish(self._limit(runs))
+        await self.finish(self.limit(runs))
         await self.expect_errors(0)
         await self._compare_state(runs[-1].state)
         self.state = runs[-1].state
@@ -245,7 +245,7 @@ class Harness:
         self.scoreboard.equal_all("counters", expected, got)
         return {"cycles": cycles, "classes": {number.name: counters[number] for number in Counter if number in TILE_CLASSES}}
 
-    def _limit(self, runs) -> int:
+    def limit(self, runs) -> int:
         """Cycles after which a run hangs: many times what the work takes, however the streams stall."""
         words = sum(work_counters(run, self.network, self.build)[name] for run in runs for name in ("hi_words", "lo_words"))
         return 20000 + 50 * words

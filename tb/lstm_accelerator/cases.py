@@ -15,6 +15,7 @@ from tb.bench import seed
 from tb.harness import Harness, parameters
 from tb.runner import run
 
+WEIGHT_LOW, WEIGHT_HIGH = -127, 119
 SMALL = Build(tiles=2, lanes=4, window=4, weight_depth=2048, unit_depth=64, activation_depth=64)
 BUILDS = {
     "small": SMALL,
@@ -58,6 +59,14 @@ def any_network(build: Build, generator: random.Random) -> QuantizedLSTM:
     return network_of(inputs, generator.choices(sizes, k=generator.randint(1, 3)), limbs, generator)
 
 
+def single(layer, **fields) -> QuantizedLSTM:
+    """A network of one layer, with some fields replaced; a number fills the whole tensor."""
+    fields = {name: torch.full_like(getattr(layer, name), value) if isinstance(value, int) and torch.is_tensor(getattr(layer, name)) else value
+              for name, value in fields.items()}
+    layer = replace(layer, **fields)
+    return QuantizedLSTM([layer], [0.01, 0.01 / 254][:layer.limbs])
+
+
 def sequences_of(network: QuantizedLSTM, lengths, generator: random.Random) -> list:
     """Random sequences of these numbers of steps."""
     return [random_input(generator.getrandbits(30), network, 1, steps) for steps in lengths]
@@ -71,3 +80,10 @@ def random_state(network: QuantizedLSTM, generator: random.Random) -> State:
         return [torch.randint(low, high + 1, (1, layer.units), generator=numbers, dtype=torch.int32) for layer in network.layers]
 
     return State(integers(-127, 127), integers(-32768, 32767), integers(0, 7))
+
+
+async def play_all(bench, network, sequences, **arguments):
+    """Loads a network and plays sequences under every policy."""
+    await bench.load(network)
+    for policy in policies(bench.build):
+        await bench.play(sequences, policy, **arguments)
