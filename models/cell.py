@@ -1,47 +1,54 @@
 """One step of an LSTM layer in integers (docs/numerics.md), for a batch and all units at once.
 
-Products are float32 matrix products of integers: exact, as every partial sum of up to 1024 terms stays below 2**24. Row sums are
-float64 sums of m * acc, exact below 2**53; from there on everything is an integer tensor.
+Products are int8 matrix products of activations and planes of nibbles with int32 accumulators. They are exact on any processor: one
+without a dot-product instruction saturates sums of two products (activation + 128, times weight) to 16 bits, out of reach of nibbles.
+Row sums are sums of (m / 2**s) * acc in float64: exact, as they are integers of 44 bits over a power of two. Adding the half that
+rounds them takes 53 bits at most up to s = 52; beyond, the sum is below 2**-8 and rounds to zero whatever is lost of it.
+From z on, int32 holds everything: a product of Q0.15 and an int16 is at most 2**30 in size.
 """
 
 import torch
 
 from models import activation
-from models.fixed_point import round_shift, saturate
+from models.fixed_point import round_real_, round_shift, saturate
 from models.layer import split_planes
 
 
 class RowSums:
     """Row sums of a layer and their pre-activations z, in low precision, in high precision, or in both.
 
-    precisions counts the two on the axis after the batch: low first.
+    shape: [precisions, 4, units], low first, of z after the batch.
     """
 
     def __init__(self, layer, low, high):
-        def choose(low_tensor, high_tensor):
-            return [low_tensor] * low + [high_tensor] * high
+        self.low, self.high, self.shape = low, high, (low + high, 4, layer.units)
+        self.planes_ih, self.planes_hh = (
+            torch.cat([plane.T for plane in split_planes(w)[:1 + high]], dim=1).to(torch.int8) for w in (layer.w_ih, layer.w_hh)
+        )
+        scale = torch.ldexp(layer.m.double(), -layer.s.unsqueeze(2)).permute(2, 1, 0).flatten(1)
+        self.scale_x0, self.scale_x1, self.scale_h = torch.cat([16 * scale] * low + [scale] * high, dim=1)
+        self.b = torch.cat([layer.b_low.T] * low + [layer.b.T] * high).flatten().double()
 
-        def matrix(w):
-            hi, _ = split_planes(w)
-            return torch.cat(choose(hi << 4, w)).float().T.contiguous()
-
-        self.precisions = low + high
-        self.w_ih, self.w_hh = matrix(layer.w_ih), matrix(layer.w_hh)
-        m = layer.m.permute(2, 1, 0).flatten(1).double().tile(self.precisions)
-        self.m_x, self.m_h = m[:layer.limbs], m[2]
-        self.s = layer.s.T.long()
-        self.b = torch.stack(choose(layer.b_low.T, layer.b.T))
+    def _accumulate(self, activations, planes):
+        """Accumulators [n, precisions * 4 * units] of activations [n, k]: Σ hi*a in low, Σ (16*hi + lo)*a in high precision."""
+        # A clone, as the product takes strides for row lengths: an axis of size 1 may have any stride.
+        activations = activations.to(torch.int8).clone(memory_format=torch.contiguous_format)
+        accumulators = torch._int_mm(activations, planes)
+        if self.high:
+            hi, lo = accumulators.chunk(2, dim=1)
+            lo.add_(hi, alpha=16)
+        return accumulators if self.low else lo
 
     def prepare(self, x):
-        """Input part of the row sums: integers x [steps, batch, limbs, inputs] to float64 [steps, batch, precisions * 4 * units]."""
-        accumulators = (x.flatten(0, 2).float() @ self.w_ih).view(*x.shape[:3], -1)
-        return sum(accumulators[:, :, limb] * m for limb, m in enumerate(self.m_x))
+        """Accumulators of the input: integers x [steps, batch, limbs, inputs] to [steps, batch, limbs, precisions * 4 * units]."""
+        return self._accumulate(x.flatten(0, 2), self.planes_ih).unflatten(0, x.shape[:3])
 
     def __call__(self, prepared, h):
         """z [batch, precisions, 4, units] of a step from its prepared part and h [batch, units] of the step before."""
-        sums = torch.addcmul(prepared, (h.float() @ self.w_hh).double(), self.m_h)
-        sums = sums.long().unflatten(1, (self.precisions, *self.s.shape))
-        return saturate(round_shift(sums, self.s) + self.b, 16)
+        sums = self._accumulate(h, self.planes_hh).double().mul_(self.scale_h)
+        for accumulators, scale in zip(prepared.unbind(1), (self.scale_x0, self.scale_x1)):
+            sums.addcmul_(accumulators.double(), scale)
+        return saturate(round_real_(sums).add_(self.b), 16).int().unflatten(1, self.shape)
 
 
 def finish(z, c, c_frac):
@@ -49,11 +56,11 @@ def finish(z, c, c_frac):
 
     Returns (value, slope) of each of the gates i, f, g, o as models.activation gives them, the new c, and (value, slope) of its tanh.
     """
-    i, f, o = (activation.sigmoid(z[:, gate]) for gate in (0, 1, 3))
-    g = activation.tanh(z[:, 2])
-    c = saturate(round_shift(f[0] * c, 15) + round_shift(i[0] * g[0], 30 - c_frac), 16)
+    gates = activation.gates(z)
+    i, f, g, _ = (value for value, _ in gates)
+    c = saturate(round_shift(f * c, 15) + round_shift(i * g, 30 - c_frac), 16)
     argument = saturate(c << (12 - c_frac), 16) if c_frac <= 12 else round_shift(c, c_frac - 12)
-    return (i, f, g, o), c, activation.tanh(argument)
+    return gates, c, activation.tanh(argument)
 
 
 def output(o, t):

@@ -3,13 +3,17 @@
 import torch
 
 
+def round_real_(value):
+    """round(value) = floor(value + 1/2) in place, of a floating-point tensor; exact where that sum is."""
+    return value.add_(0.5).floor_()
+
+
 def round_shift(value, shift):
     """round(value / 2**shift) with round(x) = floor(x + 1/2), for shift >= 0.
 
-    value and shift are Python integers or integer tensors; 2 * value must fit the tensor's type.
-    Doubling first keeps shift = 0 an ordinary case.
+    value is an integer, or an integer tensor whose type holds value + 2**(shift - 1). Half of 2**shift is 0 for shift = 0.
     """
-    return (((2 * value) >> shift) + 1) >> 1
+    return (value + (1 << shift >> 1)) >> shift
 
 
 def saturate(value, bits):

@@ -1,7 +1,6 @@
 """Precision policies: what chooses, row by row, between low and high precision (docs/numerics.md)."""
 
 import enum
-import functools
 
 import torch
 
@@ -18,23 +17,15 @@ class Policy(enum.IntEnum):
 
 
 GATES = ("i", "f", "g", "o")
-# Far below any threshold even when three other factors are large: a factor of zero never refines.
-ZERO_CODE = -4096
-
-
-@functools.cache
-def _codes():
-    values = range(1, 32769)
-    codes = [2 * (v.bit_length() - 1) + (v >> (v.bit_length() - 2) & 1 if v > 1 else 0) for v in values]
-    return torch.tensor([ZERO_CODE, *codes])
 
 
 def log_code(value):
     """Logarithm in half octaves, rounded down after one fraction bit: 2 e + f for value = 2**e * 1.f..., value 0..32768.
 
-    Zero gives ZERO_CODE.
+    These are the exponent, less its bias, and the first fraction bit of a float32. Zero gives -254, so that a sum of codes with
+    a zero among up to four is negative, and without one is not.
     """
-    return _codes().index_select(0, value.flatten()).view(value.shape)
+    return (value.float().view(torch.int32) >> 22) - 2 * 127
 
 
 def sensitivity(gates, tanh_c, c):

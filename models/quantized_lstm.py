@@ -1,5 +1,6 @@
 """A stack of quantized LSTM layers that computes the integers of the accelerator, for a batch and all units at once."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -104,7 +105,7 @@ class QuantizedLSTM:
 
     def zero_state(self, batch):
         """State before the first step of a sequence."""
-        h, c, history = ([torch.zeros(batch, layer.units, dtype=torch.int64) for layer in self.layers] for _ in range(3))
+        h, c, history = ([torch.zeros(batch, layer.units, dtype=torch.int32) for layer in self.layers] for _ in range(3))
         return State(h, c, history, first=True)
 
     def run(self, x, policy=None, state=None, shares=None, seed=0):
@@ -149,11 +150,11 @@ def _run_layer(layer, x, policy, selector, start, first):
     """
     steps, batch = x.shape[:2]
     rows = RowSums(layer, low=policy != Policy.STATIC_HIGH, high=policy != Policy.STATIC_LOW)
-    h, c, history = (torch.zeros_like(part) if first else part for part in start)
+    h, c, history = (torch.zeros_like(part) if first else part.int() for part in start)
     all_h = torch.empty(steps, batch, layer.units, dtype=torch.int8)
     all_c = torch.empty(steps, batch, layer.units, dtype=torch.int16)
     masks = torch.full((steps, batch, 4, layer.units), policy == Policy.STATIC_HIGH)
-    block = max(1, PREPARED_SUMS // (batch * layer.limbs * rows.precisions * 4 * layer.units))
+    block = max(1, PREPARED_SUMS // (batch * layer.limbs * math.prod(rows.shape)))
     for step, prepared in enumerate(part for steps_of_x in x.split(block) for part in rows.prepare(steps_of_x)):
         z = rows(prepared, h)
         if selector is None:

@@ -20,7 +20,8 @@ class Sensitivity:
     """Rows where an error would move h by more than the row's threshold."""
 
     def __init__(self, layer):
-        self.threshold = torch.tensor(layer.theta).unsqueeze(1) + layer.offset.T
+        # Sums are negative only where a factor is zero: such a row is never refined.
+        self.threshold = (torch.tensor(layer.theta).unsqueeze(1) + layer.offset.T).clamp(min=-1).int()
         self.c_frac = layer.c_frac
 
     def __call__(self, z, c, history, first):

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.fixed_point import round_shift, saturate
+from models.fixed_point import round_real_, round_shift, saturate
 
 
 @pytest.mark.parametrize("shift", range(12))
@@ -27,8 +27,9 @@ def test_negative_ties_go_up():
 @given(value=st.integers(-(1 << 43), (1 << 43) - 1))
 def test_round_shift_of_wide_sums(shift, value):
     expected = math.floor(Fraction(value, 1 << shift) + Fraction(1, 2))
-    assert round_shift(torch.tensor([value]), torch.tensor([shift])).item() == expected
+    assert round_shift(torch.tensor([value]), shift).item() == expected
     assert round_shift(value, shift) == expected
+    assert round_real_(torch.tensor([value * 2.0**-shift], dtype=torch.float64)).item() == expected
 
 
 @pytest.mark.parametrize("bits", [2, 8, 16])

@@ -89,7 +89,7 @@ def test_cells_saturate():
 
 
 def test_largest_sums_stay_exact():
-    """1024 inputs and units, every product of the largest size: float32 accumulators and float64 row sums lose nothing."""
+    """1024 inputs and units, every product of the largest size: accumulators and float64 row sums lose nothing."""
     layer = random_layer(torch.Generator().manual_seed(0), 1024, 1024, limbs=2)
     layer.w_ih[:] = -127
     layer.w_hh[:] = -127
@@ -109,6 +109,28 @@ def test_largest_sums_stay_exact():
         new_c, _, new_h = scalar_reference.cell(gates, c, layer.c_frac)
         assert (run.layer_c[0][0, step, 0].item(), run.h[0, step, 0].item()) == (new_c, new_h)
         h = run.h[0, step].tolist()
+
+
+def test_a_factor_of_zero_never_refines_at_the_lowest_thresholds():
+    network = random_network(1, 5, [6])
+    layer = network.layers[0]
+    layer.theta = (-128,) * 4
+    layer.offset[:] = -128
+    run = network.run(random_input(1, network, batch=2, steps=1), Policy.SENSITIVITY)
+    assert not run.masks[0][..., 1].any()  # the cell state is zero
+    assert run.masks[0][..., 2].all()
+
+
+def test_strides_do_not_matter():
+    """The int8 product of torch 2.13 misreads an axis of size 1 with an odd stride."""
+    network = random_network(1, 5, [6])
+    state = network.zero_state(1)
+    state.h[0] = torch.arange(6, dtype=torch.int8).unsqueeze(1).T
+    state.first = False
+    x = torch.arange(5, dtype=torch.int8).view(5, 1, 1, 1).permute(1, 2, 3, 0)
+    run = network.run(x, state=state)
+    state.h[0] = state.h[0].clone(memory_format=torch.contiguous_format)
+    assert torch.equal(run.layer_c[0], network.run(x.clone(memory_format=torch.contiguous_format), state=state).layer_c[0])
 
 
 def test_planes_are_lossless_for_every_weight():
