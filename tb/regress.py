@@ -61,10 +61,16 @@ def results_of(path: Path) -> list[Result]:
         failures = [*case.findall("failure"), *case.findall("error")]
         outcome = "failed" if failures else "skipped" if case.find("skipped") is not None else "passed"
         properties = {entry.get("name"): entry.get("value") for entry in case.iter("property")}
-        message = "\n".join(failure.get("error_msg") or failure.get("message") or failure.text or "" for failure in failures)
+        message = "\n".join(map(_message, failures))
         name = f"{case.get('classname')}.{case.get('name')}"
         found.append(Result(name, outcome, float(case.get("time") or 0), message, properties.get("random_seed", "")))
     return found
+
+
+def _message(failure) -> str:
+    """The message of a failure. pytest shortens it; whole, it stands in the lines of the report that begin with an E."""
+    whole = "\n".join(line[1:].strip() for line in (failure.text or "").splitlines() if re.match(r"E( |$)", line))
+    return whole or failure.get("error_msg") or failure.get("message") or failure.text or ""
 
 
 def tests(junit: Path, simulations: Path) -> list[Result]:

@@ -45,12 +45,13 @@ def open_gtkwave(waves: Path, step: Step, picture: Path | None = None):
     if picture:
         commands += [f"gtkwave::/File/Grab_To_File {picture}", "gtkwave::/File/Quit"]
     script.write_text("\n".join(commands) + "\n")
-    command = ["gtkwave", "-S", str(script), str(waves), str(LAYOUTS / "harness.gtkw")]
+    # The title of the window tells the path.
+    command = ["gtkwave", "-S", *(os.path.relpath(path, ROOT) for path in (script, waves, LAYOUTS / "harness.gtkw"))]
     if picture:
         picture.unlink(missing_ok=True)
         command = ["xvfb-run", "-a", "-s", f"-screen 0 {SCREEN}", *command]
     print(waves_command(waves.parent, "harness"))
-    ended = subprocess.run(command, capture_output=True, text=True)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if ended.returncode or (picture and not picture.exists()):
         raise SimulationError(f"{command[0]} ended with {ended.returncode}: {' '.join(ended.stderr.split()[-20:])}")
 
