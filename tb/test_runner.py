@@ -31,6 +31,7 @@ async def comes_later(dut):
 @pytest.mark.parametrize("simulator", SIMULATORS)
 def test_a_failure_leaves_waves(simulator, monkeypatch):
     monkeypatch.delenv("RETRACE", raising=False)
+    monkeypatch.setenv("WAVES", "0")
     with pytest.raises(SimulationError, match="fails: on purpose") as error:
         run(__name__, "fifo", simulator=simulator, waves=False)
     waves = pywellen.Waveform(re.search(r"gtkwave (\S+)", str(error.value))[1])
