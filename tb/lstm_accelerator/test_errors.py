@@ -10,7 +10,7 @@ from models.compiler import ALL_TILES, Block, Target
 from tb.agents import Packet, play_image
 from tb.bench import clock_cycles, seed
 from tb.lstm_accelerator.cases import SMALL, any_network, harness, network_of, run_on, sequences_of
-from tb.registers import BusError, Control, Error, Register
+from tb.registers import BusError, Config, Control, Error, Register, Status
 
 X_BEATS = 3  # of the network of `loaded`
 
@@ -84,11 +84,13 @@ async def bad_headers_load_nothing(dut):
     bench, generator = await loaded(dut)
     build = bench.build
     good = Block(Target.WEIGHTS_HI, ALL_TILES, 0, [0xA5] * 3).packet(build)
-    for header in (
-        good[0] | 7, good[0] & ~0xFF00 | build.tiles << 8, good[0] | 1 << 16, good[0] | 1 << 127,
-        good[0] | build.weight_depth - 2 << 32, good[0] | 1 << 63,
-    ):
+    reserved = [1 << bit for bit in (4, 16, 31, 96, 127)]
+    for header in (good[0] | 7, good[0] & ~0xFF00 | build.tiles << 8, good[0] & ~0xFF00 | 254 << 8, good[0] | 1 << 63, *(good[0] | bit for bit in reserved)):
         await errors_after(bench, [header, *good[1:]], Error.LOAD_TARGET)
+    depths = {Target.WEIGHTS_HI: build.weight_depth, Target.WEIGHTS_LO: build.weight_depth, Target.SCALES: 4 * build.unit_depth,
+              Target.ROW_CONSTANTS: 4 * build.unit_depth, Target.CELL: build.unit_depth, Target.ACTIVATIONS: 2 * build.activation_depth, Target.DESCRIPTORS: 8}
+    for target, depth in depths.items():
+        await errors_after(bench, Block(target, ALL_TILES, depth - 1, [1, 1]).packet(build), Error.LOAD_TARGET)
     await clean_run(bench, generator)
 
 
@@ -112,19 +114,82 @@ async def bad_descriptors_are_not_written(dut):
     good = next(block for block in bench.image.blocks if block.target == Target.DESCRIPTORS)
     word = good.words[0]
     for low, width, value in ((0, 16, 0), (0, 16, 1025), (16, 16, 500), (32, 16, 0), (48, 16, 9), (112, 4, 7), (116, 4, 4), (208, 4, 0), (208, 4, 8),
-                              (128, 32, bench.build.weight_depth), (96, 16, bench.build.unit_depth), (255, 1, 1)):
+                              (128, 32, bench.build.weight_depth), (96, 16, bench.build.unit_depth), (255, 1, 1), (32, 16, 1024 // bench.build.dot_lanes + 1),
+                              (64, 16, bench.build.activation_depth), (80, 16, bench.build.activation_depth), (121, 1, 1), (127, 1, 1), (212, 1, 1)):
         bad = word & ~((1 << width) - 1 << low) | value << low
         await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address, [bad]).packet(bench.build), Error.DESCRIPTOR)
+    two_limbs = word & ~(0xFFFF << 32) | 1 << 32 | 1 << 120
+    await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address + 1, [two_limbs]).packet(bench.build), Error.DESCRIPTOR)
     await clean_run(bench, generator)
 
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")
 async def a_start_that_cannot_be(dut):
     bench, generator = await loaded(dut)
-    for layers in (0, 9, bench.image.layers + 1):
-        await bench.registers.write(Register.LAYERS, layers)
+
+    async def refused():
         await bench.registers.write(Register.CONTROL, Control.START)
         await bench.expect_errors(Error.START)
+        bench.scoreboard.equal("busy", 0, await bench.registers.read(Register.STATUS) & Status.BUSY)
+
+    for layers in (0, 9, bench.image.layers + 1):
+        await bench.registers.write(Register.LAYERS, layers)
+        await refused()
+    await bench.registers.write(Register.LAYERS, bench.image.layers)
+    await bench.registers.write(Register.SEQUENCES, 0)
+    await refused()
+    await bench.registers.write(Register.SEQUENCES, 1)
+    dut.image_stall_i.value = 250
+    loading = cocotb.start_soon(play_image(dut, Path("image.hex"), bench.image.packets()[:1]))
+    await clock_cycles(dut, 1000)
+    await refused()
+    dut.image_stall_i.value = 0
+    await loading
+    await clean_run(bench, generator)
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def a_soft_reset_clears_errors_but_not_the_configuration(dut):
+    bench, generator = await loaded(dut)
+    await clean_run(bench, generator)
+    counted = await bench.counters()
+    kept = {Register.CONFIG: Config.STATEFUL | Config.policy(1), Register.LAYERS: 9, Register.SEQUENCES: 7, Register.STATE_SELECT: 0x0101_0003}
+    for register, value in kept.items():
+        await bench.registers.write(register, value)
+    await bench.registers.write(Register.CONTROL, Control.START)
+    await bench.registers.write(Register.CONTROL, Control.SOFT_RESET)
+    await clock_cycles(dut, 20)
+    got = {register: await bench.registers.read(register) for register in (*kept, Register.ERRORS, Register.STATUS, Register.INTERRUPT)}
+    bench.scoreboard.equal_all("registers", kept | {Register.ERRORS: 0, Register.STATUS: 0, Register.INTERRUPT: 2}, got)
+    bench.scoreboard.equal_all("counters", counted, await bench.counters())
+    await bench.registers.write(Register.INTERRUPT, 3)
+    await clean_run(bench, generator)
+
+
+@cocotb.test(timeout_time=10, timeout_unit="ms")
+async def state_is_not_read_while_resetting(dut):
+    bench, generator = await loaded(dut)
+    await bench.begin(sequences_of(bench.network, [8], generator))
+    await bench.h.wait_for_recv()
+    await RisingEdge(dut.clk_i)
+    dut.h_stall_i.value = 255
+    dut.trace_stall_i.value = 255
+    for _ in range(20000):
+        await RisingEdge(dut.clk_i)
+        if dut.h_state_o.value == 0b10:  # a packet has begun, which the reset has to finish
+            break
+    bench.x.clear()
+    dut.x_flush_i.value = 1
+    await bench.registers.write(Register.CONTROL, Control.SOFT_RESET)
+    assert await bench.registers.read(Register.STATUS) & Status.RESETTING, "the reset did not wait for the packet"
+    await expect_bus_error(bench.read_state(0, 0))
+    await bench.registers.write(Register.CONTROL, Control.START)
+    errors = await bench.registers.read(Register.ERRORS)
+    assert await bench.registers.read(Register.STATUS) & Status.RESETTING, "the packet was over before the errors were raised"
+    bench.scoreboard.equal("sticky errors", Error.ACCESS | Error.START, Error(errors))
+    dut.h_stall_i.value = 0
+    dut.trace_stall_i.value = 0
+    await bench.soft_reset()
     await clean_run(bench, generator)
 
 
