@@ -102,6 +102,10 @@ class Ddddocr(Network):
             read += torch.equal(path[path > 0], sample.labels)
         return read / len(samples)
 
+    def comparable(self, output: Tensor) -> Tensor:
+        """Roots of the probabilities: their distance is Hellinger's."""
+        return (output.log_softmax(1) / 2).exp()
+
     def features(self, pixels: np.ndarray) -> Tensor:
         """LSTM inputs [steps, 512] of an image, float32 [64, columns] from 0 black to 1 white."""
         return torch.from_numpy(self._convolutions(pixels[None, None])[:, 0])

@@ -29,11 +29,15 @@ class Network(ABC):
 
     name: as in `NET=name`.
     metric_name: name of the task's figure, for tables.
+    higher_is_better: whether a larger figure is a better one.
+    relative_margin: whether figures are compared by their ratio, as bits are; rates by points.
     lstm: the LSTM in float with its pretrained weights.
     """
 
     name: str
     metric_name: str
+    higher_is_better = True
+    relative_margin = False
     lstm: nn.LSTM
 
     @abstractmethod
@@ -60,6 +64,10 @@ class Network(ABC):
     @abstractmethod
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Task figure of one head output a sample."""
+
+    def comparable(self, output: Tensor) -> Tensor:
+        """The head's output where equal distances mean equal changes of the task, differentiable."""
+        return output
 
     def float_outputs(self, samples: Iterable[Sample]) -> list[Tensor]:
         """Head outputs of the float LSTM, the reference for every integer run."""

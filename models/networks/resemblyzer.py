@@ -63,6 +63,7 @@ class Resemblyzer(Network):
 
     name = "resemblyzer"
     metric_name = "equal error rate"
+    higher_is_better = False
 
     def __init__(self):
         self._weights = package_weights()

@@ -60,6 +60,8 @@ class Textgenrnn(Network):
 
     name = "textgenrnn"
     metric_name = "bits per character"
+    higher_is_better = False
+    relative_margin = True
 
     def __init__(self):
         self._weights, self._classes = package_weights()
@@ -94,6 +96,10 @@ class Textgenrnn(Network):
         following = _last_labels(samples)
         found = torch.stack(tuple(outputs)).gather(1, following[:, None])
         return -float(found.double().mean()) / log(2)
+
+    def comparable(self, output: Tensor) -> Tensor:
+        """Roots of the probabilities: their distance is Hellinger's."""
+        return (output / 2).exp()
 
     def accuracy(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Share of samples whose most probable character is the one that follows."""
