@@ -3,14 +3,15 @@
 Deterministic: the same weights and samples give the same integers.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
 from models.layer import QuantizedLayer, split_planes
 from models.policies import GATES, Policy, theta_alignment
-from models.quantized_lstm import QuantizedLSTM
+from models.quantized_lstm import QuantizedLSTM, input_limbs
+from models.weight_rounding import round_planes
 
 H_SCALE = 2.0**-7
 Z_UNITS = 2.0**12  # units of a pre-activation of 1
@@ -19,18 +20,30 @@ LIMB_SCALE = 254  # units of the second limb in one of the first, which rounds t
 # a pre-activation of no size: see needs_two_limbs.
 INPUT_ERROR = 0.05
 SMALL_PREACTIVATION = 0.1
+# Weight of an error in low precision beside one in high precision, when weights are rounded: as accurate as rounding to nearest in high
+# precision, and up to a third more accurate in low.
+LOW_WEIGHT = 0.03
+# Largest inputs that the scale may represent, as fractions of the largest one that occurs: beyond, the gates may be saturated anyway.
+INPUT_RANGES = [2.0**-octaves for octaves in range(12)]
+# Error of a pre-activation beyond which a gate takes no further harm.
+LARGE_ERROR = 3.0
+# Thresholds between which that of SENSITIVITY is sought; least factor of a row.
+THRESHOLDS, LEAST_KAPPA = (-100.0, 40.0), 2.0**-60
+# Steps of the calibration on which thresholds are sought.
+THRESHOLD_STEPS = 4096
 # Headroom of the cell state over the calibration, before saturation.
 CELL_MARGIN = 1.25
-# Thresholds between which the sensitivity threshold is sought, in half octaves: every row or none is refined beyond.
-LEAST_THRESHOLD, GREATEST_THRESHOLD = -64, 16
 
 
-def quantize(lstm, calibration, *, limbs=None, input_percentile=100.0, low_share=0.80, hold=1, policy=Policy.SENSITIVITY):
+def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None, low_share=0.80, hold=1, policy=Policy.SENSITIVITY):
     """Quantize an nn.LSTM with the sample inputs `calibration`, a list of float tensors [steps, inputs], each from zero state.
 
-    limbs: 1 or 2 int8 vectors for an input (default: two where one does not carry it). input_percentile: of |input| over the calibration
-    that is the largest value represented. low_share: that SENSITIVITY and CELL_HISTORY shall reach on the calibration. hold: steps for
-    which CELL_HISTORY stays high after a change. policy: of all layers, also the one whose refinements are counted for the compiler.
+    limbs: 1 or 2 int8 vectors for an input (default: two where one does not carry it). input_scale: real value of one unit of the input, for
+    one limb (default: chosen by input from the calibration). gradients: by layer, of a loss in the pre-activations z, squared, float
+    [sequences, steps, 4 * units], zero behind the end of a sequence (default: those of h in the same step): errors matter where they are
+    large. low_share: that SENSITIVITY and CELL_HISTORY shall reach on the calibration.
+    hold: steps for which CELL_HISTORY stays high after a change. policy: of all layers, also the one whose refinements are counted for the
+    compiler.
     Dropout is ignored, as in evaluation; batch_first says nothing about weights. Raises ValueError, which says what and why, for what
     cannot be quantized.
     """
@@ -41,27 +54,43 @@ def quantize(lstm, calibration, *, limbs=None, input_percentile=100.0, low_share
 
     with torch.no_grad():
         weights = [_weights(lstm, number) for number in range(lstm.num_layers)]
-        largest = _quantile(inputs[valid].abs().flatten(), input_percentile / 100)
-        if limbs is None:
-            limbs = 1 + needs_two_limbs(inputs[valid], weights[0][0], largest)
-        first = (largest or 1.0) / 127
-        input_scales = (first, first / LIMB_SCALE)[:limbs]
-        layers = []
-        for number, (parameters, cells) in enumerate(zip(weights, _float_cells(weights, inputs))):
-            c_frac = _cell_fraction_bits(cells[valid].abs().max().item())
+        states = list(_float_states(weights, inputs))
+        sensitivities = [state.squared_sensitivity()[valid] for state in states]
+        gradients = sensitivities if gradients is None else [gradient.double()[valid] for gradient in gradients]
+        if input_scale:
+            input_scales = (input_scale,)
+        else:
+            input_scales = _input_scales(inputs[valid], weights[0][0], gradients[0], limbs)
+        layers, below = [], inputs
+        for number, (parameters, state, gradient) in enumerate(zip(weights, states, gradients)):
+            c_frac = _cell_fraction_bits(state.c[valid].abs().max().item())
+            activations = torch.cat((below, _before(state.h)), dim=-1)[valid]
             scales = input_scales if number == 0 else (H_SCALE,)
-            layers.append(_quantize_layer(number, *parameters, scales, c_frac, hold, policy))
+            layers.append(_quantize_layer(number, *parameters, activations, gradient, scales, c_frac, hold, policy))
+            below = state.h
         q = QuantizedLSTM(layers, input_scales)
 
         x = q.quantize_input(inputs)
         high = q.run(x, Policy.STATIC_HIGH)
-        _set_low_biases(q, x, high, valid)
+        q.levels = _set_low_precision(q, x, high, valid, gradients, sensitivities)
         _set_history_thresholds(q, high, valid, 1 - low_share)
         _set_history_thresholds(q, q.run(x, Policy.CELL_HISTORY), valid, 1 - low_share)
-        _set_sensitivity_thresholds(q, x, valid, low_share)
-        run = q.run(x)
-        q.refinements = [mask[valid].sum(-1).double().mean(0).tolist() for mask in run.masks]
+        few = max(1, int((lengths.cumsum(0) <= THRESHOLD_STEPS).sum()))
+        _set_low_share(q, x[:few], valid[:few], low_share)
+        run = q.run(x[:few])
+        q.refinements = [mask[valid[:few]].sum(-1).double().mean(0).tolist() for mask in run.masks]
     return q
+
+
+def set_sensitivity(q, threshold):
+    """SENSITIVITY refines where the estimated squared error of the loss, for a word read, exceeds 2**threshold.
+
+    Real thresholds: rounded row by row, by which shares between those of whole half octaves are reached.
+    """
+    for layer, levels in zip(q.layers, q.levels):
+        rows = torch.floor(threshold + levels + 0.5).T
+        layer.theta = tuple(rows.median(1).values.clamp(-128, 127).int().tolist())
+        layer.offset = (rows - torch.tensor(layer.theta).unsqueeze(1)).clamp(-128, 127).T.long().contiguous()
 
 
 def needs_two_limbs(x, w_ih, largest):
@@ -112,19 +141,64 @@ def _quantile(values, fraction):
     return values.kthvalue(max(1, round(fraction * len(values)))).values.item()
 
 
-def _float_cells(weights, x):
-    """Cell states [batch, steps, units] of each layer in float, which nn.LSTM does not give; x [batch, steps, inputs]."""
+@dataclass
+class _States:
+    """What a layer computes in float, [batch, steps, ...]: z [4 * units], c and h [units]."""
+
+    z: torch.Tensor
+    c: torch.Tensor
+    h: torch.Tensor
+
+    def squared_sensitivity(self):
+        """(dh / dz)**2 within a step, [batch, steps, 4 * units]: what SENSITIVITY estimates."""
+        i, f, g, o = self.z.chunk(4, dim=-1)
+        i, f, g, o, t = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), self.c.tanh()
+        d = o * (1 - t * t)
+        return torch.cat((d * i * (1 - i) * g, d * f * (1 - f) * _before(self.c), d * i * (1 - g * g), o * (1 - o) * t), dim=-1).square()
+
+
+def _before(states):
+    """States of the step before, zero at first."""
+    return nn.functional.pad(states, (0, 0, 1, 0))[:, :-1]
+
+
+def _float_states(weights, x):
+    """_States of each layer; nn.LSTM gives neither z nor c. x [batch, steps, inputs]."""
     for w_ih, w_hh, bias in weights:
         h = c = x.new_zeros(len(x), w_hh.shape[1])
-        hidden, cells = [], []
+        steps = []
         for prepared in (x @ w_ih.T + bias).unbind(1):
-            i, f, g, o = (prepared + h @ w_hh.T).chunk(4, dim=1)
+            z = prepared + h @ w_hh.T
+            i, f, g, o = z.chunk(4, dim=1)
             c = f.sigmoid() * c + i.sigmoid() * g.tanh()
             h = o.sigmoid() * c.tanh()
-            hidden.append(h)
-            cells.append(c)
-        x = torch.stack(hidden, dim=1)
-        yield torch.stack(cells, dim=1)
+            steps.append((z, c, h))
+        yield _States(*(torch.stack(parts, dim=1) for parts in zip(*steps)))
+        x = torch.stack([h for _, _, h in steps], dim=1)
+
+
+def _input_scales(x, w_ih, gradient, limbs):
+    """Scales of one or two limbs of inputs x [frames, inputs], by input; gradient [frames, 4 * units].
+
+    Inputs are brought to one size, half of it in their own scales and half in their weights, so that neither loses much by rounding. The
+    range is the one of INPUT_RANGES with the least error: large inputs may saturate if the gates do.
+    """
+    size, weight = x.abs().mean(0), w_ih.abs().mean(0)
+    balance = torch.where((size > 0) & (weight > 0), (size / weight).sqrt(), 1)
+    balance /= balance.mean()
+    largest = (x / balance).abs().max().item()
+    if limbs is None:
+        limbs = 1 + needs_two_limbs(x / balance, w_ih * balance, largest)
+
+    def scales(fraction):
+        first = balance * ((largest or 1.0) * fraction / 127)
+        return (first, first / LIMB_SCALE)[:limbs]
+
+    def error(fraction):
+        rounded = sum(limb * scale for limb, scale in zip(input_limbs(x, scales(fraction)), scales(fraction)))
+        return (gradient * ((rounded - x) @ w_ih.T).clamp(-LARGE_ERROR, LARGE_ERROR).square()).mean()
+
+    return scales(min(INPUT_RANGES, key=error))
 
 
 def _cell_fraction_bits(largest):
@@ -132,27 +206,52 @@ def _cell_fraction_bits(largest):
     return next((bits for bits in range(15, 8, -1) if largest * CELL_MARGIN * 2**bits <= 32767), 8)
 
 
-def _quantize_rows(w):
-    """(integers -127..119, scale of each row [rows, 1]) of float rows."""
+def _row_scale(w):
+    """Scale of each row [rows, 1] with which its largest weights fill -127..119; 1 for a row of zeros."""
     scale = torch.maximum(w.amax(1) / 119, -w.amin(1) / 127).unsqueeze(1)
-    return torch.floor(w / scale.where(scale > 0, 1) + 0.5).to(torch.int8), scale
+    return scale.where(scale > 0, 1)
 
 
-def _quantize_layer(number, w_ih, w_hh, bias, input_scales, c_frac, hold, policy):
+def _round_weights(w, scale, activations, gradient):
+    """(integers of w [rows, columns], mean error of each row's sum): gate by gate, as each has its important frames.
+
+    activations [frames, columns], gradient [frames, rows].
+    """
+    integers, means = [], []
+    for rows, row_scales, frames in zip(w.chunk(4), scale.chunk(4), gradient.chunk(4, dim=1)):
+        weight = frames.mean(1)
+        weight = weight / weight.sum() if weight.any() else torch.full_like(weight, 1 / len(weight))
+        mean = weight @ activations
+        centred = (activations - mean) * weight.sqrt().unsqueeze(1)
+        integers.append(round_planes(rows, row_scales, centred.T @ centred, LOW_WEIGHT, 1 / weight.square().sum().item()))
+        means.append((rows - integers[-1] * row_scales) @ mean)
+    return torch.cat(integers), torch.cat(means)
+
+
+def _quantize_layer(number, w_ih, w_hh, bias, activations, gradient, input_scales, c_frac, hold, policy):
     """A layer with thresholds of no meaning yet; b_low = b."""
     units = w_hh.shape[1]
 
     def by_unit(rows):
         return rows.unflatten(0, (4, units)).transpose(0, 1).contiguous()
 
-    integer_ih, scale_ih = _quantize_rows(w_ih)
-    integer_hh, scale_hh = _quantize_rows(w_hh)
-    second = input_scales[1] if len(input_scales) > 1 else 0.0
-    ratio = torch.cat((scale_ih * input_scales[0], scale_ih * second, scale_hh * H_SCALE), dim=1) * Z_UNITS
+    # The weights of an input in its own units, whatever they are: W_ih x = (W_ih * unit) (x / unit).
+    unit = torch.as_tensor(input_scales[0], dtype=torch.float64).expand(w_ih.shape[1])
+    scale_ih, scale_hh = _row_scale(w_ih * unit), _row_scale(w_hh)
+    scale = torch.cat((scale_ih.expand_as(w_ih), scale_hh.expand_as(w_hh)), dim=1)
+    scaled = activations.clone()
+    scaled[:, :len(unit)] /= unit
+    integers, mean_error = _round_weights(torch.cat((w_ih * unit, w_hh), dim=1), scale, scaled, gradient)
+    zero = (w_ih == 0).all(1, keepdim=True), (w_hh == 0).all(1, keepdim=True)
+    second = 1 / LIMB_SCALE if len(input_scales) > 1 else 0.0
+    scale_ih, scale_hh = scale_ih.where(~zero[0], 0), scale_hh.where(~zero[1], 0)
+    ratio = torch.cat((scale_ih, scale_ih * second, scale_hh * H_SCALE), dim=1) * Z_UNITS
     # The largest ratio of a row gets all 16 bits of its mantissa: ratio = m / 2**s.
     s = 16 - torch.frexp(ratio.amax(1)).exponent
-    b = torch.floor(bias * Z_UNITS + 0.5)
-    for what, values, bad in (("weights times the scale of the input", ratio.amax(1) / Z_UNITS, s < 0), ("bias", bias, b.abs() >= 1 << 17)):
+    b = torch.floor((bias + mean_error) * Z_UNITS + 0.5).clamp(-(1 << 17), (1 << 17) - 1)
+    for what, values, bad in (
+        ("weights times the scale of the input", ratio.amax(1) / Z_UNITS, s < 0), ("bias", bias, bias.abs() * Z_UNITS + 0.5 >= 1 << 17),
+    ):
         if bad.any():
             row = bad.nonzero()[0].item()
             gate, unit = divmod(row, units)
@@ -160,22 +259,39 @@ def _quantize_layer(number, w_ih, w_hh, bias, input_scales, c_frac, hold, policy
     s = s.clamp(max=63)
     m = torch.floor(ratio * 2.0 ** s.unsqueeze(1) + 0.5).clamp(max=65535).long()
     b = by_unit(b.long())
+    integers = integers.to(torch.int8)
     return QuantizedLayer(
-        w_ih=integer_ih, w_hh=integer_hh, m=by_unit(m), s=by_unit(s.long()), b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac,
-        theta=theta_alignment(c_frac), history_threshold=1, hold=hold, policy=policy, limbs=len(input_scales),
+        w_ih=integers[:, :w_ih.shape[1]].contiguous(), w_hh=integers[:, w_ih.shape[1]:].contiguous(), m=by_unit(m), s=by_unit(s.long()),
+        b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), history_threshold=1, hold=hold,
+        policy=policy, limbs=len(input_scales),
     )
 
 
-def _set_low_biases(q, x, run, valid):
-    """b_low = b + mean of the lo part of the pre-activation; the mean of a linear part is that of its mean input."""
-    for layer, h in zip(q.layers, run.layer_h):
-        before = nn.functional.pad(h, (0, 0, 1, 0))[:, :-1]
-        means = (*x[valid].double().mean(0), *[x.new_zeros(layer.inputs).double()] * (2 - layer.limbs), before[valid].double().mean(0))
-        planes = [split_planes(w)[1].double() for w in (layer.w_ih, layer.w_ih, layer.w_hh)]
-        lo = torch.stack([plane @ mean for plane, mean in zip(planes, means)], dim=-1).unflatten(0, (4, layer.units)).transpose(0, 1)
-        missing = (lo * layer.m).sum(-1) / 2.0**layer.s
-        layer.b_low = (layer.b + torch.floor(missing + 0.5).long()).clamp(-(1 << 17), (1 << 17) - 1)
+def _set_low_precision(q, x, run, valid, gradients, sensitivities):
+    """b_low = b + mean of the lo part of the pre-activation, and the levels of `set_sensitivity`, by layer [units, 4].
+
+    The squared error that a row in low precision makes is its squared sensitivity times kappa**2, a factor that is its own: the missing lo
+    part, and what of an error in h or c lives on. level = theta_alignment - 2 log2 kappa, kappa**2 for a word that is read.
+    """
+    levels = []
+    for layer, h, gradient, sensitivity in zip(q.layers, run.layer_h, gradients, sensitivities):
+        missing = _missing(layer, x[valid], _before(h)[valid])
+        mean = missing.mean(0)
+        layer.b_low = (layer.b + torch.floor(mean + 0.5).T.long()).clamp(-(1 << 17), (1 << 17) - 1)
+        error = (gradient.unflatten(1, (4, layer.units)) * ((missing - mean) / Z_UNITS).square()).mean(0)
+        kappa_squared = error / sensitivity.unflatten(1, (4, layer.units)).mean(0).clamp(min=LEAST_KAPPA) / layer.row_weights
+        levels.append((torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1) - kappa_squared.clamp(min=LEAST_KAPPA).log2()).T)
         x = h.unsqueeze(2)
+    return levels
+
+
+def _missing(layer, x, before):
+    """Lo part of the pre-activations [frames, 4, units], in their units, of integers x [frames, limbs, inputs], before [frames, units]."""
+    segments = [*x.unbind(1), *[x[:, 0] * 0] * (2 - layer.limbs), before]
+    sums = 0
+    for values, w, m in zip(segments, (layer.w_ih, layer.w_ih, layer.w_hh), layer.m.permute(2, 1, 0)):
+        sums += (values.double() @ split_planes(w)[1].double().T).unflatten(1, (4, layer.units)) * m
+    return sums / 2.0 ** layer.s.T
 
 
 def _set_history_thresholds(q, run, valid, share):
@@ -190,19 +306,16 @@ def _set_history_thresholds(q, run, valid, share):
         layer.history_threshold = min(max(int(_quantile(recent[valid].flatten(), 1 - share)) + 1, 1), 65535)
 
 
-def _set_sensitivity_thresholds(q, x, valid, low_share):
-    """One threshold of the real sensitivity for all layers and gates: of whole half octaves, the one that comes nearest to the low share."""
+def _set_low_share(q, x, valid, low_share):
+    """The threshold with which SENSITIVITY comes near to a low share."""
     def share_with(threshold):
-        for layer in q.layers:
-            layer.theta = tuple(threshold + constant for constant in theta_alignment(layer.c_frac))
+        set_sensitivity(q, threshold)
         refined = [mask[valid].double().mean().item() * 4 * layer.units * layer.row_weights
                    for mask, layer in zip(q.run(x, Policy.SENSITIVITY).masks, q.layers)]
         return 1 - sum(refined) / sum(4 * layer.units * layer.row_weights for layer in q.layers)
 
-    below, above = LEAST_THRESHOLD, GREATEST_THRESHOLD
-    shares = {below: 0.0, above: 1.0}
-    while above - below > 1:
-        middle = (below + above) // 2
-        shares[middle] = share_with(middle)
-        below, above = (middle, above) if shares[middle] < low_share else (below, middle)
-    share_with(min((below, above), key=lambda threshold: abs(shares[threshold] - low_share)))
+    below, above = THRESHOLDS
+    while above - below > 0.25:
+        middle = (below + above) / 2
+        below, above = (middle, above) if share_with(middle) < low_share else (below, middle)
+    set_sensitivity(q, above)

@@ -71,17 +71,28 @@ class Run:
         return tuple(self.low_share_of([gate]) for gate in range(4))
 
 
+def input_limbs(x, scales):
+    """Integers -127..127 of each limb, as floats, for real inputs x [..., inputs]: a limb carries what the ones before leave."""
+    limbs = []
+    for scale in scales:
+        limbs.append(torch.floor(x / scale + 0.5).clamp(-127, 127))
+        x = x - limbs[-1] * scale
+    return limbs
+
+
 class QuantizedLSTM:
     """A stack of quantized layers.
 
-    input_scales: the real values of one unit of each limb of the input. refinements: by layer, the rows [units] that each unit is
-    expected to refine in a step, if they are known.
+    input_scales: the real value of one unit of each limb of the input, or a tensor [inputs] where it differs by input. refinements: by
+    layer, the rows [units] that each unit is expected to refine in a step, if they are known. levels: by layer, the calibrated thresholds
+    of the rows against each other, float64 [units, 4], if they are known.
     """
 
     def __init__(self, layers, input_scales=(1.0,), refinements=None):
         self.layers = list(layers)
-        self.input_scales = tuple(float(scale) for scale in input_scales)
+        self.input_scales = tuple(torch.as_tensor(scale, dtype=torch.float64) for scale in input_scales)
         self.refinements = refinements
+        self.levels = None
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise ValueError(f"{len(self.layers)} layers, the accelerator takes 1..{MAX_LAYERS}")
         if len(self.input_scales) != self.layers[0].limbs:
@@ -96,12 +107,7 @@ class QuantizedLSTM:
         """Real inputs [..., inputs] to int8 [..., limbs, inputs]; beyond the range of the scales they saturate."""
         if not torch.isfinite(x).all():
             raise ValueError("the input has values that are NaN or infinite")
-        rest, limbs = x.double(), []
-        for scale in self.input_scales:
-            limb = torch.floor(rest / scale + 0.5).clamp(-127, 127)
-            rest = rest - limb * scale
-            limbs.append(limb.to(torch.int8))
-        return torch.stack(limbs, dim=-2)
+        return torch.stack(input_limbs(x.double(), self.input_scales), dim=-2).to(torch.int8)
 
     def zero_state(self, batch):
         """State before the first step of a sequence."""
