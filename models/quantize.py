@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from models.layer import QuantizedLayer, split_planes
+from models.layer import MAX_SIZE, QuantizedLayer, split_planes
 from models.policies import GATES, Policy, theta_alignment
 from models.quantized_lstm import QuantizedLSTM, input_limbs
+from models.thresholds import history_choices, recent_change, set_sensitivity
 from models.weight_rounding import round_planes
 
 H_SCALE = 2.0**-7
@@ -21,8 +22,8 @@ LIMB_SCALE = 254  # units of the second limb in one of the first, which rounds t
 INPUT_ERROR = 0.05
 SMALL_PREACTIVATION = 0.1
 # Weight of an error in low precision beside one in high precision, when weights are rounded: as accurate as rounding to nearest in high
-# precision, and up to a third more accurate in low.
-LOW_WEIGHT = 0.03
+# precision, and up to half the error in low.
+LOW_WEIGHT = 0.05
 # Largest inputs that the scale may represent, as fractions of the largest one that occurs: beyond, the gates may be saturated anyway.
 INPUT_RANGES = [2.0**-octaves for octaves in range(12)]
 # Error of a pre-activation beyond which a gate takes no further harm.
@@ -72,25 +73,17 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
 
         x = q.quantize_input(inputs)
         high = q.run(x, Policy.STATIC_HIGH)
-        q.levels = _set_low_precision(q, x, high, valid, gradients, sensitivities)
+        errors = _set_low_precision(q, x, high, valid, gradients)
+        q.levels = [_levels(*parts) for parts in zip(q.layers, errors, sensitivities)]
         _set_history_thresholds(q, high, valid, 1 - low_share)
-        _set_history_thresholds(q, q.run(x, Policy.CELL_HISTORY), valid, 1 - low_share)
+        run = q.run(x, Policy.CELL_HISTORY)
+        _set_history_thresholds(q, run, valid, 1 - low_share)
+        q.history = [history_choices(c, valid, error.sum(1), 4 * layer.row_weights) for layer, c, error in zip(q.layers, run.layer_c, errors)]
         few = max(1, int((lengths.cumsum(0) <= THRESHOLD_STEPS).sum()))
         _set_low_share(q, x[:few], valid[:few], low_share)
         run = q.run(x[:few])
         q.refinements = [mask[valid[:few]].sum(-1).double().mean(0).tolist() for mask in run.masks]
     return q
-
-
-def set_sensitivity(q, threshold):
-    """SENSITIVITY refines where the estimated squared error of the loss, for a word read, exceeds 2**threshold.
-
-    Real thresholds: rounded row by row, by which shares between those of whole half octaves are reached.
-    """
-    for layer, levels in zip(q.layers, q.levels):
-        rows = torch.floor(threshold + levels + 0.5).T
-        layer.theta = tuple(rows.median(1).values.clamp(-128, 127).int().tolist())
-        layer.offset = (rows - torch.tensor(layer.theta).unsqueeze(1)).clamp(-128, 127).T.long().contiguous()
 
 
 def needs_two_limbs(x, w_ih, largest):
@@ -114,6 +107,9 @@ def _check(lstm, calibration):
         raise ValueError(f"expected a torch.nn.LSTM, got {type(lstm).__name__}")
     if lstm.bidirectional:
         raise ValueError("a bidirectional LSTM is two runs: quantize each direction as an LSTM of its own")
+    for name, size in (("input_size", lstm.input_size), ("hidden_size", lstm.hidden_size)):
+        if size > MAX_SIZE:
+            raise ValueError(f"{name}={size}: the accelerator takes 1..{MAX_SIZE}")
     if lstm.proj_size:
         raise ValueError(f"proj_size={lstm.proj_size}: projections of h are not supported")
     for name, parameter in lstm.named_parameters():
@@ -188,7 +184,7 @@ def _input_scales(x, w_ih, gradient, limbs):
     balance /= balance.mean()
     largest = (x / balance).abs().max().item()
     if limbs is None:
-        limbs = 1 + needs_two_limbs(x / balance, w_ih * balance, largest)
+        limbs = 1 + needs_two_limbs(x, w_ih, x.abs().max().item())
 
     def scales(fraction):
         first = balance * ((largest or 1.0) * fraction / 127)
@@ -267,22 +263,28 @@ def _quantize_layer(number, w_ih, w_hh, bias, activations, gradient, input_scale
     )
 
 
-def _set_low_precision(q, x, run, valid, gradients, sensitivities):
-    """b_low = b + mean of the lo part of the pre-activation, and the levels of `set_sensitivity`, by layer [units, 4].
+def _set_low_precision(q, x, run, valid, gradients):
+    """b_low = b + mean of the lo part of the pre-activation; returns the squared errors of the loss, by layer [frames, 4, units], that rows
+    in low precision make."""
+    errors = []
+    for layer, h, gradient in zip(q.layers, run.layer_h, gradients):
+        missing = _missing(layer, x[valid], _before(h)[valid])
+        mean = missing.mean(0)
+        layer.b_low = (layer.b + torch.floor(mean + 0.5).T.long()).clamp(-(1 << 17), (1 << 17) - 1)
+        errors.append(gradient.unflatten(1, (4, layer.units)) * ((missing - mean) / Z_UNITS).square())
+        x = h.unsqueeze(2)
+    return errors
+
+
+def _levels(layer, errors, sensitivities):
+    """Levels of `set_sensitivity`, [units, 4].
 
     The squared error that a row in low precision makes is its squared sensitivity times kappa**2, a factor that is its own: the missing lo
     part, and what of an error in h or c lives on. level = theta_alignment - 2 log2 kappa, kappa**2 for a word that is read.
     """
-    levels = []
-    for layer, h, gradient, sensitivity in zip(q.layers, run.layer_h, gradients, sensitivities):
-        missing = _missing(layer, x[valid], _before(h)[valid])
-        mean = missing.mean(0)
-        layer.b_low = (layer.b + torch.floor(mean + 0.5).T.long()).clamp(-(1 << 17), (1 << 17) - 1)
-        error = (gradient.unflatten(1, (4, layer.units)) * ((missing - mean) / Z_UNITS).square()).mean(0)
-        kappa_squared = error / sensitivity.unflatten(1, (4, layer.units)).mean(0).clamp(min=LEAST_KAPPA) / layer.row_weights
-        levels.append((torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1) - kappa_squared.clamp(min=LEAST_KAPPA).log2()).T)
-        x = h.unsqueeze(2)
-    return levels
+    squares = sensitivities.unflatten(1, (4, layer.units)).mean(0).clamp(min=LEAST_KAPPA)
+    kappa_squared = (errors.mean(0) / squares / layer.row_weights).clamp(min=LEAST_KAPPA)
+    return (torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1) - kappa_squared.log2()).T
 
 
 def _missing(layer, x, before):
@@ -297,13 +299,8 @@ def _missing(layer, x, before):
 def _set_history_thresholds(q, run, valid, share):
     """Thresholds with which CELL_HISTORY refines the share of the units' steps in which the cells of the run changed most."""
     for layer, c in zip(q.layers, run.layer_c):
-        c = c.int()
-        change = c.diff(dim=1, prepend=torch.zeros_like(c[:, :1])).abs()
-        recent = torch.zeros_like(change)
-        recent[:, 0] = 1 << 16
-        for lag in range(1, min(layer.hold, c.shape[1] - 1) + 1):
-            recent[:, lag:] = torch.maximum(recent[:, lag:], change[:, :-lag])
-        layer.history_threshold = min(max(int(_quantile(recent[valid].flatten(), 1 - share)) + 1, 1), 65535)
+        recent = recent_change(c, layer.hold)[valid].flatten()
+        layer.history_threshold = min(max(int(_quantile(recent, 1 - share)) + 1, 1), 65535)
 
 
 def _set_low_share(q, x, valid, low_share):

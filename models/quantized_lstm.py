@@ -84,15 +84,15 @@ class QuantizedLSTM:
     """A stack of quantized layers.
 
     input_scales: the real value of one unit of each limb of the input, or a tensor [inputs] where it differs by input. refinements: by
-    layer, the rows [units] that each unit is expected to refine in a step, if they are known. levels: by layer, the calibrated thresholds
-    of the rows against each other, float64 [units, 4], if they are known.
+    layer, the rows [units] that each unit is expected to refine in a step, if they are known. levels, history: by layer, what calibration
+    left for models.thresholds (levels: float64 [units, 4], thresholds of the rows against each other; history: HistoryChoices).
     """
 
     def __init__(self, layers, input_scales=(1.0,), refinements=None):
         self.layers = list(layers)
         self.input_scales = tuple(torch.as_tensor(scale, dtype=torch.float64) for scale in input_scales)
         self.refinements = refinements
-        self.levels = None
+        self.levels = self.history = None
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise ValueError(f"{len(self.layers)} layers, the accelerator takes 1..{MAX_LAYERS}")
         if len(self.input_scales) != self.layers[0].limbs:

@@ -9,7 +9,8 @@ from torch import nn
 
 from models.layer import split_planes
 from models.policies import Policy
-from models.quantize import quantize, set_sensitivity
+from models.quantize import quantize
+from models.thresholds import set_sensitivity
 
 LENGTHS = (25, 7, 40, 1, 33)
 # Largest |h - float h| of STATIC_HIGH over inputs of the calibration's range, and its root mean square. Rounding h alone errs by
