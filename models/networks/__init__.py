@@ -1,12 +1,15 @@
-"""Pretrained networks with recorded data for their tasks, by name: `load("silero")`."""
+"""Trained networks with recorded data for their tasks, by name: `load("silero")`."""
 
 from .ddddocr import Ddddocr
 from .network import Network, Sample
 from .resemblyzer import Resemblyzer
 from .silero import Silero
+from .spelling import Spelling
 from .textgenrnn import Textgenrnn
 
-NETWORKS = {network.name: network for network in (Ddddocr, Resemblyzer, Silero, Textgenrnn)}
+NETWORKS = {
+    network.name: network for network in (Ddddocr, Resemblyzer, Silero, Spelling, Textgenrnn)
+}
 
 __all__ = ["NETWORKS", "Network", "Sample", "load"]
 
