@@ -3,7 +3,7 @@
 Deterministic: the same weights and samples give the same integers.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import nn

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 
 from models.cell import RowSums, finish, output
-from models.layer import QuantizedLayer  # noqa: F401
 from models.policies import Policy
 from models.selectors import Oracle, make_selector
 

@@ -21,7 +21,6 @@ import soundfile
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
-from torch.nn import functional
 
 from . import speech
 from .network import Network, Sample

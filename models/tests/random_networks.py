@@ -3,7 +3,8 @@
 import torch
 
 from models.policies import Policy, theta_alignment
-from models.quantized_lstm import QuantizedLayer, QuantizedLSTM
+from models.layer import QuantizedLayer
+from models.quantized_lstm import QuantizedLSTM
 
 
 def random_layer(generator, inputs, units, limbs=1, policy=Policy.SENSITIVITY):

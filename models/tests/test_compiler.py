@@ -12,7 +12,6 @@ from models.build import Build
 from models.compiler import CompileError, Target, compile_image, deal, permute
 from models.counters import work_counters
 from models.policies import Policy
-from models.quantized_lstm import QuantizedLSTM
 from models.tests.image_interpreter import Interpreter
 from models.tests.random_networks import random_input, random_network
 
