@@ -1,0 +1,71 @@
+"""Where errors in pre-activations matter: gradients of a network's task output through time, in float."""
+
+import torch
+from torch import nn
+
+from models.quantized_network import stages
+
+BATCH = 32
+
+
+def squared_gradients(network, samples, probes=2, seed=0):
+    """Mean squared gradient of random projections of the head's output in each pre-activation z: the squared length of what an error does.
+
+    By part (as QuantizedNetwork.parts) and layer, float32 [samples, steps, 4 * units], zero behind the end of a sample. The projections
+    are normal, independent at each step of the output; the output is `network.comparable`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    steps = max(len(sample.inputs) for sample in samples)
+    batches = [_batch(network, samples[start:start + BATCH], steps, probes, generator) for start in range(0, len(samples), BATCH)]
+    return [[torch.cat(layer) for layer in zip(*part)] for part in zip(*batches)]
+
+
+def _batch(network, samples, steps, probes, generator):
+    below, hidden, all_z = [sample.inputs for sample in samples], [[] for _ in samples], []
+    for stage in stages(network.lstm):
+        outputs = []
+        for reverse, lstm in enumerate(stage):
+            x = nn.utils.rnn.pad_sequence([sequence.flip(0) if reverse else sequence for sequence in below], batch_first=True)
+            layers = []
+            for number in range(lstm.num_layers):
+                x, z = _layer(lstm, number, x)
+                layers.append(x)
+                all_z.append((reverse, z))
+            outputs.append([[h[:len(sample)].flip(0) if reverse else h[:len(sample)] for h, sample in zip(layer, below)] for layer in layers])
+        for index, layers in enumerate(hidden):
+            layers += [torch.cat([h[index] for h in parts], dim=1) for parts in zip(*outputs)]
+        below = [layers[-1] for layers in hidden]
+    results = [network.comparable(network.head(sample, layers)) for sample, layers in zip(samples, hidden)]
+    flat = [z for _, layer in all_z for z in layer]
+    sums = [torch.zeros_like(z) for z in flat]
+    for _ in range(probes):
+        projection = sum((result * torch.randn(result.shape, generator=generator)).sum() for result in results)
+        for total, gradient in zip(sums, torch.autograd.grad(projection, flat, retain_graph=True)):
+            total += gradient.square() / probes
+    parts, rest = [], iter(sums)
+    for stage in stages(network.lstm):
+        for lstm in stage:
+            layers = []
+            for _ in range(lstm.num_layers):
+                layer = torch.stack([next(rest).detach() for _ in range(x.shape[1])], dim=1)
+                layers.append(nn.functional.pad(layer, (0, 0, 0, steps - layer.shape[1])))
+            parts.append(layers)
+    return parts
+
+
+def _layer(lstm, number, x):
+    """(h [batch, steps, units], [z [batch, 4 * units] of each step]) of a layer, z part of the graph."""
+    w_ih, w_hh = (getattr(lstm, f"weight_{kind}_l{number}") for kind in ("ih", "hh"))
+    bias = getattr(lstm, f"bias_ih_l{number}") + getattr(lstm, f"bias_hh_l{number}") if lstm.bias else 0
+    h = c = x.new_zeros(len(x), lstm.hidden_size)
+    hidden, all_z = [], []
+    for prepared in (x @ w_ih.T + bias).unbind(1):
+        z = prepared + h @ w_hh.T
+        if not z.requires_grad:
+            z.requires_grad_()
+        i, f, g, o = z.chunk(4, dim=1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        hidden.append(h)
+        all_z.append(z)
+    return torch.stack(hidden, dim=1), all_z

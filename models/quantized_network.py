@@ -1,0 +1,120 @@
+"""A torch.nn.LSTM with one or two directions as runs of QuantizedLSTM, whose outputs the host puts together.
+
+A stack with one direction is one run. A layer with two is two runs, the second over reversed time, and its outputs side by side are the
+input of the layer above: stage by stage.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from models.build import Build
+
+# Steps of all sequences of a batch together: enough for efficient products, few enough to stay in the cache.
+BATCH_STEPS = 1 << 14
+
+
+def stages(lstm):
+    """The stages of an nn.LSTM: [stage][direction], nn.LSTM modules of one direction each, with its weights."""
+    if not lstm.bidirectional:
+        return [[lstm]]
+    return [[_part(lstm, layer, suffix) for suffix in ("", "_reverse")] for layer in range(lstm.num_layers)]
+
+
+def _part(lstm, layer, suffix):
+    part = nn.LSTM(2 * lstm.hidden_size if layer else lstm.input_size, lstm.hidden_size, bias=lstm.bias)
+    part.load_state_dict({name: getattr(lstm, f"{name[:-1]}{layer}{suffix}") for name in part.state_dict()})
+    return part.requires_grad_(False)
+
+
+@dataclass
+class NetworkRun:
+    """What all sequences gave.
+
+    hidden: by sequence and layer, float [steps, outputs], as a Network's head takes them. steps: of all sequences together.
+    refined: by QuantizedLSTM (in the order of `QuantizedNetwork.parts`) and layer, the refined rows by unit and gate, int64 [units, 4].
+    """
+
+    hidden: list
+    refined: list
+    steps: int
+
+    def shares(self):
+        """Refined share of the rows, [part][layer][gate], as RANDOM and ORACLE take them."""
+        return [[(counts.sum(0) / (self.steps * len(counts))).tolist() for counts in part] for part in self.refined]
+
+    def refinements(self):
+        """Rows that each unit refines in a step, [part][layer][unit], by which the compiler deals units to tiles."""
+        return [[(counts.sum(1) / self.steps).tolist() for counts in part] for part in self.refined]
+
+
+class QuantizedNetwork:
+    """stages: [stage][direction] of QuantizedLSTM; two directions have one layer each."""
+
+    def __init__(self, stages):
+        self.stages = stages
+
+    @property
+    def parts(self):
+        """Every QuantizedLSTM, one run of the accelerator each."""
+        return [part for stage in self.stages for part in stage]
+
+    def low_share(self, run, build=Build()):
+        """1 - words of lo planes / words of hi planes that a build reads for a NetworkRun."""
+        lo = hi = 0
+        for part, counts in zip(self.parts, run.refined):
+            for layer, refined in zip(part.layers, counts):
+                words = layer.limbs * build.words(layer.inputs) + build.words(layer.units)
+                hi += 4 * layer.units * run.steps * words
+                lo += int(refined.sum()) * words
+        return 1 - lo / hi
+
+    def run(self, inputs, policy=None, shares=None, seed=0, progress=lambda steps: None):
+        """Run float sequences [steps, inputs], each from zero state, several at once.
+
+        policy, shares, seed: as of QuantizedLSTM.run, shares [part][layer][gate]. progress is called with the steps of each batch.
+        Sequences of a batch have similar lengths; the zeros behind the shorter ones count nowhere but in ORACLE's thresholds.
+        """
+        refined = [[torch.zeros(layer.units, 4, dtype=torch.int64) for layer in part.layers] for part in self.parts]
+        hidden = [None] * len(inputs)
+        for batch in _batches([len(sequence) for sequence in inputs]):
+            results = self._run_batch([inputs[index] for index in batch], policy, shares, seed, refined)
+            for index, layers in zip(batch, results):
+                hidden[index] = layers
+            progress(sum(len(inputs[index]) for index in batch))
+        return NetworkRun(hidden, refined, sum(map(len, inputs)))
+
+    def _run_batch(self, sequences, policy, shares, seed, refined):
+        lengths = torch.tensor([len(sequence) for sequence in sequences])
+        valid = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).unsqueeze(-1)
+        hidden, number = [[] for _ in sequences], 0
+        for stage in self.stages:
+            outputs = []
+            for reverse, part in enumerate(stage):
+                x = nn.utils.rnn.pad_sequence([_directed(sequence, reverse) for sequence in sequences], batch_first=True)
+                run = part.run(part.quantize_input(x), policy, shares=shares and shares[number], seed=seed)
+                for counts, mask in zip(refined[number], run.masks):
+                    counts += (mask & valid.unsqueeze(-1)).sum((0, 1))
+                outputs.append([[_directed(h[:length], reverse) for h, length in zip(layer, lengths)] for layer in run.layer_h])
+                number += 1
+            for index, layers in enumerate(hidden):
+                layers += [torch.cat([h[index] for h in parts], dim=1).float() / 128 for parts in zip(*outputs)]
+            sequences = [layers[-1] for layers in hidden]
+        return hidden
+
+
+def _directed(sequence, reverse):
+    return sequence.flip(0) if reverse else sequence
+
+
+def _batches(lengths):
+    """Indices in batches of similar lengths, and of at most BATCH_STEPS steps with the padding."""
+    batch = []
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > BATCH_STEPS or batch and lengths[index] < 0.7 * lengths[batch[0]]:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
