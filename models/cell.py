@@ -1,7 +1,7 @@
 """One step of an LSTM layer in integers (docs/numerics.md), for a batch and all units at once.
 
-Products are int8 matrix products of activations and planes of nibbles with int32 accumulators. They are exact on any processor: one
-without a dot-product instruction saturates sums of two products (activation + 128, times weight) to 16 bits, out of reach of nibbles.
+Products are matrix products of integers: in int8 with int32 accumulators on processors that have an instruction for it (VNNI), else in
+float32, which is exact in any order of summation, as no sum exceeds 127 * 127 * 1024 < 2**24.
 Row sums are sums of (m / 2**s) * acc in float64: exact, as they are integers of 44 bits over a power of two. Adding the half that
 rounds them takes 53 bits at most up to s = 52; beyond, the sum is below 2**-8 and rounds to zero whatever is lost of it.
 From z on, int32 holds everything: a product of Q0.15 and an int16 is at most 2**30 in size.
@@ -14,6 +14,10 @@ from models.fixed_point import round_real_, round_shift, saturate
 from models.layer import split_planes
 
 
+# Without the instruction, int8 products are fifty times slower than those in float32, and saturate.
+PRODUCT = torch.int8 if torch.cpu._is_vnni_supported() else torch.float32
+
+
 class RowSums:
     """Row sums of a layer and their pre-activations z, in low precision, in high precision, or in both.
 
@@ -21,34 +25,32 @@ class RowSums:
     """
 
     def __init__(self, layer, low, high):
-        self.low, self.high, self.shape = low, high, (low + high, 4, layer.units)
-        self.planes_ih, self.planes_hh = (
-            torch.cat([plane.T for plane in split_planes(w)[:1 + high]], dim=1).to(torch.int8) for w in (layer.w_ih, layer.w_hh)
+        self.shape = (low + high, 4, layer.units)
+        self.weights_ih, self.weights_hh = (
+            torch.cat([split_planes(w)[0].T] * low + [w.T] * high, dim=1).to(PRODUCT) for w in (layer.w_ih, layer.w_hh)
         )
         scale = torch.ldexp(layer.m.double(), -layer.s.unsqueeze(2)).permute(2, 1, 0).flatten(1)
         self.scale_x0, self.scale_x1, self.scale_h = torch.cat([16 * scale] * low + [scale] * high, dim=1)
         self.b = torch.cat([layer.b_low.T] * low + [layer.b.T] * high).flatten().double()
 
-    def _accumulate(self, activations, planes):
-        """Accumulators [n, precisions * 4 * units] of activations [n, k]: Σ hi*a in low, Σ (16*hi + lo)*a in high precision."""
+    def _accumulate(self, activations, weights):
+        """Accumulators [n, precisions * 4 * units] of integers: activations [n, k] times weights [k, precisions * 4 * units]."""
+        activations = activations.to(weights.dtype)
+        if weights.dtype == torch.float32:
+            return activations @ weights
         # A clone, as the product takes strides for row lengths: an axis of size 1 may have any stride.
-        activations = activations.to(torch.int8).clone(memory_format=torch.contiguous_format)
-        accumulators = torch._int_mm(activations, planes)
-        if self.high:
-            hi, lo = accumulators.chunk(2, dim=1)
-            lo.add_(hi, alpha=16)
-        return accumulators if self.low else lo
+        return torch._int_mm(activations.clone(memory_format=torch.contiguous_format), weights)
 
     def prepare(self, x):
         """Accumulators of the input: integers x [steps, batch, limbs, inputs] to [steps, batch, limbs, precisions * 4 * units]."""
-        return self._accumulate(x.flatten(0, 2), self.planes_ih).unflatten(0, x.shape[:3])
+        return self._accumulate(x.flatten(0, 2), self.weights_ih).unflatten(0, x.shape[:3])
 
     def __call__(self, prepared, h):
         """z [batch, precisions, 4, units] of a step from its prepared part and h [batch, units] of the step before."""
-        sums = self._accumulate(h, self.planes_hh).double().mul_(self.scale_h)
+        sums = self._accumulate(h, self.weights_hh).double().mul_(self.scale_h)
         for accumulators, scale in zip(prepared.unbind(1), (self.scale_x0, self.scale_x1)):
             sums.addcmul_(accumulators.double(), scale)
-        return saturate(round_real_(sums).add_(self.b), 16).int().unflatten(1, self.shape)
+        return round_real_(sums).add_(self.b).clamp_(-32768, 32767).int().unflatten(1, self.shape)
 
 
 def finish(z, c, c_frac):

@@ -36,13 +36,10 @@ def sensitivity(gates, tanh_c, c):
     """
     (i, slope_i), (_, slope_f), (g, slope_g), (o, slope_o) = gates
     t, slope_t = tanh_c
-    through_cell = log_code(o) + log_code(slope_t)
-    return torch.stack((
-        through_cell + log_code(slope_i) + log_code(g.abs()),
-        through_cell + log_code(slope_f) + log_code(c.abs()),
-        through_cell + log_code(i) + log_code(slope_g),
-        log_code(slope_o) + log_code(t.abs()),
-    ), dim=1)
+    factors = torch.stack((o, slope_t, slope_i, g.abs(), slope_f, c.abs(), i, slope_g, slope_o, t.abs()))
+    o, slope_t, slope_i, g, slope_f, c, i, slope_g, slope_o, t = log_code(factors).unbind()
+    through_cell = o + slope_t
+    return torch.stack((through_cell + slope_i + g, through_cell + slope_f + c, through_cell + i + slope_g, slope_o + t), dim=1)
 
 
 def theta_alignment(c_frac):
