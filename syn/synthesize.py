@@ -1,0 +1,127 @@
+"""Gate-level netlist of a module of rtl/, for the dynamic and the plain build, from OSU 0.18 um standard cells.
+
+Yosys maps each module for itself and flattens the result last, so that the name of a cell tells its module. Memories (`ram`, `register_file`)
+stay black boxes. abc gets a short script of its own, as its default ones do not come to an end on multiplier trees.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RTL = ROOT / "rtl"
+SYN = ROOT / "syn"
+BUILD = ROOT / "build" / "silicon"
+LIBRARY = ROOT / "build" / "osu018"
+LIBERTY = LIBRARY / "osu018_stdcells.lib"
+CELLS = LIBRARY / "osu018_stdcells.v"  # Verilog models of the cells
+
+# Memories of as many bytes in both: words of the plain build are half as wide.
+BUILDS = {
+    "plain": {"DynamicPrecision": 0, "WeightDepth": 32768, "ActivationDepth": 512},
+    "dynamic": {"DynamicPrecision": 1},
+}
+MEMORIES = ("ram", "register_file")
+
+SCRIPT = """
+read_verilog -DSYNTHESIS -I{rtl} {rtl}/*.v
+blackbox {memories}
+hierarchy -check -top {top} {parameters}
+proc
+check -assert
+synth -noabc -top {top} -run begin:fine
+maccmap
+techmap -map {syn}/full_adder.v
+synth -noabc -run fine:check
+dfflibmap -liberty {liberty}
+abc -liberty {liberty} -script {syn}/map.abc
+opt_clean -purge
+rename -enumerate
+flatten -noscopeinfo
+opt_clean -purge
+rename -top {top}
+write_json {json}
+write_verilog -noattr {verilog}
+"""
+
+
+class SynthesisError(Exception):
+    """Yosys stopped; the message names its log."""
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A flat netlist of one module `top`, its memories as black boxes with the parameters of rtl/."""
+
+    top: str
+    verilog: Path
+    json: Path
+
+    @cached_property
+    def cells(self) -> dict[str, dict]:
+        """Cells by name; the name is the path of instances, with dots, and a name of Yosys."""
+        return json.loads(self.json.read_text())["modules"][self.top]["cells"]
+
+    def area(self) -> Counter:
+        """Area of standard cells in square micrometres, by path of the instance that holds them ('' is the top)."""
+        areas, total = cell_areas(), Counter()
+        for name, cell in self.cells.items():
+            if cell["type"] in areas:
+                total[instance(name)] += areas[cell["type"]]
+        return total
+
+    def memories(self) -> dict[str, dict[str, int]]:
+        """Parameters of the memories, by path."""
+        return {name: {key: int(value, 2) for key, value in cell["parameters"].items()} | {"kind": cell["type"]}
+                for name, cell in self.cells.items() if cell["type"] in MEMORIES}
+
+
+def instance(name: str) -> str:
+    """Path of the instance of a cell or net: what stands before its last dot."""
+    return name.rpartition(".")[0]
+
+
+@cache
+def cell_areas() -> dict[str, float]:
+    """Area of each cell of the library, in square micrometres."""
+    return {name: float(area) for name, area in re.findall(r"cell \((\w+)\) \{.*?area : ([\d.]+)", LIBERTY.read_text(), re.DOTALL)}
+
+
+def fetch_library() -> None:
+    """Unpacks the standard cells into build/, if they are not there."""
+    if not LIBERTY.exists():
+        subprocess.run([ROOT / "scripts" / "fetch-liberty.sh"], check=True)
+
+
+def run_yosys(script: str, name: str, folder: Path = BUILD) -> str:
+    """Runs a script of Yosys; returns its log, kept as `name`.log beside the script. Raises SynthesisError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, log = folder / f"{name}.ys", folder / f"{name}.log"
+    path.write_text(script)
+    command = f"from pyosys import libyosys; libyosys.run_pass('script {path}')"
+    with open(log, "w") as output:
+        run = subprocess.run([sys.executable, "-c", command], stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+    text = log.read_text()
+    if run.returncode:
+        errors = [line for line in text.splitlines() if "ERROR" in line]
+        raise SynthesisError(f"Yosys stopped on {name}: {(errors or ['no message'])[-1]} (log: {log})")
+    return text
+
+
+def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, folder: Path = BUILD) -> Netlist:
+    """Maps `top` with `parameters` (of BUILDS[name] if none are given) onto standard cells; files are `name`.* in `folder`.
+
+    Raises SynthesisError.
+    """
+    fetch_library()
+    netlist = Netlist(top, folder / f"{name}.v", folder / f"{name}.json")
+    settings = BUILDS[name] if parameters is None else parameters
+    chparam = " ".join(f"-chparam {key} {value}" for key, value in settings.items())
+    run_yosys(SCRIPT.format(rtl=RTL, syn=SYN, top=top, parameters=chparam, memories=" ".join(MEMORIES), liberty=LIBERTY,
+                            json=netlist.json, verilog=netlist.verilog), name, folder)
+    return netlist
