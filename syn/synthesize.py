@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from syn import arithmetic
+
 ROOT = Path(__file__).resolve().parent.parent
 RTL = ROOT / "rtl"
 SYN = ROOT / "syn"
@@ -26,14 +28,18 @@ BUILDS = {
     "plain": {"DynamicPrecision": 0, "WeightDepth": 32768, "ActivationDepth": 512},
     "dynamic": {"DynamicPrecision": 1},
 }
+# Multiplications in rtl/ outside of dot_product, as Yosys sees them: widths of A, B and Y, signed, and whether the top bit of B is 0.
+MULTIPLIERS = [(11, 8, 19, False, False), (16, 16, 32, True, False), (25, 17, 42, True, True)]
 MEMORIES = ("ram", "register_file")
 
 SCRIPT = """
-read_verilog -DSYNTHESIS -I{rtl} {rtl}/*.v
+read_liberty -lib {liberty}
+read_verilog -DSYNTHESIS -I{rtl} {sources}
 blackbox {memories}
 hierarchy -check -top {top} {parameters}
 proc
 check -assert
+{multiply}
 synth -noabc -top {top} -run begin:fine
 maccmap
 techmap -map {syn}/full_adder.v
@@ -81,6 +87,14 @@ class Netlist:
                 for name, cell in self.cells.items() if cell["type"] in MEMORIES}
 
 
+def dot_product_size(parameters: dict[str, int]) -> tuple[int, int]:
+    """Lanes and bits of a weight of the dot product, from the parameters of a tile or its own."""
+    lanes = parameters.get("Lanes", 32)
+    if "WeightBits" in parameters:
+        return lanes, parameters["WeightBits"]
+    return (lanes, 4) if parameters.get("DynamicPrecision", 1) else (lanes // 2, 8)
+
+
 def instance(name: str) -> str:
     """Path of the instance of a cell or net: what stands before its last dot."""
     return name.rpartition(".")[0]
@@ -113,15 +127,25 @@ def run_yosys(script: str, name: str, folder: Path = BUILD) -> str:
     return text
 
 
-def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, folder: Path = BUILD) -> Netlist:
+def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, form: str | None = "booth", folder: Path = BUILD) -> Netlist:
     """Maps `top` with `parameters` (of BUILDS[name] if none are given) onto standard cells; files are `name`.* in `folder`.
 
-    Raises SynthesisError.
+    form: of multiplications, see syn/arithmetic.py; None leaves it to Yosys. Raises SynthesisError.
     """
     fetch_library()
+    folder.mkdir(parents=True, exist_ok=True)
     netlist = Netlist(top, folder / f"{name}.v", folder / f"{name}.json")
     settings = BUILDS[name] if parameters is None else parameters
-    chparam = " ".join(f"-chparam {key} {value}" for key, value in settings.items())
-    run_yosys(SCRIPT.format(rtl=RTL, syn=SYN, top=top, parameters=chparam, memories=" ".join(MEMORIES), liberty=LIBERTY,
-                            json=netlist.json, verilog=netlist.verilog), name, folder)
+    sources, multiply = sorted(RTL.glob("*.v")), "wreduce"
+    if form:
+        lanes, bits = dot_product_size(settings)
+        dot_product, multipliers = folder / f"{name}-dot_product.v", folder / f"{name}-multipliers.v"
+        dot_product.write_text(arithmetic.dot_product(lanes, bits, form))
+        multipliers.write_text("".join(arithmetic.multiplier(*kind, form=form) for kind in MULTIPLIERS))
+        sources = [dot_product if path.stem == "dot_product" else path for path in sources]
+        multiply = f"wreduce\ntechmap -map {multipliers}"
+    script = SCRIPT.format(rtl=RTL, sources=" ".join(map(str, sources)), syn=SYN, top=top, memories=" ".join(MEMORIES), liberty=LIBERTY,
+                           parameters=" ".join(f"-chparam {key} {value}" for key, value in settings.items()), multiply=multiply,
+                           json=netlist.json, verilog=netlist.verilog)
+    run_yosys(script, name, folder)
     return netlist
