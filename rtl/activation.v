@@ -1,6 +1,7 @@
 // Sigmoid and tanh of z by one table of half a sigmoid with linear interpolation, as tanh(v) = 2 sigmoid(2v) - 1 (docs/numerics.md).
 //
-// z int16 Q3.12 in; value int16 Q0.15 and the table's slope (unsigned, proportional to the derivative) out. Latency 2 cycles, one value a cycle.
+// z int16 Q3.12 in; value int16 Q0.15 and the table's slope (unsigned, proportional to the derivative) out, one value a cycle.
+// Latency 2 cycles, of the slope 1.
 `default_nettype none
 
 module activation (
@@ -31,10 +32,9 @@ module activation (
   /* verilator lint_on UNUSEDSIGNAL */
 
   reg signed [15:0] value_q;
-  reg        [10:0] slope_q;
 
   assign value_o = value_q;
-  assign slope_o = slope_q;
+  assign slope_o = slope;
 
   always @(posedge clk_i) begin
     entry_q    <= activation_table(argument[15:8]);
@@ -42,7 +42,6 @@ module activation (
     negative_q <= z_i[15];
     tanh_q     <= tanh_i;
     value_q    <= tanh_q ? odd[15:0] : logistic[16:1];
-    slope_q    <= slope;
   end
 endmodule
 

@@ -1,4 +1,4 @@
-// Small first-in first-out queue in flops. Neither output depends on an input of the same cycle, so queues cut every
+// Small first-in first-out queue, in flops or, from three words on, in a small memory. Neither output depends on an input of the same cycle, so queues cut every
 // combinational path; with Depth >= 2 a word goes in and a word comes out every cycle. Latency: one cycle.
 `default_nettype none
 
@@ -24,7 +24,6 @@ module fifo #(
   localparam [31:0] Last  = Depth - 1;
   localparam [31:0] Full  = Depth;
 
-  reg [Width-1:0]        entries_q [0:Depth-1];
   reg [PointerWidth-1:0] write_q, read_q;
   reg [CountWidth-1:0]   count_q;
 
@@ -33,11 +32,23 @@ module fifo #(
 
   assign ready_o = count_q != Full[CountWidth-1:0];
   assign valid_o = count_q != 0;
-  assign data_o  = entries_q[read_q];
 
-  always @(posedge clk_i)
-    if (push)
-      entries_q[write_q] <= data_i;
+  generate
+    if (Depth > 2) begin : gen_memory
+      register_file #(.Width(Width), .Depth(1 << PointerWidth), .Reads(1)) u_entries (
+        .clk_i          (clk_i),
+        .write_enable_i (push),
+        .write_address_i(write_q),
+        .write_data_i   (data_i),
+        .read_address_i (read_q),
+        .read_data_o    (data_o)
+      );
+    end else begin : gen_flops
+      reg [Width-1:0] entries_q [0:Depth-1];
+      assign data_o = entries_q[read_q];
+      always @(posedge clk_i) if (push) entries_q[write_q] <= data_i;
+    end
+  endgenerate
 
   always @(posedge clk_i)
     if (!rst_ni || clear_i) begin

@@ -37,14 +37,18 @@ module finisher #(
   input  wire signed [43:0]    sum_i,
   output wire                  constant_read_o,
   output wire [UnitWidth+1:0]  constant_address_o,
+  /* verilator lint_off UNUSEDSIGNAL */     // the plain build has one bias and no thresholds
   input  wire [49:0]           constant_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   // cell memory
   output wire                  cell_read_o,
   output wire [UnitWidth-1:0]  cell_read_address_o,
-  input  wire [23:0]           cell_i,
+  /* verilator lint_off UNUSEDSIGNAL */     // the plain build has no history
+  input  wire [18:0]           cell_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   output wire                  cell_write_o,
   output wire [UnitWidth-1:0]  cell_write_address_o,
-  output wire [23:0]           cell_o,
+  output wire [18:0]           cell_o,
   // results
   input  wire                  commit_room_i,  // the commit queue has room for this pass and all under way
   output wire                  commit_valid_o,
@@ -104,14 +108,15 @@ module finisher #(
   // Rows to pre-activations.
   wire [1:0] row_gate  = {phase_q[3] || phase_q[4], phase_q[2] || phase_q[4]};
   wire [1:0] next_gate = {phase_q[2] || phase_q[3], phase_q[1] || phase_q[3]};
-  wire       use_bias  = final_q && mask_q[row_gate];
+  wire       use_bias  = DynamicPrecision == 0 || (final_q && mask_q[row_gate]);
 
   assign sum_index_o         = index_q;
   assign sum_gate_o          = row_gate;
   assign constant_read_o     = take || (|phase_q[3:1]);
   assign constant_address_o  = {take ? request_unit : unit_q, next_gate};
-  assign cell_read_o         = take;
-  assign cell_read_address_o = request_unit;
+  // As late as f allows, so that the last unit's c stays until its c' is known.
+  assign cell_read_o         = phase_q[2];
+  assign cell_read_address_o = unit_q;
 
   wire signed [15:0] z;
   requantizer u_requantizer (
@@ -135,15 +140,8 @@ module finisher #(
     .slope_o(slope)
   );
 
-  reg signed [15:0] c_q;
-  /* verilator lint_off UNUSEDSIGNAL */     // the plain build has no history
-  reg        [7:0]  history_q;
-  /* verilator lint_on UNUSEDSIGNAL */
-
-  always @(posedge clk_i) if (phase_q[1]) begin
-    c_q       <= first_q ? 16'sd0 : cell_i[15:0];
-    history_q <= cell_i[23:16];
-  end
+  wire               first = phase_q[9] ? first_late_q : first_q;
+  wire signed [15:0] c     = first ? 16'sd0 : cell_i[15:0];
 
   wire signed [7:0] h;
   cell_update u_cell_update (
@@ -153,7 +151,7 @@ module finisher #(
     .g_valid_i      (phase_q[7]),
     .o_valid_i      (phase_q[8]),
     .value_i        (value),
-    .c_i            (c_q),
+    .c_i            (c),
     .c_frac_i       (gates_descriptor_i[115:112]),
     .c_new_o        (c_new),
     .tanh_argument_o(tanh_argument),
@@ -161,21 +159,10 @@ module finisher #(
   );
 
   wire [3:0] mask;
-  wire [7:0] history;
+  wire [2:0] history;
 
   generate
     if (DynamicPrecision != 0) begin : gen_precision
-      // The row's threshold travels with it to the activation unit's output.
-      wire signed [7:0] theta = gates_descriptor_i[160 + 8*row_gate +: 8];
-      wire signed [7:0] offset = constant_i[49:42];
-      reg  signed [8:0] threshold_q [2:5];
-      always @(posedge clk_i) begin
-        threshold_q[2] <= theta + offset;
-        threshold_q[3] <= threshold_q[2];
-        threshold_q[4] <= threshold_q[3];
-        threshold_q[5] <= threshold_q[4];
-      end
-
       precision_unit u_precision_unit (
         .clk_i              (clk_i),
         .i_valid_i          (phase_q[5]),
@@ -183,13 +170,13 @@ module finisher #(
         .g_valid_i          (phase_q[7]),
         .o_valid_i          (phase_q[8]),
         .c_valid_i          (phase_q[9]),
-        .t_valid_i          (phase_q[11]),
+        .theta_i            (gates_descriptor_i[160 + 8*row_gate +: 8]),
+        .offset_i           (constant_i[49:42]),
         .value_i            (value),
         .slope_i            (slope),
-        .threshold_i        (threshold_q[5]),
-        .c_i                (c_q),
+        .c_i                (c),
         .c_new_i            (c_new),
-        .history_i          (history_q),
+        .history_i          (cell_i[18:16]),
         .first_i            (first_late_q),
         .cell_history_i     (commit_policy_i == 2'd2),
         .history_threshold_i(commit_descriptor_i[207:192]),
@@ -199,15 +186,15 @@ module finisher #(
       );
     end else begin : gen_plain
       /* verilator lint_off UNUSEDSIGNAL */   // the plain build decides nothing
-      wire unused = &{commit_policy_i, constant_i[49:42], first_late_q};
+      wire unused = &{commit_policy_i, final_q, mask_q};
       /* verilator lint_on UNUSEDSIGNAL */
       assign mask    = 4'd0;
-      assign history = 8'd0;
+      assign history = 3'd0;
     end
   endgenerate
 
   reg [3:0] chosen_q;
-  always @(posedge clk_i) if (phase_q[12]) chosen_q <= final_late_q ? mask_late_q : mask;
+  always @(posedge clk_i) if (phase_q[11]) chosen_q <= final_late_q ? mask_late_q : mask;
 
   // Units are dealt to the tiles in turn.
   localparam [31:0] TilesBits = Tiles, TileIdBits = TileId;
@@ -216,12 +203,12 @@ module finisher #(
   /* verilator lint_on UNUSEDSIGNAL */
   wire [9:0] slot = unit_late[9:0] - commit_descriptor_i[105:96];
 
-  wire commit = final_late_q || chosen_q == 4'd0;
+  wire commit = DynamicPrecision == 0 || final_late_q || chosen_q == 4'd0;
 
   assign commit_valid_o       = phase_q[13] && commit;
   assign refine_valid_o       = phase_q[13] && !commit;
   assign result_index_o       = index_late_q;
-  assign result_mask_o        = chosen_q;
+  assign result_mask_o        = DynamicPrecision == 0 ? 4'd15 : chosen_q;
   assign result_h_o           = h;
   assign result_layer_o       = layer_late_q;
   assign result_bank_o        = bank_late_q;

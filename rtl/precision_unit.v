@@ -2,7 +2,8 @@
 //
 // CELL_HISTORY: all or none, by a hold counter that |c' - c| >= history_threshold sets. SENSITIVITY: gate k when the estimated effect of its
 // error on h, a sum of logarithm codes, exceeds θ_k + the row's offset; the part of a sum that is known early is taken off the threshold.
-// Cycles as in cell_update: gates i, f, g, o in 0..3 (with slope and threshold), c' in 4, t in 6, mask and history valid in 7.
+// Cycles as in cell_update: gates i, f, g, o in 0..3, c' in 4 and t in 6, with the mask. θ and offset of a gate come four cycles before its
+// value, a slope one cycle before; history is valid in 7.
 `default_nettype none
 
 module precision_unit (
@@ -12,95 +13,92 @@ module precision_unit (
   input  wire               g_valid_i,
   input  wire               o_valid_i,
   input  wire               c_valid_i,
-  input  wire               t_valid_i,
+  input  wire signed [7:0]  theta_i,
+  input  wire signed [7:0]  offset_i,
   input  wire signed [15:0] value_i,
   input  wire        [10:0] slope_i,
-  input  wire signed [8:0]  threshold_i,
   input  wire signed [15:0] c_i,
   input  wire signed [15:0] c_new_i,
-  /* verilator lint_off UNUSEDSIGNAL */  // 8 bits are stored, 3 used
-  input  wire        [7:0]  history_i,
-  /* verilator lint_on UNUSEDSIGNAL */
+  input  wire        [2:0]  history_i,
   input  wire               first_i,
   input  wire               cell_history_i,
   input  wire        [15:0] history_threshold_i,
   input  wire        [2:0]  hold_i,
   output wire        [3:0]  mask_o,
-  output wire        [7:0]  history_o
+  output wire        [2:0]  history_o
 );
-  function [15:0] magnitude(input signed [15:0] value);
-    magnitude = value[15] ? -value : value;
-  endfunction
+  // What a sum must reach: one more than its threshold. Sums are 0 to 101, so 7 bits tell all thresholds apart that matter.
+  localparam [6:0] Never = 7'd127;
 
-  wire [4:0] value_code, slope_code, c_code;
-  wire       value_zero, slope_zero, c_zero;
-  log_code u_value_code (.value_i(magnitude(value_i)), .code_o(value_code), .zero_o(value_zero));
+  wire signed [8:0] reach = theta_i + offset_i + 9'sd1;
+  wire        [6:0] reach_held;
+  delay #(.Width(7), .Cycles(4)) u_reach (
+    .clk_i (clk_i),
+    .data_i(reach[8] ? 7'd0 : reach[7] ? Never : reach[6:0]),
+    .data_o(reach_held)
+  );
+
+  // One code of a slope and one of a value a cycle; with f comes the old cell state, as the code of f itself is not needed.
+  wire signed [15:0] operand   = f_valid_i ? c_i : value_i;
+  wire        [15:0] magnitude = operand[15] ? -operand : operand;
+  wire        [4:0]  code, slope_code;
+  wire               zero, slope_zero;
+  log_code u_code (.value_i(magnitude), .code_o(code), .zero_o(zero));
   log_code u_slope_code (.value_i({5'b0, slope_i}), .code_o(slope_code), .zero_o(slope_zero));
-  log_code u_c_code (.value_i(magnitude(c_i)), .code_o(c_code), .zero_o(c_zero));
 
-  // What the factors that are still to come must exceed; "never" marks a factor of zero.
-  reg signed [10:0] need_i_q, need_f_q, need_g_q, need_o_q;
-  reg               never_i_q, never_f_q, never_g_q, never_o_q;
-  reg        [4:0]  i_code_q, o_code_q;
-  reg               i_zero_q, o_zero_q;
+  reg [4:0] slope_code_q, held_code_q;
+  reg       slope_zero_q, held_zero_q; // held: i for S_g, then o for the other three
 
-  function signed [10:0] extend(input signed [8:0] threshold);
-    extend = {{2{threshold[8]}}, threshold};
+  // A factor of zero anywhere: never, also when more is taken off.
+  function [6:0] less(input [6:0] from, input [5:0] amount, input never);
+    reg [7:0] difference;
+    begin
+      difference = {1'b0, from} - {2'b0, amount};
+      less = never ? Never : difference[7] ? 7'd0 : difference[6:0];
+    end
   endfunction
 
-  function signed [10:0] code(input [4:0] value);
-    code = {6'b0, value};
-  endfunction
+  wire       use_held = !i_valid_i && !f_valid_i && !o_valid_i;
+  wire [4:0] factor   = f_valid_i ? code : use_held ? held_code_q : 5'd0;
+  wire       no_factor = f_valid_i ? zero : use_held && held_zero_q;
+  wire [5:0] factors  = {1'b0, slope_code_q} + {1'b0, factor};
+  wire       none     = slope_zero_q || no_factor;
 
-  wire signed [10:0] derivative = code(o_code_q) + code(slope_code);
-  wire               closed     = o_zero_q || slope_zero;
+  // What the factors that are still to come must reach.
+  reg  [6:0] need_i_q, need_f_q, need_g_q, need_o_q;
+  wire [6:0] need = less(reach_held, factors, none);
 
   // Evolution of the cell state.
-  wire signed [16:0] change           = c_new_i - c_i;
-  wire        [16:0] change_magnitude = change[16] ? -change : change;
-  wire               significant      = change_magnitude >= {1'b0, history_threshold_i};
-  wire        [2:0]  held             = first_i ? 3'd0 : history_i[2:0];
+  // The carry that goes in, c' >= c, makes |c' - c| of the difference by inversion alone.
+  wire        falls = c_new_i < c_i;
+  /* verilator lint_off UNUSEDSIGNAL */  // the place of that carry falls away
+  wire [16:0] difference = {c_new_i, 1'b1} + {~c_i, !falls};
+  /* verilator lint_on UNUSEDSIGNAL */
+  wire        significant = (difference[16:1] ^ {16{falls}}) >= history_threshold_i;
+  wire [2:0]  held  = first_i ? 3'd0 : history_i;
 
-  reg [3:0] mask_q;
   reg [2:0] history_q;
-  reg       unstable_q, cell_history_q;
+  reg       unstable_q;
 
-  assign mask_o    = cell_history_q ? {4{unstable_q}} : mask_q;
-  assign history_o = {5'b0, history_q};
+  assign history_o = history_q;
+  assign mask_o    = cell_history_i ? {4{unstable_q}}
+                   : {!zero && {2'b0, code} >= need_o_q, {3{!none}} & {{1'b0, factors} >= need_g_q, {1'b0, factors} >= need_f_q, {1'b0, factors} >= need_i_q}};
 
   always @(posedge clk_i) begin
-    if (i_valid_i) begin
-      need_i_q  <= extend(threshold_i) - code(slope_code);
-      never_i_q <= slope_zero;
-      i_code_q  <= value_code;
-      i_zero_q  <= value_zero;
+    slope_code_q <= slope_code;
+    slope_zero_q <= slope_zero;
+    if (i_valid_i || o_valid_i) begin
+      held_code_q <= code;
+      held_zero_q <= zero;
     end
-    if (f_valid_i) begin
-      need_f_q  <= extend(threshold_i) - code(slope_code) - code(c_code);
-      never_f_q <= slope_zero || c_zero;
-    end
-    if (g_valid_i) begin
-      need_g_q  <= extend(threshold_i) - code(slope_code) - code(i_code_q);
-      never_g_q <= slope_zero || i_zero_q;
-      need_i_q  <= need_i_q - code(value_code);
-      never_i_q <= never_i_q || value_zero;
-    end
-    if (o_valid_i) begin
-      need_o_q  <= extend(threshold_i) - code(slope_code);
-      never_o_q <= slope_zero;
-      o_code_q  <= value_code;
-      o_zero_q  <= value_zero;
-    end
+    if (i_valid_i) need_i_q <= need;
+    if (f_valid_i) need_f_q <= need;
+    if (g_valid_i) need_g_q <= need;
+    if (o_valid_i) need_o_q <= need;
+    if (g_valid_i) need_i_q <= less(need_i_q, {1'b0, code}, zero);
     if (c_valid_i) begin
-      history_q      <= significant ? hold_i : held == 3'd0 ? 3'd0 : held - 3'd1;
-      unstable_q     <= first_i || held != 3'd0;
-      cell_history_q <= cell_history_i;
-    end
-    if (t_valid_i) begin
-      mask_q[0] <= !closed && !never_i_q && derivative > need_i_q;
-      mask_q[1] <= !closed && !never_f_q && derivative > need_f_q;
-      mask_q[2] <= !closed && !never_g_q && derivative > need_g_q;
-      mask_q[3] <= !value_zero && !never_o_q && code(value_code) > need_o_q;
+      history_q  <= significant ? hold_i : held == 3'd0 ? 3'd0 : held - 3'd1;
+      unstable_q <= first_i || held != 3'd0;
     end
   end
 endmodule

@@ -63,11 +63,11 @@ module row_engine #(
   output wire                             sum_write_o
 );
   localparam SumWidth = WeightBits + 8 + $clog2(DotLanes);
-  localparam TagWidth = IndexWidth + UnitWidth + 14;
+  localparam TagWidth = IndexWidth + UnitWidth + 15;
 
   wire [DotLanes*WeightBits-1:0] hi_word, weights;
   wire [DotLanes*8-1:0]          activation_word;
-  wire                           hi_plane, zero;
+  wire                           hi_plane;
 
   ram #(.Width(DotLanes*WeightBits), .Depth(WeightDepth)) u_hi_plane (
     .clk_i          (clk_i),
@@ -116,29 +116,29 @@ module row_engine #(
 
   assign read_data_o = activation_word;
 
-  delay #(.Width(2), .Cycles(1)) u_word_tag (.clk_i(clk_i), .data_i({hi_read_i, zero_i}), .data_o({hi_plane, zero}));
+  delay #(.Width(1), .Cycles(1)) u_word_tag (.clk_i(clk_i), .data_i(hi_read_i), .data_o(hi_plane));
 
   wire signed [SumWidth-1:0] word_sum;
   dot_product #(.Lanes(DotLanes), .WeightBits(WeightBits)) u_dot_product (
     .clk_i        (clk_i),
     .weights_i    (weights),
-    .activations_i(zero ? {DotLanes{8'd0}} : activation_word),
+    .activations_i(activation_word),
     .sum_o        (word_sum)
   );
 
   // The tag of a word meets its sum.
   wire                  sum_valid;
   wire [TagWidth-1:0]   tag;
-  wire                  tag_first, tag_last, tag_hi, tag_fresh, tag_complete;
+  wire                  tag_zero, tag_first, tag_last, tag_hi, tag_fresh, tag_complete;
   wire [1:0]            tag_segment, tag_gate;
   wire [IndexWidth-1:0] tag_index;
   wire [UnitWidth-1:0]  tag_unit;
   wire [4:0]            tag_data;
-  assign {tag_first, tag_last, tag_hi, tag_segment, tag_fresh, tag_index, tag_gate, tag_unit, tag_complete, tag_data} = tag;
+  assign {tag_zero, tag_first, tag_last, tag_hi, tag_segment, tag_fresh, tag_index, tag_gate, tag_unit, tag_complete, tag_data} = tag;
 
   delay #(.Width(TagWidth), .Cycles(3)) u_sum_tag (
     .clk_i (clk_i),
-    .data_i({first_i, last_i, hi_read_i, segment_i, fresh_i, index_i, gate_i, unit_i, complete_i, complete_data_i}),
+    .data_i({zero_i, first_i, last_i, hi_read_i, segment_i, fresh_i, index_i, gate_i, unit_i, complete_i, complete_data_i}),
     .data_o(tag)
   );
   // Unlike the tag, reset: the words of an aborted run must not complete a row of the next.
@@ -164,12 +164,12 @@ module row_engine #(
 
   assign scale_read_o = scale_read;
 
-  row_sums #(.Window(Window), .InputWidth(SumWidth), .UnitWidth(UnitWidth), .HiShift(DynamicPrecision != 0 ? 4 : 0)) u_row_sums (
+  row_sums #(.Window(Window), .InputWidth(SumWidth), .UnitWidth(UnitWidth), .WeightBits(WeightBits), .HiShift(DynamicPrecision != 0 ? 4 : 0)) u_row_sums (
     .clk_i           (clk_i),
     .rst_ni          (rst_ni),
     .clear_i         (clear_i),
     .valid_i         (sum_valid),
-    .sum_i           (word_sum),
+    .sum_i           (tag_zero ? {SumWidth{1'b0}} : word_sum),
     .first_i         (tag_first),
     .last_i          (tag_last),
     .hi_plane_i      (tag_hi),

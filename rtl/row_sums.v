@@ -8,6 +8,7 @@ module row_sums #(
   parameter Window      = 8,
   parameter InputWidth  = 18,
   parameter UnitWidth   = 9,
+  parameter WeightBits  = 4,
   parameter HiShift     = 4,
   parameter IndexWidth  = $clog2(Window) // derived, not to be set
 ) (
@@ -37,7 +38,7 @@ module row_sums #(
   input  wire        [1:0]            read_gate_i,
   output wire signed [43:0]           read_sum_o
 );
-  localparam AccumulatorWidth = 25;
+  localparam AccumulatorWidth = WeightBits + 17; // 1024 products
   localparam TagWidth         = IndexWidth + 10;
 
   reg signed [AccumulatorWidth-1:0] accumulator_q;
@@ -75,7 +76,7 @@ module row_sums #(
   assign {index, gate, hi_plane, fresh, complete, complete_data} = product_tag_q;
 
   wire signed [43:0] old_sum;
-  wire signed [43:0] product = {{2{product_q[AccumulatorWidth+16]}}, product_q};
+  wire signed [43:0] product = {{(27-AccumulatorWidth){product_q[AccumulatorWidth+16]}}, product_q};
   wire signed [43:0] sum     = (fresh ? 44'sd0 : old_sum) + (hi_plane ? product <<< HiShift : product);
 
   register_file #(.Width(44), .Depth(4*Window), .Reads(2)) u_sums (

@@ -243,7 +243,7 @@ module tile #(
   wire [ReadWidth-1:0] activation_read = activation_word;
   /* verilator lint_on WIDTHEXPAND */
   delay #(.Width(1), .Cycles(1)) u_answer_kind (.clk_i(clk_i), .data_i(read_kind_i), .data_o(answer_kind));
-  assign read_data_o = answer_kind ? activation_read : {{(ReadWidth-24){1'b0}}, cell_word};
+  assign read_data_o = {activation_read[ReadWidth-1:24], answer_kind ? activation_read[23:0] : cell_word}; // a cell has 24 bits
   assign event_o     = {sum_write, cell_write, cell_read, constant_read, scale_read};
 endmodule
 

@@ -23,7 +23,9 @@ module unit_engine #(
   /* verilator lint_off UNUSEDSIGNAL */   // a small build has small memories
   input  wire [19:0]           load_address_i,
   /* verilator lint_on UNUSEDSIGNAL */
+  /* verilator lint_off UNUSEDSIGNAL */   // the plain build has narrower words
   input  wire [49:0]           load_data_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   input  wire                  read_enable_i,
   input  wire [UnitWidth-1:0]  read_address_i,
   output wire [23:0]           cell_word_o,
@@ -78,11 +80,24 @@ module unit_engine #(
     .data_o ({finish_index_o, finish_data})
   );
 
+  // The plain build keeps no second bias, no offset to a threshold and no history.
+  localparam ConstantWidth = DynamicPrecision != 0 ? 50 : 24;
+  localparam CellWidth     = DynamicPrecision != 0 ? 19 : 16;
+
+  wire [49:0] constant;
+  generate
+    if (DynamicPrecision == 0) begin : gen_plain
+      assign constant[49:24] = 26'd0;
+    end
+  endgenerate
+  assign cell_word_o[23:CellWidth] = 0;
+
   wire                 commit_push, commit_space, finisher_busy, result_bank;
   wire [UnitWidth+1:0] constant_address;
   wire [UnitWidth-1:0] cell_read_address, cell_write_address;
-  wire [49:0]          constant;
-  wire [23:0]          cell_new;
+  /* verilator lint_off UNUSEDSIGNAL */   // the plain build has no history
+  wire [18:0]          cell_new;
+  /* verilator lint_on UNUSEDSIGNAL */
   wire [7:0]           result_h;
   wire [2:0]           result_layer;
   wire [9:0]           result_position;
@@ -112,7 +127,7 @@ module unit_engine #(
     .constant_i          (constant),
     .cell_read_o         (cell_read_o),
     .cell_read_address_o (cell_read_address),
-    .cell_i              (cell_word_o),
+    .cell_i              (cell_word_o[18:0]),
     .cell_write_o        (cell_write_o),
     .cell_write_address_o(cell_write_address),
     .cell_o              (cell_new),
@@ -140,24 +155,24 @@ module unit_engine #(
     .data_o ({commit_index_o, commit_layer_o, commit_position_o, commit_h_o, commit_mask_o, commit_bank_o})
   );
 
-  ram #(.Width(50), .Depth(4*UnitDepth)) u_constants (
+  ram #(.Width(ConstantWidth), .Depth(4*UnitDepth)) u_constants (
     .clk_i          (clk_i),
     .write_enable_i (load_constant_i),
     .write_address_i(load_address_i[UnitWidth+1:0]),
-    .write_data_i   (load_data_i[49:0]),
+    .write_data_i   (load_data_i[ConstantWidth-1:0]),
     .read_enable_i  (constant_read_o),
     .read_address_i (constant_address),
-    .read_data_o    (constant)
+    .read_data_o    (constant[ConstantWidth-1:0])
   );
 
-  ram #(.Width(24), .Depth(UnitDepth)) u_cells (
+  ram #(.Width(CellWidth), .Depth(UnitDepth)) u_cells (
     .clk_i          (clk_i),
     .write_enable_i (cell_write_o || load_cell_i),
     .write_address_i(load_cell_i ? load_address_i[UnitWidth-1:0] : cell_write_address),
-    .write_data_i   (load_cell_i ? load_data_i[23:0] : cell_new),
+    .write_data_i   (load_cell_i ? load_data_i[CellWidth-1:0] : cell_new[CellWidth-1:0]),
     .read_enable_i  (cell_read_o || read_enable_i),
     .read_address_i (read_enable_i ? read_address_i[UnitWidth-1:0] : cell_read_address),
-    .read_data_o    (cell_word_o)
+    .read_data_o    (cell_word_o[CellWidth-1:0])
   );
 endmodule
 

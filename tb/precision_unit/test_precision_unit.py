@@ -20,8 +20,9 @@ def unit(generator):
     c = generator.choice([0, generator.randint(-32768, 32767), generator.randint(-300, 300)])
     c_new = generator.choice([c, generator.randint(-32768, 32767), max(-32768, min(32767, c + generator.randint(-300, 300)))])
     history_threshold = generator.choice([abs(c_new - c) % 65536, 0, 65535, generator.randint(0, 400)])
-    return dict(z=z, c=c, c_new=c_new, z_t=generator.randint(-12000, 12000), threshold=[generator.randint(20, 110) for _ in GATES],
-                history=generator.randint(0, 7), first=generator.random() < 0.2, cell_history=generator.random() < 0.3,
+    threshold = [generator.choice([generator.randint(20, 110), generator.randint(-100, 254)]) for _ in GATES]
+    return dict(z=z, c=c, c_new=c_new, z_t=generator.randint(-12000, 12000), threshold=threshold,
+                theta=[generator.randint(max(-128, total - 127), min(127, total + 128)) for total in threshold], history=generator.randint(0, 7), first=generator.random() < 0.2, cell_history=generator.random() < 0.3,
                 history_threshold=history_threshold, hold=generator.randint(1, 7))
 
 
@@ -35,6 +36,25 @@ def expected(unit, gates, tanh_c):
     return sum((estimate > threshold) << gate for gate, (estimate, threshold) in enumerate(zip(estimates, unit["threshold"]))), history
 
 
+async def play(dut, stimulus, gates, tanh_c):
+    """Plays a unit from the threshold of its first gate to its history; compares and returns its mask. Cycle 0 is that of the i gate."""
+    values = dict(enumerate(gates)) | {6: tanh_c}
+    mask = None
+    for cycle in range(-4, 8):
+        theta = stimulus["theta"][cycle + 4] if cycle < 0 else 0
+        dut.theta_i.value, dut.offset_i.value = theta, stimulus["threshold"][cycle + 4] - theta if cycle < 0 else 0
+        dut.slope_i.value = values[cycle + 1][1].item() if cycle + 1 in values else 0
+        dut.value_i.value = values[cycle][0].item() if cycle in values else 0
+        for number, name in enumerate([*GATES, "c"]):
+            getattr(dut, f"{name}_valid_i").value = cycle == number
+        await RisingEdge(dut.clk_i)
+        if cycle == 6:
+            mask = int(dut.mask_o.value)
+    got, wanted = (mask, int(dut.history_o.value)), expected(stimulus, gates, tanh_c)
+    assert got == wanted, f"(mask, history) {got}, expected {wanted} of {stimulus}"
+    return mask
+
+
 @cocotb.test()
 async def masks_and_history(dut):
     await reset(dut)
@@ -46,18 +66,7 @@ async def masks_and_history(dut):
         tanh_c = activation.tanh(torch.tensor([[stimulus["z_t"]]]))
         for name in ("c", "c_new", "history", "first", "cell_history", "history_threshold", "hold"):
             getattr(dut, f"{name}_i").value = stimulus[name]
-        for cycle in range(8):
-            value, slope = gates[cycle] if cycle < 4 else tanh_c
-            dut.value_i.value, dut.slope_i.value = value.item(), slope.item()
-            dut.threshold_i.value = stimulus["threshold"][cycle] if cycle < 4 else 0
-            for number, name in enumerate([*GATES, "c", None, "t"]):
-                if name:
-                    getattr(dut, f"{name}_valid_i").value = cycle == number
-            await RisingEdge(dut.clk_i)
-            if cycle == 7:
-                got = int(dut.mask_o.value), int(dut.history_o.value)
-                assert got == expected(stimulus, gates, tanh_c), f"(mask, history) {got} of {stimulus}"
-                masks.add(got[0])
+        masks.add(await play(dut, stimulus, gates, tanh_c))
     assert masks == set(range(16)), f"only the masks {sorted(masks)} occurred"
 
 
