@@ -5,6 +5,7 @@ stay black boxes. abc gets a short script of its own, as its default ones do not
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 from syn import arithmetic
 
 ROOT = Path(__file__).resolve().parent.parent
-RTL = ROOT / "rtl"
+RTL = Path(os.environ.get("RTL", ROOT / "rtl")).resolve()
 SYN = ROOT / "syn"
 BUILD = ROOT / "build" / "silicon"
 LIBRARY = ROOT / "build" / "osu018"
@@ -29,7 +30,7 @@ BUILDS = {
     "dynamic": {"DynamicPrecision": 1},
 }
 # Multiplications in rtl/ outside of dot_product, as Yosys sees them: widths of A, B and Y, signed, and whether the top bit of B is 0.
-MULTIPLIERS = [(11, 8, 19, False, False), (16, 16, 32, True, False), (25, 17, 42, True, True)]
+MULTIPLIERS = [(11, 8, 19, False, False), (16, 16, 32, True, False), (25, 17, 42, True, True), (21, 17, 38, True, True)]
 MEMORIES = ("ram", "register_file")
 
 SCRIPT = """
@@ -40,9 +41,19 @@ hierarchy -check -top {top} {parameters}
 proc
 check -assert
 {multiply}
+flatten t:*log_code t:*round_shift t:*delay
+opt_hier
+opt_clean
+opt
+opt_hier
+opt
+opt_hier
+opt_clean
 synth -noabc -top {top} -run begin:fine
 maccmap
 techmap -map {syn}/full_adder.v
+techmap -map +/techmap.v -map {syn}/ripple.v t:$alu
+techmap -map {syn}/ripple.v
 synth -noabc -run fine:check
 dfflibmap -liberty {liberty}
 abc -liberty {liberty} -script {syn}/map.abc
