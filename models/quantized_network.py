@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from models.build import Build
+from models.quantize import H_SCALE, quantize
 
 # Steps of all sequences of a batch together: enough for efficient products, few enough to stay in the cache.
 BATCH_STEPS = 1 << 14
@@ -26,6 +27,21 @@ def _part(lstm, layer, suffix):
     part = nn.LSTM(2 * lstm.hidden_size if layer else lstm.input_size, lstm.hidden_size, bias=lstm.bias)
     part.load_state_dict({name: getattr(lstm, f"{name[:-1]}{layer}{suffix}") for name in part.state_dict()})
     return part.requires_grad_(False)
+
+
+def quantize_network(lstm, calibration):
+    """QuantizedNetwork of an nn.LSTM with one or two directions, from sample inputs as of `quantize`, which it calls part by part."""
+    result = []
+    for number, stage in enumerate(stages(lstm)):
+        parts, outputs = [], []
+        for reverse, part in enumerate(stage):
+            directed = [_directed(sequence, reverse) for sequence in calibration]
+            parts.append(quantize(part, directed, input_scale=H_SCALE if number else None))
+            with torch.no_grad():
+                outputs.append([_directed(part(sequence)[0], reverse) for sequence in directed])
+        calibration = [torch.cat(directions, dim=1) for directions in zip(*outputs)]
+        result.append(parts)
+    return QuantizedNetwork(result)
 
 
 @dataclass

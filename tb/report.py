@@ -12,16 +12,23 @@ from tb.registers import Counter
 PLAIN = "PLAIN"
 
 
-def record(job, results: dict, network, samples, q) -> dict:
-    """The record of a job: results by name of the job, as tb.play leaves them; words as in docs/."""
+def record(job, results: dict, network, samples) -> dict:
+    """The record of a job: results by name of the job, as tb.play leaves them; words as in docs/.
+
+    Cycles are those of all parts; with several, those that their images take to load between them stand apart.
+    """
     result = results[job.name]
-    counters = result["counters"]
-    cycles, hi, lo = (counters[name] for name in (Counter.CYCLES, Counter.HI_PASS, Counter.LO_PASS))
-    row_words = [layer.limbs * job.build.words(layer.inputs) + job.build.words(layer.units) for layer in q.layers]
+    parts = list(zip(job.plan.parts, result["parts"]))
 
     def gate_words(field):
-        return sum(words * counters[layer, field] for layer, words in enumerate(row_words))
+        return sum(_row_words(job.build, layer) * found["counters"][number, field]
+                   for part, found in parts for number, layer in enumerate(part.lstm.layers))
 
+    cycles, hi, lo = (_sum(result, counter) for counter in (Counter.CYCLES, Counter.HI_PASS, Counter.LO_PASS))
+    several = {
+        "reload_cycles": sum(found["load_cycles"] for found in result["parts"][1:]),
+        "parts": [{"cycles": found["counters"][Counter.CYCLES], "load_cycles": found["load_cycles"]} for found in result["parts"]],
+    }
     return {
         "policy": job.policy.name,
         "compared": result["compared"],
@@ -29,22 +36,26 @@ def record(job, results: dict, network, samples, q) -> dict:
         "low_share": 1 - lo / hi,
         "low_share_by_gate": {gate: 1 - gate_words(field) / gate_words(0) for field, gate in enumerate(GATES, start=1)},
         "cycles": cycles,
-        "speedup": results[Policy.STATIC_HIGH.name]["counters"][Counter.CYCLES] / cycles,
-        "speedup_plain": results[PLAIN]["counters"][Counter.CYCLES] / cycles,
+        "speedup": _sum(results[Policy.STATIC_HIGH.name], Counter.CYCLES) / cycles,
+        "speedup_plain": _sum(results[PLAIN], Counter.CYCLES) / cycles,
         "utilization": (hi + lo) / (job.build.tiles * cycles),
-        "task": _task(job, result["h"], network, samples, q),
+        "task": _task(job, result, network, samples),
+        **(several if len(parts) > 1 else {}),
     }
 
 
-def _task(job, h, network, samples, q) -> dict:
-    """The task's figure with the hidden states of the RTL, and how far its outputs moved from those of the float network.
+def _row_words(build, layer) -> int:
+    return layer.limbs * build.words(layer.inputs) + build.words(layer.units)
 
-    Layers below the last are not seen at the ports: theirs are the model's, which gave the same last layer.
-    """
-    outputs = []
-    for sample, last in zip(samples, h.split([len(sample.inputs) for sample in samples])):
-        below = q.run(q.quantize_input(sample.inputs)[None], job.policy).layer_h[:-1]
-        outputs.append(network.head(sample, [*(part[0] / 128 for part in below), last / 128]))
+
+def _sum(result, counter) -> int:
+    return sum(part["counters"][counter] for part in result["parts"])
+
+
+def _task(job, result, network, samples) -> dict:
+    """The task's figure with the hidden states of the RTL, and how far its outputs moved from those of the float network."""
+    hidden = job.plan.hidden([part["h"] for part in result["parts"]])
+    outputs = [network.head(sample, layers) for sample, layers in zip(samples, hidden)]
     reference = network.float_outputs(samples)
     moved = torch.cat([(output - exact).abs().flatten() for output, exact in zip(outputs, reference)])
     return {
@@ -66,6 +77,10 @@ def table(report: dict) -> Table:
     for run in runs:
         result.add_column(run["policy"], justify="right", no_wrap=True)
     metric, exact = runs[0]["task"]["metric"], runs[0]["task"]["float"]
+    several = {
+        "accelerator runs": lambda run: f"{len(run['parts'])}",
+        "reload cycles": lambda run: f"{run['reload_cycles']:,}",
+    }
     rows = {
         "steps": lambda run: f"{report['steps']:,}",
         "values compared": lambda run: f"{run['compared']:,}",
@@ -73,10 +88,11 @@ def table(report: dict) -> Table:
         "low share": lambda run: f"{run['low_share']:.1%}",
         **{f"  gate {gate}": lambda run, gate=gate: f"{run['low_share_by_gate'][gate]:.1%}" for gate in GATES},
         "cycles": lambda run: f"{run['cycles']:,}",
+        **(several if "parts" in runs[0] else {}),
         "speedup": lambda run: f"{run['speedup']:.3f}x",
         "  over the plain build": lambda run: f"{run['speedup_plain']:.3f}x",
         "utilization": lambda run: f"{run['utilization']:.1%}",
-        f"{metric} (float {_figure(exact)})": lambda run: _figure(run["task"]["value"]),
+        metric if exact is None else f"{metric} (float {exact:.4f})": lambda run: _figure(run["task"]["value"]),
         "outputs moved by, mean": lambda run: f"{run['task']['moved_mean']:.4f}",
         "  at most": lambda run: f"{run['task']['moved_max']:.4f}",
     }

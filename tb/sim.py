@@ -1,7 +1,9 @@
 """`make sim`: plays recorded data through a pretrained network on the accelerator, under each policy, and prints what it gained.
 
-Every output, decision, final state and work counter of the RTL is compared with models/. Speedups are measured in the same run: against
-STATIC_HIGH on the same build, and against the plain 8-bit build. The table comes as JSON too; its path is the last line on stdout.
+Every output, decision, final state and work counter of the RTL is compared with models/. A network with two directions is several runs of
+the accelerator, one after the other, whose cycles add up; cycles of loading their images in between stand apart. Speedups are measured in
+the same run: against STATIC_HIGH on the same build, and against the plain 8-bit build. The table comes as JSON too; its path is the last
+line on stdout.
 Exit code: 0, 1 when something was wrong in a simulation, 2 when the arguments or the machine are.
 """
 
@@ -23,8 +25,9 @@ from models.build import Build
 from models.compiler import CompileError, compile_image
 from models.networks import NETWORKS, load
 from models.policies import Policy
-from models.quantize import quantize
+from models.quantized_network import QuantizedNetwork, quantize_network
 from tb.harness import parameters
+from tb.parts import Plan, plan
 from tb.report import PLAIN, record, table
 from tb.runner import BUILD, SIMULATORS, SimulationError, run, waves_command
 
@@ -43,11 +46,12 @@ class UserError(Exception):
 
 @dataclass
 class Job:
-    """One simulation: a policy on a build, in a folder of its own."""
+    """One simulation: all parts of a network under a policy on a build, in a folder of its own."""
 
     name: str
     policy: Policy
     build: Build
+    plan: Plan
     folder: Path
 
     @property
@@ -95,22 +99,24 @@ def _number(variable: str, text: str, least: int) -> int:
     return number
 
 
-def prepare(options):
-    """The network, its test samples of so many steps, and its quantization on the calibration samples."""
+def load_data(options):
+    """The network and its test samples of so many steps."""
     network = load(options.net)
-    if network.lstm.bidirectional:
-        raise UserError(f"NET={options.net}: a bidirectional network is two runs, which `make sim` does not schedule")
     try:
-        samples = network.test(options.steps)
-        return network, samples, quantize(network.lstm, [sample.inputs for sample in network.calibration(CALIBRATION_STEPS)])
+        return network, network.test(options.steps)
     except ValueError as error:
         raise UserError(f"NET={options.net}: {error}") from error
 
 
-def simulate(job: Job, q, sequences, options) -> dict:
+def prepare(network) -> QuantizedNetwork:
+    """The network quantized on its calibration samples."""
+    return quantize_network(network.lstm, [sample.inputs for sample in network.calibration(CALIBRATION_STEPS)])
+
+
+def simulate(job: Job, options) -> dict:
     """Runs one job and returns its result, also when values were wrong; raises SimulationError when there is none."""
     path = job.folder.with_suffix(".job")
-    path.write_bytes(pickle.dumps({"network": q, "build": job.build, "policy": job.policy, "sequences": sequences}))
+    path.write_bytes(pickle.dumps({"build": job.build, "policy": job.policy, "parts": job.plan.parts}))
     repeat = f"make sim SIM={options.sim} NET={options.net} POLICY={job.policy.name} STEPS={options.steps} SEED={options.seed}"
     result = job.folder / "result"
     try:
@@ -122,11 +128,11 @@ def simulate(job: Job, q, sequences, options) -> dict:
     return pickle.loads(result.read_bytes())
 
 
-def simulate_all(jobs: list[Job], q, sequences, options) -> dict:
-    """Results by name; two simulations at a time, with one progress bar over all steps."""
-    steps = sum(sequence.shape[1] for sequence in sequences)
-    with ThreadPoolExecutor(SIMULATIONS_AT_ONCE) as pool, tqdm(total=steps * len(jobs), unit="step", desc=options.net) as bar:
-        futures = {job.name: pool.submit(simulate, job, q, sequences, options) for job in jobs}
+def simulate_all(jobs: list[Job], options) -> dict:
+    """Results by name; two simulations at a time, with one progress bar over the steps of all parts."""
+    steps = sum(sequence.shape[1] for job in jobs for part in job.plan.parts for sequence in part.sequences)
+    with ThreadPoolExecutor(SIMULATIONS_AT_ONCE) as pool, tqdm(total=steps, unit="step", desc=options.net) as bar:
+        futures = {job.name: pool.submit(simulate, job, options) for job in jobs}
         while not all(future.done() for future in futures.values()):
             time.sleep(POLL_SECONDS)
             bar.update(sum(job.steps_done for job in jobs) - bar.n)
@@ -135,20 +141,23 @@ def simulate_all(jobs: list[Job], q, sequences, options) -> dict:
 
 def main(arguments=None) -> int:
     options = parse(arguments)
-    network, samples, q = prepare(options)
+    network, samples = load_data(options)
+    q = prepare(network)
     folder = BUILD / "sim" / f"{options.net}-{options.sim}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     # STATIC_HIGH and the plain build are the baselines of every speedup, whatever was asked for.
     policies = {policy.name: policy for policy in (Policy.STATIC_HIGH, *options.policy)}
-    jobs = [Job(name, policy, Build(), folder / name) for name, policy in policies.items()]
-    jobs.append(Job(PLAIN, Policy.STATIC_HIGH, Build().plain(), folder / PLAIN))
-    for job in jobs:
-        compile_image(q, job.build)  # what does not fit is refused before anything is simulated
-    results = simulate_all(jobs, q, [q.quantize_input(sample.inputs)[None] for sample in samples], options)
+    builds = [(name, policy, Build()) for name, policy in policies.items()] + [(PLAIN, Policy.STATIC_HIGH, Build().plain())]
+    for part in q.parts:
+        for _, _, build in builds:
+            compile_image(part, build)  # what does not fit is refused before anything is simulated
+    plans = {policy: plan(q, [sample.inputs for sample in samples], policy) for policy in policies.values()}
+    jobs = [Job(name, policy, build, plans[policy], folder / name) for name, policy, build in builds]
+    results = simulate_all(jobs, options)
 
-    runs = [record(job, results, network, samples, q) for job in jobs if job.name != PLAIN and job.policy in options.policy]
-    report = {"network": options.net, "simulator": options.sim, "seed": options.seed, "steps": options.steps, "runs": runs}
+    runs = [record(job, results, network, samples) for job in jobs if job.name != PLAIN and job.policy in options.policy]
+    report = {"network": options.net, "simulator": options.sim, "seed": options.seed, "steps": sum(len(sample.inputs) for sample in samples), "runs": runs}
     Console().print(table(report))
     for job in jobs:
         if results[job.name]["mismatches"]:

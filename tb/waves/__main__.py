@@ -16,6 +16,7 @@ import torch
 from models.build import Build
 from models.compiler import CompileError
 from tb import sim
+from tb.parts import plan
 from tb.runner import BUILD, LAYOUTS, PERIOD, ROOT, WAVES, SimulationError, waves_command
 from tb.waves.picture import Step, steps_of, timeline
 
@@ -27,12 +28,12 @@ VIEW = (-44, 20)  # cycles around the end of a step
 
 def simulate(options, policies) -> dict[str, Path]:
     """Plays the network under each policy; returns the waves by the policy's name. Raises SimulationError."""
-    network, samples, q = sim.prepare(options)
-    sequences = [q.quantize_input(sample.inputs)[None] for sample in samples]
-    waves = {}
+    network, samples = sim.load_data(options)
+    q, waves = sim.prepare(network), {}
     for policy in policies:
-        job = sim.Job(policy.name, policy, Build(), BUILD / "waves" / policy.name)
-        sim.simulate(job, q, sequences, options)
+        parts = plan(q, [sample.inputs for sample in samples], policy)
+        job = sim.Job(policy.name, policy, Build(), parts, BUILD / "waves" / policy.name)
+        sim.simulate(job, options)
         waves[policy.name] = job.folder / WAVES
     return waves
 

@@ -1,0 +1,72 @@
+"""The runs of the accelerator that a network takes: one for each direction of each stage (models/quantized_network.py).
+
+The host does the rest: it reverses time and puts outputs side by side. The inputs of a stage are the model's outputs of the stage below,
+which are the RTL's, as the scoreboard compares every one of them.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from models.quantized_lstm import QuantizedLSTM, State
+
+
+@dataclass
+class Part:
+    """One run of the accelerator.
+
+    sequences: int8 [1, steps, limbs, inputs], in the direction of the part. state: with which each begins (None: zero).
+    """
+
+    lstm: QuantizedLSTM
+    sequences: list
+    state: State | None = None
+
+
+@dataclass
+class Plan:
+    """The parts of a network, and what the model gave: by stage and direction, the runs of all sequences."""
+
+    stages: list
+    runs: list
+
+    @property
+    def parts(self) -> list[Part]:
+        return [part for stage in self.stages for part in stage]
+
+    def hidden(self, h) -> list:
+        """Hidden states by sequence and layer, float [steps, outputs], as a Network's head takes them.
+
+        h: by part, int8 [steps, units] over all sequences: what the RTL gave. Layers below the last of a part are not seen at the ports:
+        theirs are the model's, which gave the same last layer.
+        """
+        lasts = iter(h)
+        result = [[] for _ in self.stages[0][0].sequences]
+        for stage, runs in zip(self.stages, self.runs):
+            lengths = [sequence.shape[1] for sequence in stage[0].sequences]
+            last = [next(lasts).split(lengths) for _ in stage]
+            for index, layers in enumerate(result):
+                below = [[layer[0] for layer in direction[index].layer_h[:-1]] for direction in runs]
+                layers += _join([*layers_h, last_h[index]] for layers_h, last_h in zip(below, last))
+        return result
+
+
+def plan(q, inputs, policy, states=None) -> Plan:
+    """The parts of a QuantizedNetwork for float sequences [steps, inputs] under a policy; states: by part, of QuantizedLSTM, or None."""
+    states, stages, all_runs = iter(states or [None] * len(q.parts)), [], []
+    for lstms in q.stages:
+        parts, runs = [], []
+        for reverse, lstm in enumerate(lstms):
+            sequences = [lstm.quantize_input(sequence.flip(0) if reverse else sequence)[None] for sequence in inputs]
+            parts.append(Part(lstm, sequences, next(states)))
+            runs.append([lstm.run(sequence, policy, parts[-1].state) for sequence in sequences])
+        inputs = [_join([run.h[0]] for run in directions)[0] for directions in zip(*runs)]
+        stages.append(parts)
+        all_runs.append(runs)
+    return Plan(stages, all_runs)
+
+
+def _join(directions) -> list:
+    """By layer, the outputs of one or two directions side by side in time's order, float, from int8 Q0.7 [layer][steps, units] each."""
+    directions = [[h.flip(0) if reverse else h for h in layers] for reverse, layers in enumerate(directions)]
+    return [torch.cat(parts, dim=1).float() / 128 for parts in zip(*directions)]
