@@ -11,6 +11,7 @@ from torch import nn
 
 from models.build import Build
 from models.quantize import H_SCALE, quantize
+from models.quantized_lstm import QuantizedLSTM
 
 # Steps of all sequences of a batch together: enough for efficient products, few enough to stay in the cache.
 BATCH_STEPS = 1 << 14
@@ -31,17 +32,31 @@ def _part(lstm, layer, suffix):
 
 def quantize_network(lstm, calibration):
     """QuantizedNetwork of an nn.LSTM with one or two directions, from sample inputs as of `quantize`, which it calls part by part."""
+    return quantize_stages(stages(lstm), calibration)
+
+
+def quantize_stages(modules, calibration):
+    """As quantize_network, of [stage][direction] of nn.LSTM modules. Stages of one direction above each other become one."""
     result = []
-    for number, stage in enumerate(stages(lstm)):
+    for number, stage in enumerate(modules):
         parts, outputs = [], []
-        for reverse, part in enumerate(stage):
+        for reverse, module in enumerate(stage):
             directed = [_directed(sequence, reverse) for sequence in calibration]
-            parts.append(quantize(part, directed, input_scale=H_SCALE if number else None))
+            parts.append(quantize(module, directed, input_scale=H_SCALE if number else None))
             with torch.no_grad():
-                outputs.append([_directed(part(sequence)[0], reverse) for sequence in directed])
+                outputs.append([_directed(module(sequence)[0], reverse) for sequence in directed])
         calibration = [torch.cat(directions, dim=1) for directions in zip(*outputs)]
+        if result and len(parts) == len(result[-1]) == 1:
+            parts = [_stacked(result.pop()[0], parts[0])]
         result.append(parts)
     return QuantizedNetwork(result)
+
+
+def _stacked(below, above):
+    """Two QuantizedLSTM as one."""
+    q = QuantizedLSTM([*below.layers, *above.layers], below.input_scales, [*below.refinements, *above.refinements])
+    q.levels, q.history = [*below.levels, *above.levels], [*below.history, *above.history]
+    return q
 
 
 @dataclass

@@ -1,0 +1,103 @@
+"""What an import gives: LSTMs in float, ready to be quantized."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from models.layer import MAX_SIZE
+from models.quantized_lstm import MAX_LAYERS, State
+from models.quantized_network import QuantizedNetwork, quantize_stages, stages
+
+
+class ImportFailure(ValueError):
+    """The file holds no LSTM that the accelerator can run; one line says why and what to do."""
+
+
+@dataclass
+class ImportedLSTM:
+    """A stack of LSTMs, each over the outputs of the one below.
+
+    lstms: one nn.LSTM as a rule; more where layers differ in size or in their directions. batch_first is False in all.
+    reverse: all of them run from the last step to the first, with their outputs in the order of time.
+    h0, c0: by layer, float [directions, units]; None: zero.
+    notes: what the import took for granted, a sentence each.
+    """
+
+    lstms: list[nn.LSTM]
+    reverse: bool = False
+    h0: list[Tensor] | None = None
+    c0: list[Tensor] | None = None
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def inputs(self) -> int:
+        return self.lstms[0].input_size
+
+    def check(self):
+        """Raises ImportFailure for sizes that the accelerator does not have."""
+        for lstm in self.lstms:
+            directions = 1 + lstm.bidirectional
+            below = directions * lstm.hidden_size if lstm.num_layers > 1 else 0
+            for what, size in (("hidden size", lstm.hidden_size), ("input size", max(lstm.input_size, below))):
+                if size > MAX_SIZE:
+                    raise ImportFailure(f"{what} {size}: the accelerator takes 1 to {MAX_SIZE}; use a smaller LSTM")
+        layers = 0
+        for lstm in self.lstms:
+            layers = 0 if lstm.bidirectional else layers + lstm.num_layers
+            if layers > MAX_LAYERS:
+                raise ImportFailure(f"{layers} layers one above the other: the accelerator takes 1 to {MAX_LAYERS}; use fewer")
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs of the last layer, float [steps, outputs], of one sequence, float [steps, inputs]."""
+        x, layer = self.directed(x), 0
+        with torch.no_grad():
+            for lstm in self.lstms:
+                state = None
+                if self.h0 is not None:
+                    state = tuple(torch.cat(values[layer:layer + lstm.num_layers]) for values in (self.h0, self.c0))
+                x, layer = lstm(x, state)[0], layer + lstm.num_layers
+        return self.directed(x)
+
+    def directed(self, x: Tensor) -> Tensor:
+        """A sequence in the order in which the LSTMs take it, or back from it."""
+        return x.flip(0) if self.reverse else x
+
+    def quantize(self, calibration) -> QuantizedNetwork:
+        """Quantized on sample inputs, a list of float [steps, inputs]. Its sequences are `directed`."""
+        return quantize_stages([stage for lstm in self.lstms for stage in stages(lstm)], [self.directed(sample) for sample in calibration])
+
+    def initial_states(self, q: QuantizedNetwork) -> list[State | None]:
+        """By part of q, the state that every sequence begins with; None: zero. Raises ImportFailure where a cell does not hold it."""
+        if self.h0 is None:
+            return [None] * len(q.parts)
+        states, layer = [], 0
+        for stage in q.stages:
+            for direction, part in enumerate(stage):
+                numbers = range(layer, layer + len(part.layers))
+                h = [_rounded(self.h0[number][direction] * 128, 127, "initial_h") for number in numbers]
+                c = [_rounded(self.c0[number][direction] * 2.0**quantized.c_frac, 32767, "initial_c")
+                     for number, quantized in zip(numbers, part.layers)]
+                states.append(State(h, c, [torch.zeros_like(part) for part in h]))
+            layer += len(stage[0].layers)
+        return states
+
+
+def _rounded(values: Tensor, largest: int, name: str) -> Tensor:
+    """int32 [1, units]; h = 1 rounds to the largest one, as in the accelerator."""
+    rounded = torch.floor(values + 0.5)
+    if rounded.abs().max() > largest + 1:
+        scale = (largest + 1) / rounded.abs().max()
+        raise ImportFailure(f"{name} is {1 / scale:.3g} times what the states of the calibration allow: give INPUTS= in whose course c is as large")
+    return rounded.clamp(-largest, largest).int().unsqueeze(0)
+
+
+def lstm_of(weights: list, bidirectional: bool) -> nn.LSTM:
+    """nn.LSTM of weights [layer][direction] of (w_ih, w_hh, b_ih, b_hh) in PyTorch's order of gates; no biases: None."""
+    first = weights[0][0]
+    lstm = nn.LSTM(first[0].shape[1], first[1].shape[1], len(weights), bias=first[2] is not None, bidirectional=bidirectional)
+    lstm.requires_grad_(False)
+    for values, targets in zip((direction for layer in weights for direction in layer), lstm.all_weights, strict=True):
+        for value, target in zip(values, targets):
+            target.copy_(value)
+    return lstm
