@@ -11,7 +11,7 @@ from torch import nn
 from models.layer import MAX_SIZE, QuantizedLayer, split_planes
 from models.policies import GATES, Policy, theta_alignment
 from models.quantized_lstm import QuantizedLSTM, input_limbs
-from models.thresholds import history_choices, recent_change, set_sensitivity
+from models.thresholds import history_choices, set_history, set_sensitivity
 from models.weight_rounding import round_planes
 
 H_SCALE = 2.0**-7
@@ -36,15 +36,15 @@ THRESHOLD_STEPS = 4096
 CELL_MARGIN = 1.25
 
 
-def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None, low_share=0.80, hold=1, policy=Policy.SENSITIVITY):
+def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None, emphasis=1.0, low_share=0.80, policy=Policy.SENSITIVITY):
     """Quantize an nn.LSTM with the sample inputs `calibration`, a list of float tensors [steps, inputs], each from zero state.
 
     limbs: 1 or 2 int8 vectors for an input (default: two where one does not carry it). input_scale: real value of one unit of the input, for
     one limb (default: chosen by input from the calibration). gradients: by layer, of a loss in the pre-activations z, squared, float
     [sequences, steps, 4 * units], zero behind the end of a sequence (default: those of h in the same step): errors matter where they are
-    large. low_share: that SENSITIVITY and CELL_HISTORY shall reach on the calibration.
-    hold: steps for which CELL_HISTORY stays high after a change. policy: of all layers, also the one whose refinements are counted for the
-    compiler.
+    large. emphasis: exponent with which they weigh the frames that weights are rounded for; 0 lets all frames count alike. low_share: that
+    SENSITIVITY and CELL_HISTORY shall reach on the calibration.
+    policy: of all layers, also the one whose refinements are counted for the compiler.
     Dropout is ignored, as in evaluation; batch_first says nothing about weights. Raises ValueError, which says what and why, for what
     cannot be quantized.
     """
@@ -67,7 +67,7 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
             c_frac = _cell_fraction_bits(state.c[valid].abs().max().item())
             activations = torch.cat((below, _before(state.h)), dim=-1)[valid]
             scales = input_scales if number == 0 else (H_SCALE,)
-            layers.append(_quantize_layer(number, *parameters, activations, gradient, scales, c_frac, hold, policy))
+            layers.append(_quantize_layer(number, *parameters, activations, gradient**emphasis, scales, c_frac, policy))
             below = state.h
         q = QuantizedLSTM(layers, input_scales)
 
@@ -75,10 +75,8 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
         high = q.run(x, Policy.STATIC_HIGH)
         errors = _set_low_precision(q, x, high, valid, gradients)
         q.levels = [_levels(*parts) for parts in zip(q.layers, errors, sensitivities)]
-        _set_history_thresholds(q, high, valid, 1 - low_share)
-        run = q.run(x, Policy.CELL_HISTORY)
-        _set_history_thresholds(q, run, valid, 1 - low_share)
-        q.history = [history_choices(c, valid, error.sum(1), 4 * layer.row_weights) for layer, c, error in zip(q.layers, run.layer_c, errors)]
+        q.history = [history_choices(c, valid, error.sum(1)) for c, error in zip(high.layer_c, errors)]
+        set_history(q, low_share)
         few = max(1, int((lengths.cumsum(0) <= THRESHOLD_STEPS).sum()))
         _set_low_share(q, x[:few], valid[:few], low_share)
         run = q.run(x[:few])
@@ -208,13 +206,13 @@ def _row_scale(w):
     return scale.where(scale > 0, 1)
 
 
-def _round_weights(w, scale, activations, gradient):
+def _round_weights(w, scale, activations, importance):
     """(integers of w [rows, columns], mean error of each row's sum): gate by gate, as each has its important frames.
 
-    activations [frames, columns], gradient [frames, rows].
+    activations [frames, columns], importance [frames, rows].
     """
     integers, means = [], []
-    for rows, row_scales, frames in zip(w.chunk(4), scale.chunk(4), gradient.chunk(4, dim=1)):
+    for rows, row_scales, frames in zip(w.chunk(4), scale.chunk(4), importance.chunk(4, dim=1)):
         weight = frames.mean(1)
         weight = weight / weight.sum() if weight.any() else torch.full_like(weight, 1 / len(weight))
         mean = weight @ activations
@@ -224,7 +222,7 @@ def _round_weights(w, scale, activations, gradient):
     return torch.cat(integers), torch.cat(means)
 
 
-def _quantize_layer(number, w_ih, w_hh, bias, activations, gradient, input_scales, c_frac, hold, policy):
+def _quantize_layer(number, w_ih, w_hh, bias, activations, importance, input_scales, c_frac, policy):
     """A layer with thresholds of no meaning yet; b_low = b."""
     units = w_hh.shape[1]
 
@@ -237,7 +235,7 @@ def _quantize_layer(number, w_ih, w_hh, bias, activations, gradient, input_scale
     scale = torch.cat((scale_ih.expand_as(w_ih), scale_hh.expand_as(w_hh)), dim=1)
     scaled = activations.clone()
     scaled[:, :len(unit)] /= unit
-    integers, mean_error = _round_weights(torch.cat((w_ih * unit, w_hh), dim=1), scale, scaled, gradient)
+    integers, mean_error = _round_weights(torch.cat((w_ih * unit, w_hh), dim=1), scale, scaled, importance)
     zero = (w_ih == 0).all(1, keepdim=True), (w_hh == 0).all(1, keepdim=True)
     second = 1 / LIMB_SCALE if len(input_scales) > 1 else 0.0
     scale_ih, scale_hh = scale_ih.where(~zero[0], 0), scale_hh.where(~zero[1], 0)
@@ -258,7 +256,7 @@ def _quantize_layer(number, w_ih, w_hh, bias, activations, gradient, input_scale
     integers = integers.to(torch.int8)
     return QuantizedLayer(
         w_ih=integers[:, :w_ih.shape[1]].contiguous(), w_hh=integers[:, w_ih.shape[1]:].contiguous(), m=by_unit(m), s=by_unit(s.long()),
-        b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), history_threshold=1, hold=hold,
+        b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), history_threshold=1,
         policy=policy, limbs=len(input_scales),
     )
 
@@ -294,13 +292,6 @@ def _missing(layer, x, before):
     for values, w, m in zip(segments, (layer.w_ih, layer.w_ih, layer.w_hh), layer.m.permute(2, 1, 0)):
         sums += (values.double() @ split_planes(w)[1].double().T).unflatten(1, (4, layer.units)) * m
     return sums / 2.0 ** layer.s.T
-
-
-def _set_history_thresholds(q, run, valid, share):
-    """Thresholds with which CELL_HISTORY refines the share of the units' steps in which the cells of the run changed most."""
-    for layer, c in zip(q.layers, run.layer_c):
-        recent = recent_change(c, layer.hold)[valid].flatten()
-        layer.history_threshold = min(max(int(_quantile(recent, 1 - share)) + 1, 1), 65535)
 
 
 def _set_low_share(q, x, valid, low_share):

@@ -1,27 +1,27 @@
-"""Thresholds of the policies from what errors cost: one number moves all rows, or all layers, of a network together.
+"""Thresholds of the policies: one number for each policy moves all rows, or all layers, of a network together.
 
-Both follow one rule, refine where the expected squared error of the loss that a word of a lo plane takes away exceeds a price.
+SENSITIVITY refines where the expected squared error of the loss that a word of a lo plane takes away exceeds a price. CELL_HISTORY refines
+the same share of the units' steps in every layer, with the hold that leaves the least error.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-BINS = 50
+BINS = 200
 HOLDS = (1, 2, 3)
 FIRST_STEP = 1 << 16  # above every change: CELL_HISTORY refines all of a first step
 
 
 @dataclass
 class HistoryChoices:
-    """What CELL_HISTORY can do in a layer, float64 [holds, BINS + 1] each.
+    """What CELL_HISTORY can do in a layer, [holds, BINS + 1] each, from none to all refined.
 
-    thresholds: from none to all refined; errors: expected squared error of the loss in a step; words: of lo planes, read in a step.
+    thresholds: int64; errors: float64, expected squared error of the loss in a step that is left.
     """
 
     thresholds: torch.Tensor
     errors: torch.Tensor
-    words: torch.Tensor
 
 
 def set_sensitivity(q, price):
@@ -32,12 +32,12 @@ def set_sensitivity(q, price):
         layer.offset = (rows - torch.tensor(layer.theta).unsqueeze(1)).clamp(-128, 127).T.long().contiguous()
 
 
-def set_history(q, price):
-    """Set threshold and hold of CELL_HISTORY in each layer for the price 2**price."""
+def set_history(q, low_share):
+    """Set threshold and hold of CELL_HISTORY in each layer for a low share, as it is in a run without errors."""
+    place = round((1 - low_share) * BINS)
     for layer, choices in zip(q.layers, q.history):
-        best = int((choices.errors + 2.0**price * choices.words).argmin())
-        hold, choice = divmod(best, choices.thresholds.shape[1])
-        layer.hold, layer.history_threshold = HOLDS[hold], int(choices.thresholds[hold, choice])
+        hold = int(choices.errors[:, place].argmin())
+        layer.hold, layer.history_threshold = HOLDS[hold], int(choices.thresholds[hold, place])
 
 
 def recent_change(c, hold):
@@ -51,17 +51,16 @@ def recent_change(c, hold):
     return recent
 
 
-def history_choices(c, valid, errors, unit_words):
-    """HistoryChoices of a layer from its cells c [batch, steps, units], errors [frames, units] of units in low precision where valid
-    [batch, steps] is true, and the words of all lo rows of a unit."""
+def history_choices(c, valid, errors):
+    """HistoryChoices of a layer from its cells c [batch, steps, units], and errors [frames, units] of units in low precision where valid
+    [batch, steps] is true."""
     columns = []
     for hold in HOLDS:
         recent, order = recent_change(c, hold)[valid].flatten().sort(stable=True)
         left = errors.flatten()[order].cumsum(0) / len(errors)
+        left = torch.cat((left.new_zeros(1), left))
         places = torch.linspace(0, len(recent) - 1, BINS + 1).long().flip(0)
         # Units of equal change are refined together: those below the threshold stay low.
         thresholds = (recent[places] + (places == len(recent) - 1)).clamp(1, 65535)
-        low = torch.searchsorted(recent, thresholds)
-        left = torch.cat((left.new_zeros(1), left))[low]
-        columns.append((thresholds.double(), left, unit_words * (len(recent) - low) / len(errors)))
+        columns.append((thresholds.long(), left[torch.searchsorted(recent, thresholds)]))
     return HistoryChoices(*(torch.stack(parts) for parts in zip(*columns)))

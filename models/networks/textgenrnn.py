@@ -24,7 +24,6 @@ from .network import Network, Sample, in_calibration
 from .turns import take_turns
 
 WINDOW_STEPS = 40
-DOCUMENT_WINDOWS = 256
 TEXT = Path("/usr/share/games/fortunes")
 
 # Collections of quotations, each about one topic. Left out: drawings, and the files that hold
@@ -117,7 +116,7 @@ class Textgenrnn(Network):
 
 
 def windows(document: str, known: Iterable[str]) -> Iterator[str]:
-    """The first windows of a document: WINDOW_STEPS characters and the one that follows.
+    """The windows of a document: WINDOW_STEPS characters and the one that follows.
 
     No two overlap, each lies within one quotation, and none holds a character that is not `known`.
     The order of the quotations is fixed by hash. Blanks, tabs and line ends become one blank, as
@@ -131,16 +130,13 @@ def windows(document: str, known: Iterable[str]) -> Iterator[str]:
         )
     quotations = path.read_text(encoding="utf-8").split("\n%\n")
     quotations.sort(key=lambda text: sha256(text.encode()).digest())
-    known, size, found = set(known), WINDOW_STEPS + 1, 0
+    known, size = set(known), WINDOW_STEPS + 1
     for quotation in quotations:
         text = " ".join(quotation.split())
         for start in range(0, len(text) - size + 1, size):
             window = text[start : start + size]
             if known.issuperset(window):
                 yield window
-                found += 1
-                if found == DOCUMENT_WINDOWS:
-                    return
 
 
 def _last_labels(samples: Sequence[Sample]) -> Tensor:

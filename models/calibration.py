@@ -1,0 +1,287 @@
+"""`make calibrate`: scales, weights, biases and thresholds of a network from its calibration data alone, to an accuracy budget.
+
+1. The gradient of the task's output in each pre-activation says where errors matter; scales, the rounding of weights, b_low and the levels of
+   the thresholds follow from it (models.quantize). One number is left for each policy (models.thresholds).
+2. A sweep over that number measures the low share, the mean squared change D of the output from STATIC_HIGH's, and the change of the task's
+   figure with its bootstrap. Small changes of a figure drown in the noise of few samples; D does not. So the loss is taken as proportional
+   to D, a D, with `a` fitted where the loss is visible (LOCAL), and the number is chosen with which the unfavourable end of the 95 % interval
+   of a D stays within SAFETY of the budget: the rest is left to the sampling error of the test.
+Fit and every point of the sweep are cached, so that what was interrupted goes on. What was found is written to models/calibrated/.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from models.cache import cached, sources
+from models.evaluation import MARGIN, Bootstrap, outputs, task_loss
+from models.gradients import squared_gradients
+from models.networks import NETWORKS, load
+from models.policies import Policy
+from models.quantize import H_SCALE, quantize
+from models.quantized_network import QuantizedNetwork, stages
+from models.thresholds import set_history, set_sensitivity
+
+FOLDER = Path(__file__).resolve().parent / "calibrated"
+# The text that decides what a fit gives, and what a sweep.
+FIT_SOURCES = ("quantize.py", "weight_rounding.py", "gradients.py", "thresholds.py", "networks/*.py", "networks/*.safetensors")
+SWEEP_SOURCES = (*FIT_SOURCES, "cell.py", "selectors.py", "policies.py", "quantized_lstm.py", "quantized_network.py")
+FIT_STEPS = 12_800
+SEARCH_STEPS = 40_000
+PROBE_STEPS = 2048  # on which the number for a low share is sought, and refinements are counted for the compiler
+SHARES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
+# Which frames weights are rounded for (see `quantize`) is tried on the network's error.
+EMPHASES, EMPHASIS_SHARE, EMPHASIS_STEPS = (0.0, 1.0), 0.85, 8000
+LOCAL, SAFETY = 8.0, 0.6
+
+
+@dataclass(frozen=True)
+class Knob:
+    """The one number of a policy: a larger one gives a larger low share."""
+
+    set: object
+    range: tuple
+
+
+KNOBS = {Policy.SENSITIVITY: Knob(set_sensitivity, (-140.0, 60.0)), Policy.CELL_HISTORY: Knob(set_history, (0.0, 1.0))}
+
+
+@dataclass
+class Point:
+    """A point of a sweep: the policy's number, low share, mean squared change of the output, mean loss of the task in margins, upper end of
+    the fit."""
+
+    policy: str
+    number: float
+    low_share: float
+    change: float
+    loss: float
+    predicted: float = float("nan")
+
+
+def fit(network, samples, emphasis) -> QuantizedNetwork:
+    """Quantize each direction of a network from samples of its calibration; emphasis as of `quantize`."""
+    gradients = iter(squared_gradients(network, samples))
+    inputs, result = [sample.inputs for sample in samples], []
+    for number, stage in enumerate(stages(network.lstm)):
+        parts, hidden = [], []
+        for reverse, lstm in enumerate(stage):
+            directed = [sequence.flip(0) if reverse else sequence for sequence in inputs]
+            parts.append(quantize(lstm, directed, input_scale=H_SCALE if number else None, gradients=next(gradients), emphasis=emphasis))
+            with torch.no_grad():
+                hidden.append([lstm(sequence)[0].flip(0) if reverse else lstm(sequence)[0] for sequence in directed])
+        inputs = [torch.cat(directions, dim=1) for directions in zip(*hidden)]
+        result.append(parts)
+    return QuantizedNetwork(result)
+
+
+def set_number(quantized, policy, number):
+    """Set a policy's number in all parts."""
+    for part in quantized.parts:
+        KNOBS[policy].set(part, number)
+
+
+def number_of(quantized, policy, low_share, inputs):
+    """The number with which a policy comes near to a low share on some inputs; it is set."""
+    below, above = KNOBS[policy].range
+    precision = (above - below) / 500
+    while above - below > precision:
+        middle = (below + above) / 2
+        set_number(quantized, policy, middle)
+        share = quantized.low_share(quantized.run(inputs, policy))
+        below, above = (middle, above) if share < low_share else (below, middle)
+    set_number(quantized, policy, above)
+    return above
+
+
+class Calibration:
+    """Calibration data of a network and what was fitted to it, with an emphasis."""
+
+    def __init__(self, network, emphasis):
+        self.network = network
+        key = (network.name, sources(*FIT_SOURCES))
+        samples = cached(("calibration", *key), lambda: _first(network, FIT_STEPS + SEARCH_STEPS))
+        few = _leading(samples, FIT_STEPS)
+        self.quantized = cached(("fit", *key, emphasis), lambda: fit(network, few, emphasis))
+        self.search = samples[len(few):]
+        self.probe = [sample.inputs for sample in _leading(self.search, PROBE_STEPS)]
+        self.key = (network.name, emphasis, sources(*SWEEP_SOURCES))
+
+    def error(self):
+        """Mean squared error of the output on some of the search samples, of STATIC_HIGH and of SENSITIVITY at EMPHASIS_SHARE together."""
+        samples = _leading(self.search, EMPHASIS_STEPS)
+        inputs, exact = [sample.inputs for sample in samples], self.network.float_outputs(samples)
+        number_of(self.quantized, Policy.SENSITIVITY, EMPHASIS_SHARE, self.probe)
+        return sum(
+            output_change(self.network, outputs(self.network, samples, self.quantized.run(inputs, policy)), exact)
+            for policy in (Policy.STATIC_HIGH, Policy.SENSITIVITY))
+
+    def sweep(self, policy, progress):
+        """[(Point, replicates of the loss in margins)] for SHARES."""
+        measure, result = None, []
+        for share in SHARES:
+            def point():
+                nonlocal measure
+                measure = measure or _Measure(self, progress)
+                return measure(policy, number_of(self.quantized, policy, share, self.probe))
+
+            result.append(cached(("point", *self.key, policy.name, share), point))
+        return result
+
+    def refinements(self, policy):
+        """Rows that each unit refines in a step of the probe, [part][layer][unit]."""
+        return self.quantized.run(self.probe, policy).refinements()
+
+
+class _Measure:
+    """Measures policies on the search samples against STATIC_HIGH."""
+
+    def __init__(self, calibration, progress):
+        self.calibration, self.network, self.samples = calibration, calibration.network, calibration.search
+        self.progress, self.inputs = progress, [sample.inputs for sample in calibration.search]
+        self.bootstrap = Bootstrap(self.network, self.samples)
+        self.high, _ = self._run(Policy.STATIC_HIGH)
+        self.high_figure = self.bootstrap.figure(self.high)
+
+    def _run(self, policy):
+        run = self.calibration.quantized.run(self.inputs, policy, progress=self.progress)
+        return outputs(self.network, self.samples, run), run
+
+    def __call__(self, policy, number):
+        set_number(self.calibration.quantized, policy, number)
+        found, run = self._run(policy)
+        change = output_change(self.network, found, self.high)
+        figure, high = self.bootstrap.figure(found), self.high_figure
+        loss = task_loss(self.network, figure.value, high.value, high.value)
+        replicates = task_loss(self.network, figure.replicates, high.replicates, high.value)
+        return Point(policy.name, number, self.calibration.quantized.low_share(run), change, float(loss)), replicates
+
+
+def output_change(network, found, reference):
+    """Mean squared difference of two lists of outputs, where it is comparable."""
+    return float(np.mean([float((network.comparable(a) - network.comparable(b)).square().mean()) for a, b in zip(found, reference)]))
+
+
+def choose(measured, budget):
+    """The number from (Point, replicates) of a sweep in the order of their low shares; fills in Point.predicted. budget in margins."""
+    for point, _ in measured:
+        near = [(other.change, values) for other, values in measured if 0 < other.change <= LOCAL * max(point.change, 1e-12)]
+        if not near:
+            point.predicted = 0.0
+            continue
+        changes = np.array([change for change, _ in near])
+        values = np.array([values for _, values in near])
+        weights = changes / np.maximum(np.nanvar(values, axis=1), 1e-6)
+        slopes = weights @ np.nan_to_num(values) / (weights @ changes)
+        point.predicted = float(np.quantile(slopes, 0.975)) * point.change
+    points, target = [point for point, _ in measured], SAFETY * budget
+    within = [index for index, point in enumerate(points) if point.predicted <= target]
+    if not within:
+        return points[0].number
+    last = points[within[-1]]
+    if within[-1] + 1 == len(points):
+        return last.number
+    after = points[within[-1] + 1]
+    if last.predicted <= 0 or after.change <= last.change:
+        return last.number
+    # Between two points the logarithm of the change is taken as linear in the number.
+    part = np.log(target / last.predicted) / np.log(after.change / last.change)
+    return float(last.number + np.clip(part, 0, 1) * (after.number - last.number))
+
+
+def calibrate(network, budget=MARGIN, progress=lambda steps: None) -> dict:
+    """What models/calibrated/ holds of a network: budget, each policy's number, the points of the sweeps."""
+    candidates = [Calibration(network, emphasis) for emphasis in EMPHASES]
+    errors = [cached(("error", *candidate.key), candidate.error) for candidate in candidates]
+    best = int(np.argmin(errors))
+    calibration, numbers, points = candidates[best], {}, []
+    for policy in KNOBS:
+        measured = calibration.sweep(policy, progress)
+        numbers[policy.name] = choose(measured, budget / MARGIN)
+        points += [asdict(point) for point, _ in measured]
+    return {"network": network.name, "budget": budget, "emphasis": EMPHASES[best], "numbers": numbers, "sweep": points}
+
+
+def path_of(name: str) -> Path:
+    return FOLDER / f"{name}.json"
+
+
+def calibrated(network, policy=Policy.SENSITIVITY) -> QuantizedNetwork:
+    """The network with the thresholds that `make calibrate` found, units dealt to tiles for a policy.
+
+    The thresholds are in models/calibrated/; the rest is fitted anew from the calibration data, and cached. Raises FileNotFoundError that
+    names the command where the network was never calibrated.
+    """
+    path = path_of(network.name)
+    if not path.exists():
+        raise FileNotFoundError(f"no {path.name} in models/calibrated/: run `make calibrate NET={network.name}`")
+    found = json.loads(path.read_text())
+    calibration, numbers = Calibration(network, found["emphasis"]), found["numbers"]
+    for name, number in numbers.items():
+        set_number(calibration.quantized, Policy[name], number)
+    dealt = policy if policy in KNOBS else Policy.SENSITIVITY
+    key = ("refinements", *calibration.key, dealt.name, numbers[dealt.name])
+    for part, refinements in zip(calibration.quantized.parts, cached(key, lambda: calibration.refinements(dealt))):
+        part.refinements = refinements
+        part.layers = [replace(layer, policy=dealt) for layer in part.layers]
+    return calibration.quantized
+
+
+def _first(network, steps):
+    """So many steps of the calibration, or all that there are."""
+    try:
+        return network.calibration(steps)
+    except ValueError:
+        return network.calibration()
+
+
+def _leading(samples, steps):
+    """The first samples that hold so many steps."""
+    count = np.cumsum([len(sample.inputs) for sample in samples])
+    return samples[:int(np.searchsorted(count, steps)) + 1]
+
+
+def _table(found) -> Table:
+    table = Table(title=f"{found['network']}: loss of the task in margins of {MARGIN:g}, on calibration data", box=box.SIMPLE_HEAD)
+    for heading in ("policy", "low share", "change of the output", "loss", "upper end of the fit"):
+        table.add_column(heading, justify="left" if heading == "policy" else "right")
+    for point in found["sweep"]:
+        table.add_row(point["policy"], f"{point['low_share']:.1%}", f"{point['change']:.2e}", f"{point['loss']:.2f}", f"{point['predicted']:.2f}")
+    return table
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m models.calibration", description=__doc__.splitlines()[0])
+    parser.add_argument("--net", default="all", help=f"all, or one of {', '.join(sorted(NETWORKS))}")
+    parser.add_argument("--budget", type=float, default=MARGIN, help="largest loss of the task, in percent (%(default)s): of rates, in points")
+    options = parser.parse_args(arguments)
+    if options.net not in ("all", *NETWORKS):
+        sys.exit(f"calibrate: NET={options.net}: unknown; choose all or one of {', '.join(sorted(NETWORKS))}")
+    if not options.budget > 0:
+        sys.exit(f"calibrate: BUDGET={options.budget:g}: a number above 0 is needed")
+    FOLDER.mkdir(exist_ok=True)
+    for name in sorted(NETWORKS) if options.net == "all" else [options.net]:
+        with tqdm(total=(1 + len(SHARES) * len(KNOBS)) * SEARCH_STEPS, unit="step", desc=name) as bar:
+            found = calibrate(load(name), options.budget, bar.update)
+        path_of(name).write_text(json.dumps(found, indent=1) + "\n")
+        Console().print(_table(found))
+        print(path_of(name).relative_to(FOLDER.parent.parent))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    try:
+        main()
+    except FileNotFoundError as error:
+        sys.exit(f"calibrate: {error}")
+    except KeyboardInterrupt:
+        sys.exit("calibrate: interrupted; the same command goes on from here")

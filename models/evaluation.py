@@ -1,0 +1,139 @@
+"""What a precision policy costs and gains on a network's task: figures, intervals, shares and cycles."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from models.build import Build
+from models.compiler import compile_image
+from models.cycle_model import CycleModel
+from models.policies import Policy
+from models.quantized_network import NetworkRun
+
+REPLICATES = 1000
+SLOW_REPLICATES = 400  # of figures that are no means over samples
+EVALUATED_AT_ONCE = 512  # samples
+MARGIN = 0.5  # of "no loss": points of a rate, percent of another figure
+
+
+@dataclass
+class Figure:
+    """A task figure with its 95 % interval, and its replicates (float64 [replicates])."""
+
+    value: float
+    replicates: np.ndarray
+
+    @property
+    def interval(self):
+        return interval(self.replicates)
+
+
+def interval(replicates):
+    """95 % percentile interval (low, high)."""
+    return tuple(float(end) for end in np.nanquantile(replicates, (0.025, 0.975)))
+
+
+class Bootstrap:
+    """Resamples the groups (speakers, documents, images) of a list of samples with replacement: always the same draws.
+
+    `figure(outputs)` of two policies have paired replicates, whose differences give the paired interval.
+    """
+
+    def __init__(self, network, samples, seed=0):
+        self.network, self.samples = network, samples
+        names = list(dict.fromkeys(sample.group for sample in samples))
+        places = {name: place for place, name in enumerate(names)}
+        self.group = np.array([places[sample.group] for sample in samples])
+        self.members = [np.flatnonzero(self.group == place) for place in range(len(names))]
+        self.random = np.random.default_rng(seed)
+        self.draws = self.random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=REPLICATES)
+
+    def figure(self, outputs) -> Figure:
+        """The figure of one head output a sample. Means over samples are found to be such, and resampled as group sums."""
+        value = self.network.metric(self.samples, outputs)
+        single = np.array([self.network.metric([sample], [output]) for sample, output in zip(self.samples, outputs)])
+        if abs(single.mean() - value) < 1e-6 * max(1, abs(value)):
+            sums = np.bincount(self.group, single)
+            counts = np.bincount(self.group)
+            return Figure(value, self.draws @ sums / (self.draws @ counts))
+
+        @lru_cache(maxsize=None)
+        def resampled(draw):
+            chosen = np.concatenate([np.repeat(members, times) for members, times in zip(self.members, draw)])
+            return self.network.metric([self.samples[index] for index in chosen], [outputs[index] for index in chosen])
+
+        replicates = np.array([resampled(tuple(draw)) for draw in self.draws[:SLOW_REPLICATES].tolist()])  # NaN where one kind is missing
+        return Figure(value, replicates)
+
+
+def task_loss(network, figure, high, reference):
+    """How much worse a figure is than STATIC_HIGH's, in margins of "no loss": MARGIN points, or MARGIN percent of the reference."""
+    margin = MARGIN / 100 * (abs(reference) if network.relative_margin else 1)
+    return (high - figure if network.higher_is_better else figure - high) / margin
+
+
+@dataclass
+class Difference:
+    """Paired difference of a figure from STATIC_HIGH's, with its interval, and the non-inferiority that follows from it."""
+
+    mean: float
+    interval: tuple
+    no_loss: bool
+
+
+def difference(network, figure: Figure, high: Figure) -> Difference:
+    """No loss where the unfavourable end of the interval of the paired difference stays within the margin."""
+    losses = task_loss(network, figure.replicates, high.replicates, high.value)
+    return Difference(figure.value - high.value, interval(figure.replicates - high.replicates), bool(interval(losses)[1] <= 1))
+
+
+def outputs(network, samples, run):
+    """Head outputs of a NetworkRun over the samples."""
+    with torch.no_grad():
+        return [network.head(sample, hidden) for sample, hidden in zip(samples, run.hidden)]
+
+
+def evaluate(network, quantized, samples, policy, shares=None):
+    """(head outputs of all samples, NetworkRun without its hidden states): a part at a time, as hidden states take room."""
+    found, runs = [], []
+    for number, start in enumerate(range(0, len(samples), EVALUATED_AT_ONCE)):
+        part = samples[start:start + EVALUATED_AT_ONCE]
+        run = quantized.run([sample.inputs for sample in part], policy, shares=shares, seed=number)
+        found += outputs(network, part, run)
+        runs.append(run)
+    refined = [[sum(counts) for counts in zip(*layers)] for layers in zip(*(run.refined for run in runs))]
+    return found, NetworkRun([], refined, sum(run.steps for run in runs))
+
+
+def spread(samples, steps):
+    """Whole samples, evenly spread over a list, that hold so many steps (all, if there are not so many)."""
+    chosen, total = [], sum(len(sample.inputs) for sample in samples)
+    stride = max(1, int(total / (steps + 1)))
+    for sample in samples[::stride]:
+        if steps <= 0:
+            break
+        chosen.append(sample)
+        steps -= len(sample.inputs)
+    return chosen
+
+
+def cycles(quantized, samples, policy, build=Build(), shares=None):
+    """Cycles that a build takes for whole sequences, one behind the other; each direction is a run of its own, and loading is not counted.
+
+    shares: [part][layer][gate], for RANDOM and ORACLE. No build has those: their cycles are what their decisions take under SENSITIVITY.
+    """
+    inputs, number, total = [sample.inputs for sample in samples], 0, 0
+    for stage in quantized.stages:
+        outputs_of_stage = []
+        for reverse, part in enumerate(stage):
+            directed = [sequence.flip(0) if reverse else sequence for sequence in inputs]
+            runs = [part.run(part.quantize_input(sequence)[None], policy, shares=shares and shares[number]) for sequence in directed]
+            masks = [torch.cat([mask[0] for mask in layer]) for layer in zip(*(run.masks for run in runs))]
+            order = compile_image(part, build).order
+            total += CycleModel(part, build, masks, order, Policy(min(policy, Policy.SENSITIVITY))).cycles()
+            outputs_of_stage.append([run.h[0].flip(0) if reverse else run.h[0] for run in runs])
+            number += 1
+        inputs = [torch.cat(parts, dim=1).float() / 128 for parts in zip(*outputs_of_stage)]
+    return total

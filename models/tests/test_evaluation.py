@@ -1,0 +1,124 @@
+"""Figures with their intervals, "no loss", and cycles over samples."""
+
+import numpy as np
+import pytest
+import torch
+
+from models.build import Build
+from models.compiler import compile_image
+from models.cycle_model import CycleModel
+from models.evaluation import Bootstrap, Figure, cycles, difference, evaluate, interval, spread, task_loss
+from models import evaluation
+from models.networks import Sample
+from models.policies import Policy
+from models.quantized_network import quantize_network
+from models.tests.toy_network import STEPS, Toy
+
+SMALL = Build(tiles=2, lanes=4, weight_depth=1024, unit_depth=32, activation_depth=32)
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return Toy()
+
+
+@pytest.fixture(scope="module")
+def samples(toy):
+    return toy.test()
+
+
+def answers(samples, right):
+    """Outputs that are right for the samples where `right` is true."""
+    return [torch.tensor([1.0 if bool(sample.labels) == bool(flag) else -1.0]) for sample, flag in zip(samples, right)]
+
+
+def test_an_interval_covers_the_middle_of_the_replicates():
+    assert interval(np.arange(1001.0)) == pytest.approx((25, 975))
+    assert interval(np.array([1.0, np.nan, 3.0])) == pytest.approx((1.05, 2.95))
+
+
+def test_means_are_resampled_as_whole_groups(toy, samples):
+    """The fast way of means equals the figure of the samples drawn, for each draw."""
+    outputs = answers(samples, [index % 3 for index in range(len(samples))])
+    bootstrap = Bootstrap(toy, samples)
+    figure = bootstrap.figure(outputs)
+    assert figure.value == toy.metric(samples, outputs)
+    for draw, replicate in list(zip(bootstrap.draws, figure.replicates))[:50]:
+        chosen = [index for group, times in enumerate(draw) for _ in range(times) for index in (2 * group, 2 * group + 1)]
+        assert replicate == pytest.approx(toy.metric([samples[index] for index in chosen], [outputs[index] for index in chosen]))
+
+
+def test_figures_that_are_no_means_are_computed_for_each_draw(toy, samples, monkeypatch):
+    monkeypatch.setattr(Toy, "metric", lambda self, chosen, outputs: float(len({sample.group for sample in chosen})))
+    bootstrap = Bootstrap(toy, samples)
+    replicates = bootstrap.figure(answers(samples, [1] * len(samples))).replicates
+    assert replicates.tolist() == [float((draw > 0).sum()) for draw in bootstrap.draws[:len(replicates)]]
+
+
+def test_draws_are_the_same_on_every_call(toy, samples):
+    assert (Bootstrap(toy, samples).draws == Bootstrap(toy, samples).draws).all()
+
+
+def figure(value, spread_of_it=0.0):
+    return Figure(value, value + spread_of_it * np.linspace(-1, 1, 1001))
+
+
+@pytest.mark.parametrize("higher, relative, value, loss", [
+    (True, False, 0.80, 2.0), (True, False, 0.82, -2.0), (False, False, 0.82, 2.0), (False, True, 2.5 * 1.01, 2.0), (False, True, 2.5 * 0.99, -2.0),
+])
+def test_losses_are_in_margins(toy, monkeypatch, higher, relative, value, loss):
+    monkeypatch.setattr(Toy, "higher_is_better", higher)
+    monkeypatch.setattr(Toy, "relative_margin", relative)
+    high = 2.5 if relative else 0.81
+    assert task_loss(toy, value, high, high) == pytest.approx(loss)
+
+
+@pytest.mark.parametrize("value, width, no_loss", [
+    (0.80, 0.0, True), (0.796, 0.0, True), (0.794, 0.0, False), (0.80, 0.004, True), (0.80, 0.006, False), (0.9, 0.006, True),
+])
+def test_no_loss_is_non_inferiority(toy, value, width, no_loss):
+    """The margin is half a point; the unfavourable end counts, a gain never hurts."""
+    found = difference(toy, figure(value, width), figure(0.80))
+    assert found.no_loss == no_loss
+    assert found.mean == pytest.approx(value - 0.80)
+    assert found.interval == pytest.approx((value - 0.80 - 0.95 * width, value - 0.80 + 0.95 * width))
+
+
+def test_samples_are_spread_over_the_list():
+    samples = [Sample(torch.zeros(10, 1), torch.zeros(1), str(number)) for number in range(100)]
+    assert [sample.group for sample in spread(samples, 45)] == ["0", "21", "42", "63", "84"]
+    assert spread(samples, 1000) == samples == spread(samples, 5000)
+    assert len(spread(samples, 1)) == 1
+
+
+@pytest.mark.parametrize("bidirectional, layers", [(False, 2), (True, 2)])
+def test_parts_of_an_evaluation_are_the_whole(monkeypatch, bidirectional, layers):
+    toy = Toy(bidirectional, layers)
+    samples = toy.test()
+    quantized = quantize_network(toy.lstm, [sample.inputs for sample in toy.calibration()])
+    whole = quantized.run([sample.inputs for sample in samples], Policy.SENSITIVITY)
+    monkeypatch.setattr(evaluation, "EVALUATED_AT_ONCE", 7)
+    found, run = evaluate(toy, quantized, samples, Policy.SENSITIVITY)
+    assert [float(output) for output in found] == [float(toy.head(sample, hidden)) for sample, hidden in zip(samples, whole.hidden)]
+    assert run.steps == whole.steps == len(samples) * STEPS
+    assert run.shares() == whole.shares() and run.refinements() == whole.refinements()
+
+
+def test_cycles_of_directions_add_up_and_sequences_follow_each_other():
+    toy = Toy(bidirectional=True)
+    samples = toy.test()[:3]
+    quantized = quantize_network(toy.lstm, [sample.inputs for sample in toy.calibration()])
+    expected = 0
+    for part, inputs in zip(quantized.parts, ([sample.inputs for sample in samples], [sample.inputs.flip(0) for sample in samples])):
+        runs = [part.run(part.quantize_input(sequence)[None], Policy.CELL_HISTORY) for sequence in inputs]
+        masks = [torch.cat([run.masks[0][0] for run in runs])]
+        expected += CycleModel(part, SMALL, masks, compile_image(part, SMALL).order, Policy.CELL_HISTORY).cycles()
+    assert cycles(quantized, samples, Policy.CELL_HISTORY, SMALL) == expected
+
+
+def test_yardsticks_take_the_cycles_of_their_decisions():
+    toy = Toy()
+    samples = toy.test()[:2]
+    quantized = quantize_network(toy.lstm, [sample.inputs for sample in toy.calibration()])
+    none, some, all_rows = (cycles(quantized, samples, Policy.RANDOM, SMALL, [[[share] * 4]]) for share in (0.0, 0.5, 1.0))
+    assert none < some < all_rows
