@@ -155,6 +155,19 @@ class Adder:
             self.bit(sign, arrival, self.net(f"~{row[-1]}"))
             self.constant -= 1 << sign
 
+    def sum(self, until: float) -> str:
+        """The sum as an expression: bits that a ripple gives by `until`, and an addition of two rows above them."""
+        self.reduce(until)
+        low = next((column for column in range(self.width) if len(self.columns[column]) > 1), self.width)
+        bits = [self.columns[column][0][1] if self.columns[column] else "1'b0" for column in range(low)]
+        if low == self.width:
+            return f"{{{', '.join(reversed(bits))}}}"
+        rows = [[sorted(self.columns[column])[row][1] if row < len(self.columns[column]) else "1'b0" for column in range(low, self.width)]
+                for row in range(2)]
+        high = self.net()
+        self.lines[-1] = f"wire [{self.width - low - 1}:0] {high} = " + " + ".join(f"{{{', '.join(reversed(row))}}}" for row in rows) + ";"
+        return f"{{{', '.join([high, *reversed(bits)])}}}"
+
     def body(self) -> str:
         if not self.registers:
             return "\n".join(f"  {line}" for line in self.lines)
@@ -192,7 +205,7 @@ endmodule
 """
 
 
-def multiplier(a_width: int, b_width: int, y_width: int, signed: bool, unsigned_b: bool, form: str = "booth") -> str:
+def multiplier(a_width: int, b_width: int, y_width: int, signed: bool, unsigned_b: bool, form: str = "booth", until: float = 4.5) -> str:
     """Verilog of a techmap of Yosys' $mul of these parameters; B is the operand of the digits.
 
     unsigned_b: B is a signed operand whose top bit is always 0.
@@ -201,7 +214,7 @@ def multiplier(a_width: int, b_width: int, y_width: int, signed: bool, unsigned_
     b = [f"B[{bit}]" for bit in range(b_width - unsigned_b)]
     getattr(adder, form)([f"A[{bit}]" for bit in range(a_width)], b, signed, signed and not unsigned_b)
     adder.add_constants()
-    adder.reduce()
+    total = adder.sum(until)
     conditions = [f"A_WIDTH != {a_width}", f"B_WIDTH != {b_width}", f"Y_WIDTH != {y_width}", f"A_SIGNED != {int(signed)}", f"B_SIGNED != {int(signed)}"]
     if unsigned_b:
         conditions += [f"!_TECHMAP_CONSTMSK_B_[{b_width - 1}]", f"_TECHMAP_CONSTVAL_B_[{b_width - 1}]"]
@@ -216,6 +229,6 @@ module multiply_{a_width}_{b_width} #(
 );
   wire _TECHMAP_FAIL_ = {" || ".join(conditions)};
 {adder.body()}
-  assign Y = {{{', '.join(reversed(adder.result()))}}};
+  assign Y = {total};
 endmodule
 """

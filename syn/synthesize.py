@@ -15,6 +15,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from syn import arithmetic
+from syn.fanout import insert_buffers
 
 ROOT = Path(__file__).resolve().parent.parent
 RTL = Path(os.environ.get("RTL", ROOT / "rtl")).resolve()
@@ -31,12 +32,14 @@ BUILDS = {
 }
 # Multiplications in rtl/ outside of dot_product, as Yosys sees them: widths of A, B and Y, signed, and whether the top bit of B is 0.
 MULTIPLIERS = [(11, 8, 19, False, False), (16, 16, 32, True, False), (25, 17, 42, True, True), (21, 17, 38, True, True)]
+# Modules on the critical path of both builds.
+FAST = ("requantizer", "row_sums")
 MEMORIES = ("ram", "register_file")
 
 SCRIPT = """
 read_liberty -lib {liberty}
 read_verilog -DSYNTHESIS -I{rtl} {sources}
-blackbox {memories}
+{memories}
 hierarchy -check -top {top} {parameters}
 proc
 check -assert
@@ -56,6 +59,7 @@ techmap -map +/techmap.v -map {syn}/ripple.v t:$alu
 techmap -map {syn}/ripple.v
 synth -noabc -run fine:check
 dfflibmap -liberty {liberty}
+abc -liberty {liberty} -script {syn}/map_fast.abc {fast}
 abc -liberty {liberty} -script {syn}/map.abc
 opt_clean -purge
 rename -enumerate
@@ -63,7 +67,13 @@ flatten -noscopeinfo
 opt_clean -purge
 rename -top {top}
 write_json {json}
+"""
+
+WRITE = """
+read_json {json}
 write_verilog -noattr {verilog}
+splitnets -ports
+write_verilog -noattr -noexpr -simple-lhs {plain_verilog}
 """
 
 
@@ -78,6 +88,11 @@ class Netlist:
     top: str
     verilog: Path
     json: Path
+
+    @property
+    def plain_verilog(self) -> Path:
+        """The same netlist for readers of little Verilog: every net and port has one bit."""
+        return self.verilog.with_suffix(".bits.v")
 
     @cached_property
     def cells(self) -> dict[str, dict]:
@@ -138,10 +153,12 @@ def run_yosys(script: str, name: str, folder: Path = BUILD) -> str:
     return text
 
 
-def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, form: str | None = "booth", folder: Path = BUILD) -> Netlist:
+def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, form: str | None = "booth", for_timing: bool = False,
+               folder: Path = BUILD) -> Netlist:
     """Maps `top` with `parameters` (of BUILDS[name] if none are given) onto standard cells; files are `name`.* in `folder`.
 
-    form: of multiplications, see syn/arithmetic.py; None leaves it to Yosys. Raises SynthesisError.
+    form: of multiplications, see syn/arithmetic.py; None leaves it to Yosys. for_timing: no black boxes are left; register files are made of
+    cells, and a flip-flop stands at every pin of a ram. Raises SynthesisError.
     """
     fetch_library()
     folder.mkdir(parents=True, exist_ok=True)
@@ -155,8 +172,15 @@ def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None =
         multipliers.write_text("".join(arithmetic.multiplier(*kind, form=form) for kind in MULTIPLIERS))
         sources = [dot_product if path.stem == "dot_product" else path for path in sources]
         multiply = f"wreduce\ntechmap -map {multipliers}"
-    script = SCRIPT.format(rtl=RTL, sources=" ".join(map(str, sources)), syn=SYN, top=top, memories=" ".join(MEMORIES), liberty=LIBERTY,
+    if for_timing:
+        sources = [SYN / "ram_pins.v" if path.stem == "ram" else path for path in sources]
+    memories = "" if for_timing else f"blackbox {' '.join(MEMORIES)}"
+    script = SCRIPT.format(rtl=RTL, sources=" ".join(map(str, sources)), syn=SYN, top=top, memories=memories, liberty=LIBERTY, fast=" ".join(f"*{module}" for module in FAST),
                            parameters=" ".join(f"-chparam {key} {value}" for key, value in settings.items()), multiply=multiply,
-                           json=netlist.json, verilog=netlist.verilog)
+                           json=netlist.json)
     run_yosys(script, name, folder)
+    buffered = json.loads(netlist.json.read_text())
+    insert_buffers(buffered, top, LIBERTY.read_text())
+    netlist.json.write_text(json.dumps(buffered))
+    run_yosys(WRITE.format(json=netlist.json, verilog=netlist.verilog, plain_verilog=netlist.plain_verilog), f"{name}-write", folder)
     return netlist

@@ -1,0 +1,67 @@
+"""Buffers for nets that drive more than a gate can: abc sees one module at a time, and neither adders of the library nor flip-flops."""
+
+import re
+from collections import defaultdict
+from functools import cache
+
+LIMIT = 0.25       # pF that a net may drive
+BUFFER = "BUFX4"   # with pins A and Y
+IDEAL = {"clk_i"}  # nets that a tree of their own feeds
+
+
+@cache
+def capacitances(liberty: str) -> dict[tuple[str, str], float]:
+    """Capacitance in pF of each input pin, by cell and pin, from the text of a Liberty file."""
+    found = {}
+    for cell in re.split(r"\n\s*cell \(", liberty)[1:]:
+        name = cell[:cell.index(")")]
+        for pin in re.split(r"\n\s*pin\(", cell)[1:]:
+            capacitance = re.search(r"^\s*capacitance : ([\d.]+)", pin, re.MULTILINE)
+            if capacitance and "direction : input" in pin:
+                found[name, pin[:pin.index(")")]] = float(capacitance[1])
+    return found
+
+
+def insert_buffers(netlist: dict, top: str, liberty: str) -> int:
+    """Adds trees of buffers to module `top` of a netlist in Yosys' JSON, and returns their number. A buffer is named after its net's driver."""
+    module, pins = netlist["modules"][top], capacitances(liberty)
+    cells = module["cells"]
+    sinks, drivers = defaultdict(list), {}
+    for port, value in module["ports"].items():
+        if value["direction"] == "input":
+            drivers |= {bit: f"{port}_" for bit in value["bits"]}
+    ideal = {bit for name in IDEAL if name in module["ports"] for bit in module["ports"][name]["bits"]}
+    for name, cell in cells.items():
+        for pin, bits in cell["connections"].items():
+            for index, bit in enumerate(bits):
+                if not isinstance(bit, int) or bit in ideal:
+                    continue
+                if cell["port_directions"][pin] == "output":
+                    drivers[bit] = name
+                else:
+                    sinks[bit].append((name, pin, index, pins.get((cell["type"], pin), 0.0)))
+    unused = 1 + max(bit for name in module["netnames"].values() for bit in name["bits"] if isinstance(bit, int))
+    count = 0
+    for net in list(sinks):
+        loads = sorted(sinks[net])  # neighbours by name share a buffer
+        while sum(load[3] for load in loads) > LIMIT and len(loads) > 1:
+            groups, total = [[]], 0.0
+            for load in loads:
+                if groups[-1] and total + load[3] > LIMIT:
+                    groups.append([])
+                    total = 0.0
+                groups[-1].append(load)
+                total += load[3]
+            if len(groups) == len(loads):
+                break
+            loads = []
+            for group in groups:
+                name, output = f"{drivers[net]}buffer{count}", unused + count
+                cells[name] = {"hide_name": 0, "type": BUFFER, "parameters": {}, "attributes": {}, "port_directions": {"A": "input", "Y": "output"},
+                               "connections": {"A": [net], "Y": [output]}}
+                module["netnames"][f"{name}_Y"] = {"hide_name": 0, "bits": [output], "attributes": {}}
+                for cell, pin, index, _ in group:
+                    cells[cell]["connections"][pin][index] = output
+                loads.append((name, "A", 0, pins[BUFFER, "A"]))
+                count += 1
+    return count

