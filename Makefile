@@ -4,6 +4,14 @@
 SIM ?= verilator
 ## network that `make sim` plays
 NET ?= silero
+## file with your own LSTM, played in place of NET: ONNX, torch.save or safetensors (docs/own-network.md)
+MODEL ?=
+## which LSTM of MODEL, where there are several: its name
+NODE ?=
+## inputs of MODEL, a .npy file [steps, inputs] or [sequences, steps, inputs]; part of it is held out for the test
+INPUTS ?=
+## low,high: random inputs of MODEL where there is no INPUTS (empty: -1,1)
+RANGE ?=
 ## precision policy, or several with commas between them
 POLICY ?= all
 ## time steps to play (empty: the network's own number)
@@ -24,7 +32,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help setup sim waves test regress soak test-bench bench lint area clean distclean
 
 # Through the environment, values reach the shell whole, whatever characters they hold.
-export SIM NET POLICY STEPS SEED MINUTES WAVES PNG PYTHON
+export SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED MINUTES WAVES PNG PYTHON
 # Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
 python := .venv/bin/python
@@ -42,7 +50,8 @@ setup:
 ## play recorded speech through the accelerator, check every output, print speedup and precision
 sim:
 	$(setup) "$$SIM"
-	@$(python) -m tb.sim --sim="$$SIM" --net="$$NET" --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --waves="$$WAVES"
+	@$(python) -m tb.sim --sim="$$SIM" --net="$$NET" $${MODEL:+--model="$$MODEL"} $${NODE:+--node="$$NODE"} $${INPUTS:+--inputs="$$INPUTS"} \
+		$${RANGE:+--range="$$RANGE"} --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --waves="$$WAVES"
 
 ## open GTKWave on a few steps under SENSITIVITY or POLICY=; without a screen, write pictures
 waves:
