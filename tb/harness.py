@@ -104,13 +104,15 @@ class Harness:
         return measured
 
     async def finish(self, limit: int):
-        """Waits for the interrupt and clears it; after `limit` cycles, fails and says what everything waits for."""
+        """Waits for the interrupt, by which every packet has left, and clears it; after `limit` cycles, fails and says what everything waits for."""
         try:
             if not self.dut.irq_o.value:
                 await with_timeout(self.dut.irq_o.rising_edge, limit * PERIOD, "ns")
         except SimTimeoutError:
+            check_rules(self.dut)
             fail(f"no end after {limit} cycles, {await self._hang()}")
         await clock_cycles(self.dut, 1)
+        self.scoreboard.check_all_came()
         status = Status(await self.registers.read(Register.STATUS))
         check_rules(self.dut)
         self.scoreboard.equal("status after the run", Status.DONE, status & (Status.DONE | Status.BUSY | Status.RESETTING))

@@ -22,7 +22,8 @@ FOLDER = BUILD / "planted"
 ACCELERATOR = "lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[small]"
 ERRORS = "lstm_accelerator/test_errors.py"
 PROTOCOLS = "lstm_accelerator/test_protocols.py"
-RESET = "lstm_accelerator/test_reset.py::test_random_power_up[1]"
+WIDE = "lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[one_tile]"  # short layers: x comes while h is committed
+RESET = "lstm_accelerator/test_reset.py::test_random_power_up"
 
 
 @dataclass
@@ -93,9 +94,16 @@ BUGS = [
         "random_networks/stalls=0"),
     Bug("unit_engine", "loads no cell states", ".write_enable_i (cell_write_o || load_cell_i)", ".write_enable_i (cell_write_o)", ACCELERATOR,
         "state_is_carried"),
+    Bug("activation_writer", "takes x although a commit goes first", "~commit_valid_i & ~load_valid_i", "1'b1", WIDE, "random_networks/stalls=1"),
+    Bug("activation_writer", "writes h to the bank that the step reads", "{commit_bank_i, h_address_i", "{~commit_bank_i, h_address_i", ACCELERATOR,
+        "the_smallest_networks"),
+    Bug("run_control", "is done before the last packets are out", "input_finished_i & output_idle_i;", "input_finished_i;", ACCELERATOR,
+        "random_networks/stalls=2"),
+    Bug("run_control", "lets registers change the policy of a run", "if (start) begin", "begin", "control", "a_run_ends"),
     Bug("window", "takes a new unit for done when the one before it was", "done_q[head_q]    <= 1'b0;", "", ACCELERATOR, "random_networks/stalls=0"),
     # Registers that reset forgets: only random initial values show them.
     Bug("counters", "has a snapshot before the first", "snapshot_q[counter] <= 0;", "", RESET, "registers_hold"),
+    Bug("run_control", "may be done before the first run", "done_q  <= 1'b0;", "done_q  <= done_q;", RESET, "registers_hold"),
     Bug("layer_table", "may have layers that nobody loaded", "valid_q <= 0;", "valid_q <= valid_q;", RESET, "no_layer"),
 ]
 

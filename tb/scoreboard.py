@@ -44,13 +44,17 @@ class Scoreboard(BusScoreboard):
         for queue in self.expected.values():
             queue.clear()
 
+    def check_all_came(self):
+        """Fails when an expected transaction has not come yet."""
+        left = {monitor.name: len(queue) for monitor, queue in self.expected.items() if queue}
+        if left:
+            fail(f"expected transactions that did not come: {left}")
+
     def check(self):
         """The end of a test: something was compared, nothing differed, and nothing is left."""
-        left = {monitor.name: len(queue) for monitor, queue in self.expected.items() if queue}
         if self.errors:
             fail(f"{self.errors} of {self.compared} values differ; first {self.first}")
-        if left:
-            fail(f"expected transactions that never came: {left}")
+        self.check_all_came()
         if not self.compared:
             fail("the scoreboard compared nothing")
 

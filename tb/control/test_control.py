@@ -155,9 +155,13 @@ async def start_is_checked(dut):
 async def a_run_ends_with_an_interrupt(dut):
     bus = await begin(dut)
     await bus.write(Register.CONFIG, Config.STATEFUL | Config.TRACE | Config.policy(2) | Config.IRQ_ENABLE)
+    await bus.write(Register.LAYERS, 3)
     await start(dut, bus)
     await bus.write(Register.CONFIG, Config.IRQ_ENABLE)
+    await bus.write(Register.LAYERS, 5)
+    await clock_cycles(dut, 2)  # in which the run would take over what was written
     assert dut.stateful_o.value and dut.trace_enable_o.value and dut.override_o.value and dut.override_policy_o.value == 2
+    assert dut.layers_o.value == 3
     dut.output_idle_i.value = 0
     await finish(dut)
     assert await bus.read(Register.STATUS) == Status.BUSY and not dut.irq_o.value

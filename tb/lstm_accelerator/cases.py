@@ -52,9 +52,9 @@ def network_of(inputs: int, units: list[int], limbs: int, generator: random.Rand
 
 
 def any_network(build: Build, generator: random.Random) -> QuantizedLSTM:
-    """1 to 3 layers; sizes one, odd, prime, multiples of lanes and of tiles and one beside, as far as the smallest build holds them."""
+    """1 to 3 layers; sizes one, odd, prime, multiples of a beat, of lanes and of tiles and one beside, as far as the smallest build holds them."""
     lanes = build.dot_lanes
-    sizes = [size for size in (1, 2, 7, 13, lanes - 1, lanes, lanes + 1, 2 * lanes + 1, build.tiles, build.tiles + 1) if 1 <= size <= 33]
+    sizes = [size for size in (1, 2, 7, 13, 16, 17, lanes - 1, lanes, lanes + 1, 2 * lanes + 1, build.tiles, build.tiles + 1) if 1 <= size <= 33]
     inputs, limbs = generator.choice([*sizes, 17, lanes + 1]), generator.choice((1, 1, 2))
     return network_of(inputs, generator.choices(sizes, k=generator.randint(1, 3)), limbs, generator)
 
