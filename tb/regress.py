@@ -22,6 +22,7 @@ from tb.runner import BUILD, RESULTS, ROOT
 
 FOLDER = BUILD / "regress"
 JUNIT = FOLDER / "junit.xml"
+RUNS = FOLDER / "tests"
 TESTPLAN = ROOT / "docs" / "verification.md"
 TEMPLATE = Path(__file__).with_name("regress.html")
 SEEDS = 2**31
@@ -113,7 +114,7 @@ def _outcomes(name: str, every: list[Result]) -> set[str]:
 
 def run_pytest(seed: int, paths: list[str]) -> float:
     """Runs the tests with this seed; returns the seconds. What failed stands in the JUnit file."""
-    environment = {**os.environ, "SIM": "verilator", "SEED": str(seed), "WAVES": "0", "RUNS": str(FOLDER / "tests")}
+    environment = {**os.environ, "SIM": "verilator", "SEED": str(seed), "WAVES": "0", "RUNS": str(RUNS)}
     start = time.monotonic()
     ended = subprocess.run([sys.executable, "-m", "pytest", "-n", "2", f"--junitxml={JUNIT}", *paths], cwd=ROOT, env=environment)
     if not JUNIT.exists():
@@ -125,7 +126,7 @@ def run_soak(seed: int, minutes: float) -> Result:
     """A short soak, as a result beside the tests."""
     start = time.monotonic()
     command = [sys.executable, "-m", "tb.soak", f"--minutes={minutes:g}", f"--seed={seed}"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, "SIM": "verilator", "WAVES": "0", "RUNS": str(RUNS)}, capture_output=True, text=True)
     output = (ended.stdout + ended.stderr)[-4000:]
     return Result("tb.soak", "failed" if ended.returncode else "passed", time.monotonic() - start, output if ended.returncode else "", str(seed))
 
@@ -144,7 +145,7 @@ def main(arguments=None) -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     seconds = run_pytest(seed, options.paths)
-    found = tests(JUNIT, FOLDER / "tests")
+    found = tests(JUNIT, RUNS)
     if options.minutes and (ROOT / "tb" / "soak.py").exists():
         found.insert(0, run_soak(seed, options.minutes))
     failed = sum(test.outcome == "failed" for test in found)

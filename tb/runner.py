@@ -155,11 +155,12 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
 
 def run(test_module: str, top: str, parameters: dict | None = None, *, simulator: str | None = None, seed: int | None = None,
         waves: bool | None = None, testcase=None, environment: dict | None = None, plusargs=(), flags=(),
-        folder: Path | None = None, repeat: str | None = None) -> Path:
+        folder: Path | None = None, repeat: str | None = None, retrace: bool | None = None) -> Path:
     """Builds `top`, runs the cocotb tests of `test_module` on it, and returns the folder with log, results and waves.
 
     testcase: name(s) of the tests to run (default: all). environment: variables for the test module. repeat: the
-    command that repeats this run, for the message of a failure (default: the pytest test that is running).
+    command that repeats this run, for the message of a failure (default: the pytest test that is running). retrace: whether a failure is
+    run once more for its waves (default: under pytest).
     Raises SimulationError when a test failed, when none ran, or when the simulation ended early.
     """
     simulator = simulator or environment_simulator()
@@ -174,7 +175,7 @@ def run(test_module: str, top: str, parameters: dict | None = None, *, simulator
     with FileLock(folder.with_name(f"{folder.name}.lock")):  # the same test may run in another shell
         shutil.rmtree(folder, ignore_errors=True)
         failures = job.simulate(build_dir, folder, waves, testcase)
-        retrace = "PYTEST_CURRENT_TEST" in os.environ and os.environ.get("RETRACE") != "0"
+        retrace = ("PYTEST_CURRENT_TEST" in os.environ if retrace is None else retrace) and os.environ.get("RETRACE") != "0"
         traced = failures and (waves or (retrace and job.retrace(folder)))
     if failures:
         see = f"\nsee its last moments with: {waves_command(folder, top)}" if traced else ""

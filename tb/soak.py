@@ -45,7 +45,7 @@ def main(arguments=None) -> int:
             repeat = f"SIM={environment_simulator()} python -m tb.soak --seed={seed} --build={name} --runs=1"
             folder = RUNS / f"soak-{name}-{seed}-{environment_simulator()}"
             try:
-                run_on("tb.lstm_accelerator.soak", BUILDS[name], seed=seed, folder=folder, repeat=repeat)
+                run_on("tb.lstm_accelerator.soak", BUILDS[name], seed=seed, folder=folder, repeat=repeat, retrace=True)
             except SimulationError as error:
                 bar.close()
                 print(f"seed {seed} on {name} failed: {error}")
