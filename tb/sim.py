@@ -157,6 +157,7 @@ def prepare(network) -> QuantizedNetwork:
 def simulate(job: Job, options) -> dict:
     """Runs one job and returns its result, also when values were wrong; raises SimulationError when there is none."""
     path = job.folder.with_suffix(".job")
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(pickle.dumps({"build": job.build, "policy": job.policy, "parts": job.plan.parts}))
     given = {"SIM": options.sim, **_network(options), "POLICY": job.policy.name, "STEPS": options.steps, "SEED": options.seed}
     repeat = " ".join(["make sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given.items())])
@@ -195,7 +196,6 @@ def main(arguments=None) -> int:
     q = prepare(network)
     folder = BUILD / "sim" / f"{options.name}-{options.sim}"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
     # STATIC_HIGH and the plain build are the baselines of every speedup, whatever was asked for.
     policies = {policy.name: policy for policy in (Policy.STATIC_HIGH, *options.policy)}
     builds = [(name, policy, Build()) for name, policy in policies.items()] + [(PLAIN, Policy.STATIC_HIGH, Build().plain())]
