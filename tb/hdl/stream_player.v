@@ -50,7 +50,7 @@ module stream_player #(
   assign busy_o   = playing_q;
 
   always @(posedge clk_i)
-    if (!rst_ni || (flush_i && beat_q == 0)) begin
+    if (!rst_ni || (flush_i && beat_q == 0 && !moved)) begin
       beat_q    <= 0;
       playing_q <= 1'b0;
       valid_q   <= 1'b0;

@@ -58,6 +58,26 @@ async def an_image_is_played_from_its_file(dut, stall):
     scoreboard.check()
 
 
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.parametrize(x_stall=[0, 128])
+async def a_flush_withdraws_whole_packets(dut, x_stall):
+    generator = random.Random(seed())
+    await reset(dut, x_stall=x_stall, h_stall=100, seed=seed())
+    driver, monitor = PacketDriver(dut, "x"), PacketMonitor(dut, "h")
+    packets, came = random_packets(generator, 200, 3), []
+    monitor.add_callback(came.append)
+    for packet in packets:
+        driver.append(packet)
+    while driver.sent < len(packets) or dut.x_busy_o.value:
+        dut.x_flush_i.value = generator.random() < 0.2
+        await RisingEdge(dut.clk_i)
+    await clock_cycles(dut, 2)
+    assert 0 < len(came) < len(packets), f"{len(came)} of {len(packets)} packets came"
+    left = iter(packets)
+    assert all(packet in left for packet in came), "a packet came in part, or out of order"
+    assert not dut.x_violations_o.value
+
+
 def monitor_beats(dut):
     return len(dut.trace_packet_o) // 128
 
