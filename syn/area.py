@@ -1,110 +1,95 @@
-"""Cell area of a tile, module by module, for the dynamic and the plain build: `make area`.
-
-Yosys maps the tile onto the OSU 0.18 um standard cells, its hierarchy kept. Memories (`ram`, `register_file`) are black
-boxes and are counted in bits. abc gets a short script of its own, as its default ones do not come to an end on multiplier trees.
-"""
+"""Area of a tile by part, in both builds: logic, register files and memories, and what the dynamic precision costs of each."""
 
 import json
-import re
-import subprocess
-import sys
-from collections import Counter, defaultdict
-from pathlib import Path
+from collections import Counter
 
-from rich.console import Console
-from rich.table import Table
+from syn import memory
+from syn.synthesize import BUILDS, Netlist, synthesize
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build" / "area"
-LIBERTY = ROOT / "build" / "osu018" / "osu018_stdcells.lib"
-# Memories of as many bytes in both: words of the plain build are half as wide.
-BUILDS = {
-    "dynamic": "-chparam DynamicPrecision 1",
-    "plain": "-chparam DynamicPrecision 0 -chparam WeightDepth 32768 -chparam ActivationDepth 512",
+FORMS = {"booth": "Booth rows", "array": "array rows", None: "left to Yosys"}  # of the multiplications; the first one is used
+
+# Parts of a tile, by the last name in the path of an instance; what no name matches is "rest".
+PARTS = {
+    "dot product": ("u_dot_product",), "row sums": ("u_row_sums",), "row engine": ("u_row_engine",), "requantizer": ("u_requantizer",),
+    "activation": ("u_activation",), "cell update": ("u_cell_update",), "finisher": ("u_finisher", "u_unit_engine"),
+    "precision unit": ("u_precision_unit",), "refinement queue": ("u_queue",), "other queues": ("u_finish_queue", "u_commit_queue"),
+    "visit": ("u_visit",), "sequencer": ("u_sequencer",), "window": ("u_window", "u_scheduler"),
+}
+# What each part adds belongs to one of these.
+CAUSES = {
+    "dynamic precision unit": ("precision unit",),
+    "nibble datapath": ("dot product", "row sums", "row engine"),
+    "refinement queue": ("refinement queue",),
+    "control, second bias, provisional passes": ("finisher", "requantizer", "activation", "cell update", "other queues", "visit", "sequencer", "window", "rest"),
 }
 
-MEMORIES = ("ram", "register_file")
-
-SCRIPT = """
-read_verilog -DSYNTHESIS -I{rtl} {rtl}/*.v
-hierarchy -check -top lstm_accelerator {parameters}
-proc
-check -assert
-design -reset
-read_verilog -DSYNTHESIS -I{rtl} {rtl}/*.v
-blackbox ram register_file
-hierarchy -check -top tile {parameters}
-synth -noabc -top tile -run begin:fine
-maccmap
-techmap -map {syn}/full_adder.v
-synth -noabc -run fine:check
-dfflibmap -liberty {liberty}
-abc -liberty {liberty} -script {syn}/map.abc
-opt_clean -purge
-write_json {netlist}
-"""
+# Logic of 180 nm takes (node / 180)^2 of its area at another node, times one of these: cells of newer libraries are lower than the ten
+# micrometres of these (0.5), or the wires between them shrink less than the gates (2).
+SCALING = {"optimistic": 0.5, "square": 1.0, "pessimistic": 2.0}
+WEIGHT_MEMORIES = ("hi_plane", "lo_plane")
 
 
-def start(name: str) -> subprocess.Popen:
-    """Starts Yosys on one build. It writes `name`.json, a netlist of cells, and `name`.log below BUILD."""
-    script = BUILD / f"{name}.ys"
-    script.write_text(SCRIPT.format(rtl=ROOT / "rtl", syn=ROOT / "syn", liberty=LIBERTY, parameters=BUILDS[name],
-                                    netlist=BUILD / f"{name}.json"))
-    command = f"from pyosys import libyosys; libyosys.run_pass('script {script}')"
-    with open(BUILD / f"{name}.log", "w") as log:
-        return subprocess.Popen([sys.executable, "-c", command], stdout=log, stderr=subprocess.STDOUT)
+def part(path: str) -> str:
+    """The part of a tile that an instance belongs to."""
+    name = path.rpartition(".")[2]
+    return next((part for part, names in PARTS.items() if name in names), "rest")
 
 
-def cell_areas(liberty: str) -> dict[str, float]:
-    """Area of each cell of a Liberty file, in square micrometres."""
-    return {name: float(area) for name, area in re.findall(r"cell \((\w+)\) \{.*?area : ([\d.]+)", liberty, re.DOTALL)}
+def by_part(netlist: Netlist) -> dict[str, float]:
+    """Cell area of a tile by part, largest first, in square micrometres."""
+    areas = Counter()
+    for path, area in netlist.area().items():
+        areas[part(path)] += area
+    return dict(areas.most_common())
 
 
-def count(netlist: dict, areas: dict[str, float], top: str = "tile") -> tuple[Counter, dict[str, float], int]:
-    """Instances and cell area (without submodules) by module of the source, and bits of memory, below `top`."""
-    instances, area, bits = Counter(), defaultdict(float), 0
-    pending = [top]
-    while pending:
-        kind = pending.pop()
-        module = netlist["modules"][kind]
-        name = module["attributes"].get("hdlname", kind)  # the name that a module had before its parameters were set
-        instances[name] += 1
-        for cell in module["cells"].values():
-            if cell["type"] in MEMORIES:
-                bits += int(cell["parameters"]["Width"], 2) * int(cell["parameters"]["Depth"], 2)
-            elif cell["type"] in areas:
-                area[name] += areas[cell["type"]]
-            else:
-                pending.append(cell["type"])
-    return instances, area, bits
+def register_files(netlist: Netlist, timing: Netlist) -> float:
+    """Area of the register files as cells, which only the netlist for timing holds, in square micrometres."""
+    paths = {path for path, parameters in netlist.memories().items() if parameters["kind"] == "register_file"}
+    return sum(area for path, area in timing.area().items() if path in paths)
 
 
-def main() -> None:
-    BUILD.mkdir(parents=True, exist_ok=True)
-    runs = {name: start(name) for name in BUILDS}
-    results = {}
-    areas = cell_areas(LIBERTY.read_text())
-    for name, run in runs.items():
-        if run.wait():
-            log = BUILD / f"{name}.log"
-            errors = [line for line in log.read_text().splitlines() if "ERROR" in line]
-            sys.exit(f"area: Yosys stopped on the {name} build: {(errors or ['no message'])[-1]} (log: {log})")
-        results[name] = count(json.loads((BUILD / f"{name}.json").read_text()), areas)
-
-    (dynamic_instances, dynamic, dynamic_bits), (plain_instances, plain, plain_bits) = results["dynamic"], results["plain"]
-    total, plain_total = sum(dynamic.values()), sum(plain.values())
-    table = Table(title="Cell area of a tile, square micrometres (OSU 0.18 um; without memories)")
-    for heading in ("module", "instances", "dynamic", "share", "instances", "plain", "share", "difference"):
-        table.add_column(heading, justify="left" if heading == "module" else "right")
-    for name in sorted(dynamic.keys() | plain.keys(), key=lambda name: -dynamic.get(name, 0)):
-        a, b = dynamic.get(name, 0), plain.get(name, 0)
-        table.add_row(name, str(dynamic_instances[name]), f"{a:,.0f}", f"{a / total:.1%}",
-                      str(plain_instances[name]), f"{b:,.0f}", f"{b / plain_total:.1%}", f"{a - b:+,.0f}")
-    table.add_section()
-    table.add_row("total", "", f"{total:,.0f}", "", "", f"{plain_total:,.0f}", "", f"{total / plain_total - 1:+.1%}")
-    table.add_row("memory bits", "", f"{dynamic_bits:,}", "", "", f"{plain_bits:,}", "", f"{dynamic_bits / plain_bits - 1:+.1%}")
-    Console(width=100).print(table)
+def memory_area(netlist: Netlist, build: str, node: int) -> dict[str, float]:
+    """Area of the memories of a tile by name, in square millimetres. Raises ValueError if memory.json is of other memories."""
+    known = json.loads(memory.DATA.read_text())["memories"][build]
+    areas = {}
+    for path, parameters in netlist.memories().items():
+        if parameters["kind"] == "ram":
+            name = path.rpartition(".u_")[2]
+            if (known[name]["bits"], known[name]["words"]) != (parameters["Width"], parameters["Depth"]):
+                raise ValueError(f"syn/memory.json has another {name} than the {build} build; please run: python -m syn.memory")
+            areas[name] = known[name]["nodes"][str(node)]["area_mm2"]
+    return areas
 
 
-if __name__ == "__main__":
-    main()
+def totals(netlists: dict[str, Netlist], timing: dict[str, Netlist]) -> dict:
+    """Overhead of everything at each node and scaling: {node: {scaling: overhead}}, and the shares of both in mm2 by node and build."""
+    overheads, shares = {}, {}
+    for node in memory.NODES:
+        shares[node] = {}
+        for build, netlist in netlists.items():
+            memories = memory_area(netlist, build, node)
+            square = (node / 180) ** 2 / 1e6
+            shares[node][build] = {"logic": sum(netlist.area().values()) * square, "register_files": register_files(netlist, timing[build]) * square,
+                                   "weights": sum(area for name, area in memories.items() if name in WEIGHT_MEMORIES),
+                                   "other_memories": sum(area for name, area in memories.items() if name not in WEIGHT_MEMORIES)}
+        overheads[node] = {}
+        for name, factor in SCALING.items():
+            total = {build: factor * (share["logic"] + share["register_files"]) + share["weights"] + share["other_memories"]
+                     for build, share in shares[node].items()}
+            overheads[node][name] = total["dynamic"] / total["plain"] - 1
+    return {"overhead": overheads, "mm2": shares}
+
+
+def causes(plain: dict[str, float], dynamic: dict[str, float]) -> dict[str, float]:
+    """What the dynamic build adds to the logic of the plain one, by cause, in square micrometres."""
+    return {cause: sum(dynamic.get(part, 0) - plain.get(part, 0) for part in parts) for cause, parts in CAUSES.items()}
+
+
+def range_over_forms() -> dict[str, dict[str, float]]:
+    """Logic of both builds and the overhead, by form of the multiplications."""
+    found = {}
+    for form, name in FORMS.items():
+        areas = {build: sum(synthesize(f"{build}-{form or 'yosys'}", parameters=BUILDS[build], form=form).area().values()) for build in BUILDS}
+        found[name] = {**areas, "overhead": areas["dynamic"] / areas["plain"] - 1}
+    return found

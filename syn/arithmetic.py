@@ -118,7 +118,7 @@ class Adder:
             if high == "1'b0" and middle == "1'b0":  # the digit is 0 or 1
                 self.row([self.net(f"{low} & {net}") for net in multiplicand], position, signed, PRODUCT_DELAY)
                 continue
-            negative = high
+            negative = high if position == 0 else self.net(f"{high} & ~({middle} & {low})")  # not for the digit 0 of three ones
             if position == 0:  # the digit is -2, -1, 0 or 1
                 plus, minus, minus_two = self.net(f"~{high} & {middle}"), self.net(f"{high} & {middle}"), self.net(f"{high} & ~{middle}")
                 row = [self.net(f"({plus} & {a}) | ({minus} & {inv}) | ({minus_two} & {inv_below})")

@@ -19,6 +19,7 @@ BUILD = ROOT / "build" / "silicon" / "cacti"
 WHEEL = "hwcomponents-cacti==1.0.40"
 NODES = (22, 32, 45, 65, 90)  # nm
 CELLS = "itrs-lstp"           # low standby power
+WEIGHTS = "100:20:0:0:100"    # of delay, dynamic power, leakage, cycle time and area in the choice of an organization
 
 # Memories by build and name of their instance: bits of a word, words, and whether they are read and written in one cycle. The others are
 # loaded while the tile is idle, and have one port. "2 MiB" is the weight memory of four tiles in one piece, whole or as two planes.
@@ -61,7 +62,10 @@ def configuration(example: str, word: int, words: int, two_ports: bool, node: in
     lines = [f"-size (bytes) {word * words}", f"-block size (bytes) {word}", "-associativity 1", f"-technology (u) {node / 1000:.3f}",
              f"-read-write port {int(not two_ports)}", f"-exclusive read port {int(two_ports)}", f"-exclusive write port {int(two_ports)}",
              f"-output/input bus width {8 * word}", '-cache type "ram"', '-Add ECC - "false"',
-             *(f'-{array} array {part} type - "{CELLS}"' for array in ("Data", "Tag") for part in ("cell", "peripheral"))]
+             *(f'-{array} array {part} type - "{CELLS}"' for array in ("Data", "Tag") for part in ("cell", "peripheral")),
+             f"-design objective (weight delay, dynamic power, leakage power, cycle time, area) {WEIGHTS}",
+             "-deviate (delay, dynamic power, leakage power, cycle time, area) 1000:1000:1000:1000:1000",
+             '-Optimize ED or ED^2 (ED, ED^2, NONE): "NONE"']
     for line in lines:
         key = line.rsplit(maxsplit=1)[0]
         example, found = re.subn(rf"^{re.escape(key)} .*$", line, example, flags=re.M)

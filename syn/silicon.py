@@ -1,0 +1,137 @@
+"""What the dynamic precision costs in silicon: `make silicon`. Tables on the terminal, build/silicon.json and a plot in docs/images/."""
+
+import json
+import sys
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot  # noqa: E402
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from syn import area, fpga, timing
+from syn.synthesize import BUILDS, ROOT, SynthesisError, synthesize
+
+RESULTS = ROOT / "build" / "silicon.json"
+PLOT = ROOT / "docs" / "images" / "area.png"
+
+
+def measure() -> dict:
+    """All figures, as they are written to build/silicon.json. Raises SynthesisError, TimingError, PlaceAndRouteError."""
+    with tqdm(total=6, bar_format="{desc:40} {bar:20} {elapsed}", leave=False) as bar:
+        def step(text: str) -> None:
+            bar.set_description(text)
+            bar.update()
+
+        step("netlists for area and energy")
+        netlists = {build: synthesize(build) for build in BUILDS}
+        step("netlists for timing")
+        timed = {build: synthesize(f"{build}-timing", parameters=BUILDS[build], for_timing=True) for build in BUILDS}
+        paths = {build: timing.paths(netlist) for build, netlist in timed.items()}
+        step("other forms of the multiplications")
+        forms = area.range_over_forms()
+        step("FPGA resources")
+        resources = {build: {family: fpga.resources(build, family) for family in fpga.FAMILIES} for build in fpga.BUILDS}
+        step("FPGA place and route")
+        routed = fpga.place_and_route("dynamic")
+        step("done")
+    parts = {build: area.by_part(netlist) for build, netlist in netlists.items()}
+    logic = {build: sum(values.values()) for build, values in parts.items()}
+    return {
+        "area": parts,
+        "register_files": {build: area.register_files(netlists[build], timed[build]) for build in BUILDS},
+        "overhead_logic": logic["dynamic"] / logic["plain"] - 1,
+        "overhead_causes": {cause: value / logic["plain"] for cause, value in area.causes(parts["plain"], parts["dynamic"]).items()},
+        "overhead_forms": forms,
+        "overhead_total": area.totals(netlists, timed),
+        "precision_unit_share": parts["dynamic"]["precision unit"] / logic["dynamic"],
+        "clock_ns": {build: found[0].ns for build, found in paths.items()},
+        "critical_path": {build: found[0].instances for build, found in paths.items()},
+        "fpga": {"resources": resources, "routed": routed},
+    }
+
+
+def table(title: str, *headings: str) -> Table:
+    """A table whose first column stands left, the others right."""
+    made = Table(title=title, title_justify="left")
+    for number, heading in enumerate(headings):
+        made.add_column(heading, justify="right" if number else "left")
+    return made
+
+
+def report(results: dict, console: Console) -> None:
+    """Prints the tables."""
+    plain, dynamic = results["area"]["plain"], results["area"]["dynamic"]
+    logic = table("Logic of a tile, square micrometres (OSU 0.18 um, without memories)", "part", "plain", "dynamic", "difference")
+    for part in sorted(plain | dynamic, key=lambda part: -dynamic.get(part, 0)):
+        logic.add_row(part, f"{plain.get(part, 0):,.0f}", f"{dynamic.get(part, 0):,.0f}", f"{dynamic.get(part, 0) - plain.get(part, 0):+,.0f}")
+    logic.add_section()
+    logic.add_row("total", f"{sum(plain.values()):,.0f}", f"{sum(dynamic.values()):,.0f}", f"{results['overhead_logic']:+.1%}")
+    for cause, value in results["overhead_causes"].items():
+        logic.add_row(f"  {cause}", "", "", f"{value:+.1%}")
+    logic.add_row("register files, as cells", *(f"{results['register_files'][build]:,.0f}" for build in ("plain", "dynamic")), "")
+    console.print(logic)
+
+    forms = table("Overhead by the form of the multiplications", "form", "plain", "dynamic", "overhead")
+    for form, values in results["overhead_forms"].items():
+        forms.add_row(form, f"{values['plain']:,.0f}", f"{values['dynamic']:,.0f}", f"{values['overhead']:+.1%}")
+    console.print(forms)
+
+    total = table("Whole tile with its 512 KiB of weights", "node", "logic mm2", "memories mm2", *(f"overhead, {name}" for name in area.SCALING))
+    for node, share in results["overhead_total"]["mm2"].items():
+        both = share["dynamic"]
+        total.add_row(f"{node} nm", f"{both['logic'] + both['register_files']:.3f}", f"{both['weights'] + both['other_memories']:.3f}",
+                      *(f"{value:+.1%}" for value in results["overhead_total"]["overhead"][node].values()))
+    console.print(total)
+
+    clock = table("Clock (OpenSTA)", "build", "ns", "critical path")
+    for build, value in results["clock_ns"].items():
+        clock.add_row(build, f"{value:.2f}", " > ".join(path.rpartition(".")[2] or "tile" for path in results["critical_path"][build]))
+    console.print(clock)
+
+    kinds = list(fpga.RESOURCES)
+    resources = table("FPGA, one tile and its periphery", "build", *kinds)
+    for build, families in results["fpga"]["resources"].items():
+        for family, found in families.items():
+            resources.add_row(f"{build} {family}", *(f"{found[kind]:,}" for kind in kinds))
+    console.print(resources)
+    routed = results["fpga"]["routed"]
+    console.print(f"placed and routed: dynamic build on {routed['device']}, {routed['clock_mhz']} MHz")
+
+
+def plot(results: dict) -> None:
+    """The logic of both builds by part, as stacked bars."""
+    parts = sorted(results["area"]["dynamic"], key=lambda part: -results["area"]["dynamic"][part])
+    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
+    colours = pyplot.get_cmap("tab20").colors
+    for position, build in enumerate(BUILDS):
+        below = 0.0
+        for colour, part in zip(colours, parts, strict=False):
+            value = results["area"][build].get(part, 0) / 1000
+            axes.bar(position, value, bottom=below, color=colour, width=0.6, label=part if position else None)
+            below += value
+        axes.text(position, below, f"{below:,.0f}", ha="center", va="bottom")
+    axes.set_xticks(range(len(BUILDS)), BUILDS)
+    axes.set_ylabel("cell area of a tile, 1000 square micrometres (180 nm)")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
+    PLOT.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(PLOT, dpi=120)
+
+
+def main() -> None:
+    try:
+        results = measure()
+    except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError) as error:
+        print(f"silicon: {error}", file=sys.stderr)
+        sys.exit(2)
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    report(results, Console(width=120))
+    plot(results)
+    print(RESULTS.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()
