@@ -100,7 +100,7 @@ def situations(text: str, found: list[Result]) -> list[Situation]:
     rows = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
-        names = [name for cell in cells[1:] for name in re.findall(r"`([^`]*)`", cell) if re.search(r"test_|\w_\w", name)]
+        names = [name for cell in cells[1:] for name in re.findall(r"`([^`]+::[^`]+)`", cell)]
         if names:
             outcomes = {outcome for name in names for outcome in _outcomes(name, every)}
             rows.append(Situation(re.sub(r"[`*]", "", cells[0]), names, next(each for each in ("failed", "not run", "passed") if each in outcomes)))
