@@ -71,6 +71,7 @@ async def load_while_busy(bench, generator):
     await clock_cycles(bench.dut, 8)
     await bench.expect_errors(Error.LOAD_BUSY)
     await bench.finish(bench.limit(runs))
+    bench.state = runs[-1].state
 
 
 ACTIONS = {play: 6, carry_state: 2, soft_reset: 2, hard_reset: 1, another_network: 2, wrong_x: 1, load_while_busy: 1}
