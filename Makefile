@@ -2,7 +2,7 @@
 
 ## simulator: verilator or icarus
 SIM ?= verilator
-## network that `make sim` plays
+## network; `make calibrate` takes all without it
 NET ?= silero
 ## file with your own LSTM, played in place of NET: ONNX, torch.save or safetensors (docs/own-network.md)
 MODEL ?=
@@ -18,6 +18,8 @@ POLICY ?= all
 STEPS ?=
 ## seed of the random stimulus
 SEED ?= 1
+## largest loss that `make calibrate` accepts, in percent; of rates, in points
+BUDGET ?= 0.5
 ## minutes that `make soak` lasts
 MINUTES ?= 5
 ## 1: write waveforms for GTKWave under build/ (slower)
@@ -29,10 +31,10 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup sim waves test regress soak test-bench bench lint area clean distclean
+.PHONY: help setup sim waves test regress soak test-bench bench calibrate lint area clean distclean
 
 # Through the environment, values reach the shell whole, whatever characters they hold.
-export SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED MINUTES WAVES PNG PYTHON
+export SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET MINUTES WAVES PNG PYTHON
 # Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
 python := .venv/bin/python
@@ -82,6 +84,11 @@ test-bench:
 bench:
 	$(setup) "$$SIM"
 	@$(python) -m tb.speed
+
+## thresholds of a network, or of all, from its calibration data, to an accuracy budget (BUDGET=)
+calibrate:
+	$(setup) "$$SIM"
+	@$(python) -m models.calibration $(if $(filter file,$(origin NET)),,--net="$$NET") --budget="$$BUDGET"
 
 ## check the RTL with Verilator and Icarus, both builds, every warning an error
 lint:

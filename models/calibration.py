@@ -32,9 +32,9 @@ from models.quantized_network import QuantizedNetwork, stages
 from models.thresholds import set_history, set_sensitivity
 
 FOLDER = Path(__file__).resolve().parent / "calibrated"
-# The text that decides what a fit gives, and what a sweep.
-FIT_SOURCES = ("quantize.py", "weight_rounding.py", "gradients.py", "thresholds.py", "networks/*.py", "networks/*.safetensors")
-SWEEP_SOURCES = (*FIT_SOURCES, "cell.py", "selectors.py", "policies.py", "quantized_lstm.py", "quantized_network.py")
+# The text that decides what a fit gives, and what a sweep, besides that of the network.
+FIT_SOURCES = ("quantize.py", "weight_rounding.py", "gradients.py", "thresholds.py")
+SWEEP_SOURCES = ("cell.py", "selectors.py", "policies.py", "quantized_lstm.py", "quantized_network.py", "evaluation.py")
 FIT_STEPS = 12_800
 SEARCH_STEPS = 40_000
 PROBE_STEPS = 2048  # on which the number for a low share is sought, and refinements are counted for the compiler
@@ -108,13 +108,13 @@ class Calibration:
 
     def __init__(self, network, emphasis):
         self.network = network
-        key = (network.name, sources(*FIT_SOURCES))
+        key = (network.name, sources(*FIT_SOURCES, *network_sources(network.name)))
         samples = cached(("calibration", *key), lambda: _first(network, FIT_STEPS + SEARCH_STEPS))
         few = _leading(samples, FIT_STEPS)
         self.quantized = cached(("fit", *key, emphasis), lambda: fit(network, few, emphasis))
         self.search = samples[len(few):]
         self.probe = [sample.inputs for sample in _leading(self.search, PROBE_STEPS)]
-        self.key = (network.name, emphasis, sources(*SWEEP_SOURCES))
+        self.key = (*key, emphasis, sources(*SWEEP_SOURCES))
 
     def error(self):
         """Mean squared error of the output on some of the search samples, of STATIC_HIGH and of SENSITIVITY at EMPHASIS_SHARE together."""
@@ -234,6 +234,11 @@ def calibrated(network, policy=Policy.SENSITIVITY) -> QuantizedNetwork:
         part.refinements = refinements
         part.layers = [replace(layer, policy=dealt) for layer in part.layers]
     return calibration.quantized
+
+
+def network_sources(name):
+    """The text that decides what a network's data are, as globs of `sources`."""
+    return tuple(f"networks/{part}" for part in (f"{name}.*", "network.py", "speech.py", "turns.py"))
 
 
 def _first(network, steps):

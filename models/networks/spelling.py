@@ -99,7 +99,7 @@ class Spelling(Network):
         errors = letters = 0
         for sample, output in zip(samples, outputs, strict=True):
             path = output.argmax(1).unique_consecutive()
-            errors += edit_distance(path[path > 0].tolist(), sample.labels.tolist())
+            errors += edit_distance(tuple(path[path > 0].tolist()), tuple(sample.labels.tolist()))
             letters += len(sample.labels)
         return errors / letters
 
@@ -129,7 +129,8 @@ class Recognizer(nn.Module):
         return self.linear(self.dropout(self.lstm(inputs)[0]))
 
 
-def edit_distance(read: Sequence[int], said: Sequence[int]) -> int:
+@lru_cache(maxsize=1 << 16)  # resampling asks for the same strings again and again
+def edit_distance(read: tuple[int, ...], said: tuple[int, ...]) -> int:
     """Fewest insertions, deletions and replacements that make one sequence of the other."""
     row = list(range(len(said) + 1))
     for count, letter in enumerate(read, 1):

@@ -176,8 +176,8 @@ def test_an_interrupted_training_writes_nothing(monkeypatch, tmp_path):
 def test_edit_distance_counts_insertions_deletions_and_replacements():
     cases = (("", "", 0), ("abc", "", 3), ("", "ab", 2), ("kitten", "sitting", 3), ("ab", "ba", 2))
     for read, said, expected in cases:
-        assert edit_distance(*([ord(c) for c in word] for word in (read, said))) == expected
-        assert edit_distance(*([ord(c) for c in word] for word in (said, read))) == expected
+        assert edit_distance(*(tuple(map(ord, word)) for word in (read, said))) == expected
+        assert edit_distance(*(tuple(map(ord, word)) for word in (said, read))) == expected
 
 
 def test_metric_is_errors_per_letter_and_merges_repeated_ones(network):

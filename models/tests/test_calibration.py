@@ -1,0 +1,89 @@
+"""Calibration to a budget: what is chosen of a sweep, and what models/calibrated/ holds."""
+
+import json
+
+import numpy as np
+import pytest
+
+from models import cache, calibration
+from models.calibration import KNOBS, SAFETY, Point, calibrate, calibrated, choose, number_of, path_of
+from models.networks import NETWORKS
+from models.policies import Policy
+from models.quantized_network import quantize_network
+from models.tests.toy_network import Toy
+
+CHANGES = (0.5, 1, 2, 4, 8)
+
+
+def sweep(slope, noise=0.0):
+    """Points with numbers 0, 1, 2… whose change doubles; the loss is `slope` times the change, its replicates vary by `noise`."""
+    random = np.random.default_rng(1)
+    return [
+        (Point("SENSITIVITY", float(number), 0.5, change, slope * change), slope * change + noise * random.standard_normal(400))
+        for number, change in enumerate(CHANGES)]
+
+
+def test_the_loss_is_taken_as_proportional_to_the_change():
+    measured = sweep(slope=0.1)
+    number = choose(measured, budget=1)
+    assert [point.predicted for point, _ in measured] == pytest.approx([0.1 * change for change in CHANGES])
+    # Between two points, the logarithm of the change is linear.
+    assert 0.1 * 0.5 * 2**number == pytest.approx(SAFETY)
+
+
+def test_a_larger_budget_allows_more_and_noise_less():
+    exact, noisy = sweep(0.1), sweep(0.1, noise=0.3)
+    assert choose(exact, 0.5) < choose(exact, 1)
+    assert choose(noisy, 1) < choose(exact, 1)
+
+
+def test_without_a_loss_everything_is_allowed_and_without_room_nothing():
+    assert choose(sweep(0.0), 1) == len(CHANGES) - 1
+    assert choose(sweep(100.0), 1) == 0
+
+
+@pytest.mark.parametrize("policy", KNOBS)
+def test_a_number_is_found_for_a_low_share(policy):
+    toy = Toy(bidirectional=True)
+    inputs = [sample.inputs for sample in toy.calibration()]
+    quantized = quantize_network(toy.lstm, inputs)
+    numbers = []
+    for share in (0.4, 0.8):
+        numbers.append(number_of(quantized, policy, share, inputs))
+        assert quantized.low_share(quantized.run(inputs, policy)) == pytest.approx(share, abs=0.1)
+    assert numbers[0] < numbers[1]
+
+
+@pytest.fixture
+def folders(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache, "FOLDER", tmp_path / "cache")
+    monkeypatch.setattr(calibration, "FOLDER", tmp_path)
+    monkeypatch.setattr(calibration, "FIT_STEPS", 120)
+    monkeypatch.setattr(calibration, "SEARCH_STEPS", 240)
+
+
+def test_a_calibration_is_kept_and_read(folders):
+    steps = []
+    found = calibrate(Toy(), progress=steps.append)
+    assert steps and found["network"] == "toy" and set(found["numbers"]) == {"SENSITIVITY", "CELL_HISTORY"}
+    again = []
+    assert calibrate(Toy(), progress=again.append) == found
+    assert not again  # what is cached is not measured anew
+    path_of("toy").write_text(json.dumps(found))
+    for policy in KNOBS:
+        quantized = calibrated(Toy(), policy)
+        assert {layer.policy for part in quantized.parts for layer in part.layers} == {policy}
+        assert all(len(layer) == 6 for part in quantized.parts for layer in part.refinements)
+
+
+def test_a_network_that_was_never_calibrated_names_the_command(folders):
+    with pytest.raises(FileNotFoundError, match="make calibrate NET=toy"):
+        calibrated(Toy())
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_is_calibrated(name):
+    found = json.loads(path_of(name).read_text())
+    assert found["network"] == name and found["budget"] == 0.5
+    assert set(found["numbers"]) == {policy.name for policy in KNOBS}
+    assert {point["policy"] for point in found["sweep"]} == {Policy.SENSITIVITY.name, Policy.CELL_HISTORY.name}
