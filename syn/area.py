@@ -4,9 +4,7 @@ import json
 from collections import Counter
 
 from syn import memory
-from syn.synthesize import BUILDS, Netlist, synthesize
-
-FORMS = {"booth": "Booth rows", "array": "array rows", None: "left to Yosys"}  # of the multiplications; the first one is used
+from syn.synthesize import Netlist
 
 # Parts of a tile, by the last name in the path of an instance; what no name matches is "rest".
 PARTS = {
@@ -62,7 +60,7 @@ def memory_area(netlist: Netlist, build: str, node: int) -> dict[str, float]:
     return areas
 
 
-def totals(netlists: dict[str, Netlist], timing: dict[str, Netlist]) -> dict:
+def totals(netlists: dict[str, Netlist], files: dict[str, float]) -> dict:
     """Overhead of everything at each node and scaling: {node: {scaling: overhead}}, and the shares of both in mm2 by node and build."""
     overheads, shares = {}, {}
     for node in memory.NODES:
@@ -70,7 +68,7 @@ def totals(netlists: dict[str, Netlist], timing: dict[str, Netlist]) -> dict:
         for build, netlist in netlists.items():
             memories = memory_area(netlist, build, node)
             square = (node / 180) ** 2 / 1e6
-            shares[node][build] = {"logic": sum(netlist.area().values()) * square, "register_files": register_files(netlist, timing[build]) * square,
+            shares[node][build] = {"logic": sum(netlist.area().values()) * square, "register_files": files[build] * square,
                                    "weights": sum(area for name, area in memories.items() if name in WEIGHT_MEMORIES),
                                    "other_memories": sum(area for name, area in memories.items() if name not in WEIGHT_MEMORIES)}
         overheads[node] = {}
@@ -84,12 +82,3 @@ def totals(netlists: dict[str, Netlist], timing: dict[str, Netlist]) -> dict:
 def causes(plain: dict[str, float], dynamic: dict[str, float]) -> dict[str, float]:
     """What the dynamic build adds to the logic of the plain one, by cause, in square micrometres."""
     return {cause: sum(dynamic.get(part, 0) - plain.get(part, 0) for part in parts) for cause, parts in CAUSES.items()}
-
-
-def range_over_forms() -> dict[str, dict[str, float]]:
-    """Logic of both builds and the overhead, by form of the multiplications."""
-    found = {}
-    for form, name in FORMS.items():
-        areas = {build: sum(synthesize(f"{build}-{form or 'yosys'}", parameters=BUILDS[build], form=form).area().values()) for build in BUILDS}
-        found[name] = {**areas, "overhead": areas["dynamic"] / areas["plain"] - 1}
-    return found

