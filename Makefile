@@ -31,7 +31,7 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup sim waves test regress soak test-bench bench calibrate lint area clean distclean
+.PHONY: help setup sim waves test regress soak test-bench bench calibrate lint silicon clean distclean
 
 # Through the environment, values reach the shell whole, whatever characters they hold.
 export SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET MINUTES WAVES PNG PYTHON
@@ -95,11 +95,11 @@ lint:
 	$(setup) icarus
 	@scripts/lint.sh
 
-## cell area of a tile, module by module, for both builds
-area:
-	$(setup) "$$SIM"
-	@test -e build/osu018/osu018_stdcells.lib || scripts/fetch-liberty.sh
-	@$(python) -m syn.area
+## what the dynamic precision costs in silicon: area and clock of both builds, resources and clock on FPGAs
+silicon:
+	$(setup) icarus
+	@scripts/setup-silicon.sh
+	@$(python) -m syn.silicon
 
 ## remove what was built
 clean:

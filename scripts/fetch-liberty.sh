@@ -10,7 +10,7 @@ cd build/osu018
 if [ ! -d $installed ]; then
     # Lists of packages may be missing or old.
     apt-get download $package >/dev/null 2>&1 || { apt-get update && apt-get download $package; } >/dev/null 2>&1 || {
-        echo "make area: no $package; please run: sudo apt-get update && make area" >&2
+        echo "no $package; please run: sudo apt-get update, and try again" >&2
         exit 1
     }
     dpkg -x $package*.deb .
