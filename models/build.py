@@ -42,6 +42,10 @@ class Build:
         """Words that a vector of so many values takes."""
         return -(-values // self.dot_lanes)
 
+    def row_words(self, layer):
+        """Weight words that a row of a QuantizedLayer reads from a plane: those of W_ih meet each limb."""
+        return layer.limbs * self.words(layer.inputs) + self.words(layer.units)
+
     def plain(self):
         """The plain 8-bit build with the same bytes of memory: half the lanes, so words half as wide and twice as many."""
         if not self.dynamic:

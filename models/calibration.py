@@ -27,14 +27,13 @@ from models.evaluation import MARGIN, Bootstrap, outputs, task_loss
 from models.gradients import squared_gradients
 from models.networks import NETWORKS, load
 from models.policies import Policy
-from models.quantize import H_SCALE, quantize
-from models.quantized_network import QuantizedNetwork, stages
-from models.thresholds import set_history, set_sensitivity
+from models.quantized_network import QuantizedNetwork, quantize_network
+from models.thresholds import seek, set_history, set_sensitivity
 
 FOLDER = Path(__file__).resolve().parent / "calibrated"
 # The text that decides what a fit gives, and what a sweep, besides that of the network.
-FIT_SOURCES = ("quantize.py", "weight_rounding.py", "gradients.py", "thresholds.py")
-SWEEP_SOURCES = ("cell.py", "selectors.py", "policies.py", "quantized_lstm.py", "quantized_network.py", "evaluation.py")
+FIT_SOURCES = ("quantize.py", "quantized_network.py", "weight_rounding.py", "gradients.py", "thresholds.py")
+SWEEP_SOURCES = ("cell.py", "selectors.py", "policies.py", "quantized_lstm.py", "evaluation.py")
 FIT_STEPS = 12_800
 SEARCH_STEPS = 40_000
 PROBE_STEPS = 2048  # on which the number for a low share is sought, and refinements are counted for the compiler
@@ -68,22 +67,6 @@ class Point:
     predicted: float = float("nan")
 
 
-def fit(network, samples, emphasis) -> QuantizedNetwork:
-    """Quantize each direction of a network from samples of its calibration; emphasis as of `quantize`."""
-    gradients = iter(squared_gradients(network, samples))
-    inputs, result = [sample.inputs for sample in samples], []
-    for number, stage in enumerate(stages(network.lstm)):
-        parts, hidden = [], []
-        for reverse, lstm in enumerate(stage):
-            directed = [sequence.flip(0) if reverse else sequence for sequence in inputs]
-            parts.append(quantize(lstm, directed, input_scale=H_SCALE if number else None, gradients=next(gradients), emphasis=emphasis))
-            with torch.no_grad():
-                hidden.append([lstm(sequence)[0].flip(0) if reverse else lstm(sequence)[0] for sequence in directed])
-        inputs = [torch.cat(directions, dim=1) for directions in zip(*hidden)]
-        result.append(parts)
-    return QuantizedNetwork(result)
-
-
 def set_number(quantized, policy, number):
     """Set a policy's number in all parts."""
     for part in quantized.parts:
@@ -92,15 +75,9 @@ def set_number(quantized, policy, number):
 
 def number_of(quantized, policy, low_share, inputs):
     """The number with which a policy comes near to a low share on some inputs; it is set."""
-    below, above = KNOBS[policy].range
-    precision = (above - below) / 500
-    while above - below > precision:
-        middle = (below + above) / 2
-        set_number(quantized, policy, middle)
-        share = quantized.low_share(quantized.run(inputs, policy))
-        below, above = (middle, above) if share < low_share else (below, middle)
-    set_number(quantized, policy, above)
-    return above
+    bounds = KNOBS[policy].range
+    return seek(lambda number: set_number(quantized, policy, number), lambda: quantized.low_share(quantized.run(inputs, policy)), low_share,
+                bounds, (bounds[1] - bounds[0]) / 500)
 
 
 class Calibration:
@@ -111,7 +88,8 @@ class Calibration:
         key = (network.name, sources(*FIT_SOURCES, *network_sources(network.name)))
         samples = cached(("calibration", *key), lambda: _first(network, FIT_STEPS + SEARCH_STEPS))
         few = _leading(samples, FIT_STEPS)
-        self.quantized = cached(("fit", *key, emphasis), lambda: fit(network, few, emphasis))
+        self.quantized = cached(("fit", *key, emphasis), lambda: quantize_network(
+            network.lstm, [sample.inputs for sample in few], squared_gradients(network, few), emphasis))
         self.search = samples[len(few):]
         self.probe = [sample.inputs for sample in _leading(self.search, PROBE_STEPS)]
         self.key = (*key, emphasis, sources(*SWEEP_SOURCES))

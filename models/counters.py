@@ -27,7 +27,7 @@ def work_counters(run, q, build):
         units = mask[..., 0].numel()
         by_gate = mask.sum((0, 1, 2)).tolist()
         refined = sum(by_gate) if build.dynamic else 0
-        row_words = layer.limbs * build.words(layer.inputs) + build.words(layer.units)
+        row_words = build.row_words(layer)
         visits = (4 * units + refined) * (layer.limbs + 1)
         second_passes = 0 if policy == Policy.STATIC_HIGH else int(mask.any(-1).sum())
         counters["hi_words"] += 4 * units * row_words

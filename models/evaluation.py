@@ -47,8 +47,7 @@ class Bootstrap:
         places = {name: place for place, name in enumerate(names)}
         self.group = np.array([places[sample.group] for sample in samples])
         self.members = [np.flatnonzero(self.group == place) for place in range(len(names))]
-        self.random = np.random.default_rng(seed)
-        self.draws = self.random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=REPLICATES)
+        self.draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=REPLICATES)
 
     def figure(self, outputs) -> Figure:
         """The figure of one head output a sample. Means over samples are found to be such, and resampled as group sums."""
@@ -124,16 +123,10 @@ def cycles(quantized, samples, policy, build=Build(), shares=None):
 
     shares: [part][layer][gate], for RANDOM and ORACLE. No build has those: their cycles are what their decisions take under SENSITIVITY.
     """
-    inputs, number, total = [sample.inputs for sample in samples], 0, 0
-    for stage in quantized.stages:
-        outputs_of_stage = []
-        for reverse, part in enumerate(stage):
-            directed = [sequence.flip(0) if reverse else sequence for sequence in inputs]
-            runs = [part.run(part.quantize_input(sequence)[None], policy, shares=shares and shares[number]) for sequence in directed]
-            masks = [torch.cat([mask[0] for mask in layer]) for layer in zip(*(run.masks for run in runs))]
-            order = compile_image(part, build).order
-            total += CycleModel(part, build, masks, order, Policy(min(policy, Policy.SENSITIVITY))).cycles()
-            outputs_of_stage.append([run.h[0].flip(0) if reverse else run.h[0] for run in runs])
-            number += 1
-        inputs = [torch.cat(parts, dim=1).float() / 128 for parts in zip(*outputs_of_stage)]
+    runs = [direction for stage in quantized.run_singly([sample.inputs for sample in samples], policy, shares) for direction in stage]
+    total = 0
+    for part, found in zip(quantized.parts, runs):
+        masks = [torch.cat([mask[0] for mask in layer]) for layer in zip(*(run.masks for _, run in found))]
+        order = compile_image(part, build).order
+        total += CycleModel(part, build, masks, order, Policy(min(policy, Policy.SENSITIVITY))).cycles()
     return total

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from models.quantized_network import stages
+from models.quantized_network import directed, stages
 
 BATCH = 32
 
@@ -25,13 +25,13 @@ def _batch(network, samples, steps, probes, generator):
     for stage in stages(network.lstm):
         outputs = []
         for reverse, lstm in enumerate(stage):
-            x = nn.utils.rnn.pad_sequence([sequence.flip(0) if reverse else sequence for sequence in below], batch_first=True)
+            x = nn.utils.rnn.pad_sequence([directed(sequence, reverse) for sequence in below], batch_first=True)
             layers = []
             for number in range(lstm.num_layers):
                 x, z = _layer(lstm, number, x)
                 layers.append(x)
                 all_z.append((reverse, z))
-            outputs.append([[h[:len(sample)].flip(0) if reverse else h[:len(sample)] for h, sample in zip(layer, below)] for layer in layers])
+            outputs.append([[directed(h[:len(sample)], reverse) for h, sample in zip(layer, below)] for layer in layers])
         for index, layers in enumerate(hidden):
             layers += [torch.cat([h[index] for h in parts], dim=1) for parts in zip(*outputs)]
         below = [layers[-1] for layers in hidden]

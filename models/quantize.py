@@ -11,7 +11,7 @@ from torch import nn
 from models.layer import MAX_SIZE, QuantizedLayer, split_planes
 from models.policies import GATES, Policy, theta_alignment
 from models.quantized_lstm import QuantizedLSTM, input_limbs
-from models.thresholds import history_choices, set_history, set_sensitivity
+from models.thresholds import history_choices, seek, set_history, set_sensitivity
 from models.weight_rounding import round_planes
 
 H_SCALE = 2.0**-7
@@ -296,14 +296,9 @@ def _missing(layer, x, before):
 
 def _set_low_share(q, x, valid, low_share):
     """The threshold with which SENSITIVITY comes near to a low share."""
-    def share_with(threshold):
-        set_sensitivity(q, threshold)
+    def share():
         refined = [mask[valid].double().mean().item() * 4 * layer.units * layer.row_weights
                    for mask, layer in zip(q.run(x, Policy.SENSITIVITY).masks, q.layers)]
         return 1 - sum(refined) / sum(4 * layer.units * layer.row_weights for layer in q.layers)
 
-    below, above = THRESHOLDS
-    while above - below > 0.25:
-        middle = (below + above) / 2
-        below, above = (middle, above) if share_with(middle) < low_share else (below, middle)
-    set_sensitivity(q, above)
+    seek(lambda threshold: set_sensitivity(q, threshold), share, low_share, THRESHOLDS, 0.25)

@@ -30,21 +30,25 @@ def _part(lstm, layer, suffix):
     return part.requires_grad_(False)
 
 
-def quantize_network(lstm, calibration):
-    """QuantizedNetwork of an nn.LSTM with one or two directions, from sample inputs as of `quantize`, which it calls part by part."""
-    return quantize_stages(stages(lstm), calibration)
+def quantize_network(lstm, calibration, gradients=None, emphasis=1.0):
+    """QuantizedNetwork of an nn.LSTM with one or two directions, from sample inputs as of `quantize`, which it calls part by part.
+
+    gradients, by part, and emphasis: as of `quantize`.
+    """
+    return quantize_stages(stages(lstm), calibration, gradients, emphasis)
 
 
-def quantize_stages(modules, calibration):
+def quantize_stages(modules, calibration, gradients=None, emphasis=1.0):
     """As quantize_network, of [stage][direction] of nn.LSTM modules. Stages of one direction above each other become one."""
-    result = []
+    gradients, result = iter(gradients or ()), []
     for number, stage in enumerate(modules):
         parts, outputs = [], []
         for reverse, module in enumerate(stage):
-            directed = [_directed(sequence, reverse) for sequence in calibration]
-            parts.append(quantize(module, directed, input_scale=H_SCALE if number else None))
+            inputs = [directed(sequence, reverse) for sequence in calibration]
+            scale = H_SCALE if number else None
+            parts.append(quantize(module, inputs, input_scale=scale, gradients=next(gradients, None), emphasis=emphasis))
             with torch.no_grad():
-                outputs.append([_directed(module(sequence)[0], reverse) for sequence in directed])
+                outputs.append([directed(module(sequence)[0], reverse) for sequence in inputs])
         calibration = [torch.cat(directions, dim=1) for directions in zip(*outputs)]
         if result and len(parts) == len(result[-1]) == 1:
             parts = [_stacked(result.pop()[0], parts[0])]
@@ -96,7 +100,7 @@ class QuantizedNetwork:
         lo = hi = 0
         for part, counts in zip(self.parts, run.refined):
             for layer, refined in zip(part.layers, counts):
-                words = layer.limbs * build.words(layer.inputs) + build.words(layer.units)
+                words = build.row_words(layer)
                 hi += 4 * layer.units * run.steps * words
                 lo += int(refined.sum()) * words
         return 1 - lo / hi
@@ -116,27 +120,50 @@ class QuantizedNetwork:
             progress(sum(len(inputs[index]) for index in batch))
         return NetworkRun(hidden, refined, sum(map(len, inputs)))
 
+    def run_singly(self, inputs, policy=None, shares=None, states=None):
+        """Run float sequences [steps, inputs] one by one, as the accelerator does: [stage][direction][sequence] of (integer input, Run).
+
+        policy, shares: as of `run`. states: by part, with which each sequence begins (None: zero).
+        """
+        result, number = [], 0
+        for stage in self.stages:
+            found = []
+            for reverse, part in enumerate(stage):
+                x = [part.quantize_input(directed(sequence, reverse))[None] for sequence in inputs]
+                found.append([(one, part.run(one, policy, states and states[number], shares and shares[number])) for one in x])
+                number += 1
+            inputs = [side_by_side([run.h[0]] for _, run in directions)[0] for directions in zip(*found)]
+            result.append(found)
+        return result
+
     def _run_batch(self, sequences, policy, shares, seed, refined):
         lengths = torch.tensor([len(sequence) for sequence in sequences])
         valid = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).unsqueeze(-1)
         hidden, number = [[] for _ in sequences], 0
         for stage in self.stages:
-            outputs = []
+            runs = []
             for reverse, part in enumerate(stage):
-                x = nn.utils.rnn.pad_sequence([_directed(sequence, reverse) for sequence in sequences], batch_first=True)
+                x = nn.utils.rnn.pad_sequence([directed(sequence, reverse) for sequence in sequences], batch_first=True)
                 run = part.run(part.quantize_input(x), policy, shares=shares and shares[number], seed=seed)
                 for counts, mask in zip(refined[number], run.masks):
                     counts += (mask & valid.unsqueeze(-1)).sum((0, 1))
-                outputs.append([[_directed(h[:length], reverse) for h, length in zip(layer, lengths)] for layer in run.layer_h])
+                runs.append(run)
                 number += 1
-            for index, layers in enumerate(hidden):
-                layers += [torch.cat([h[index] for h in parts], dim=1).float() / 128 for parts in zip(*outputs)]
+            for index, (layers, length) in enumerate(zip(hidden, lengths)):
+                layers += side_by_side([h[index, :length] for h in run.layer_h] for run in runs)
             sequences = [layers[-1] for layers in hidden]
         return hidden
 
 
-def _directed(sequence, reverse):
+def directed(sequence, reverse):
+    """A sequence in the order in which a direction takes it, or back from it."""
     return sequence.flip(0) if reverse else sequence
+
+
+def side_by_side(directions):
+    """By layer, the outputs of one or two directions in the order of time, float, from int8 Q0.7 [layer][steps, units] each in its own."""
+    layers = zip(*([directed(h, reverse) for h in layers] for reverse, layers in enumerate(directions)))
+    return [torch.cat(parts, dim=1).float() / 128 for parts in layers]
 
 
 def _batches(lengths):

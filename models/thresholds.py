@@ -40,6 +40,20 @@ def set_history(q, low_share):
         layer.hold, layer.history_threshold = HOLDS[hold], int(choices.thresholds[hold, place])
 
 
+def seek(set_to, share_of, low_share, bounds, precision):
+    """Set and return the number within bounds with which a policy comes near to a low share; a larger number gives a larger share.
+
+    set_to(number) sets it, share_of() is the low share that it gives.
+    """
+    below, above = bounds
+    while above - below > precision:
+        middle = (below + above) / 2
+        set_to(middle)
+        below, above = (middle, above) if share_of() < low_share else (below, middle)
+    set_to(above)
+    return above
+
+
 def recent_change(c, hold):
     """Largest change of each cell over the last `hold` steps before a step, FIRST_STEP on the first one; c [batch, steps, units]."""
     c = c.int()

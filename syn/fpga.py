@@ -7,11 +7,12 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from models.build import Build
 from syn.synthesize import BUILD, RTL, run_yosys
 
 # A build whose memories fit an ECP5-85F beside its logic.
-PARAMETERS = {"Tiles": 1, "Lanes": 32, "WeightDepth": 4096, "UnitDepth": 256, "ActivationDepth": 128}
-BUILDS = {"plain": {**PARAMETERS, "DynamicPrecision": 0, "WeightDepth": 8192, "ActivationDepth": 256}, "dynamic": {**PARAMETERS, "DynamicPrecision": 1}}
+SMALL = Build(tiles=1, weight_depth=4096, unit_depth=256, activation_depth=128)
+BUILDS = {"plain": SMALL.plain().parameters(), "dynamic": SMALL.parameters()}
 FAMILIES = {"ecp5": "synth_ecp5 -top lstm_accelerator", "xilinx": "synth_xilinx -family xc7 -top lstm_accelerator"}
 # Kinds of resources by the names of primitives.
 RESOURCES = {

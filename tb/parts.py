@@ -6,9 +6,8 @@ which are the RTL's, as the scoreboard compares every one of them.
 
 from dataclasses import dataclass
 
-import torch
-
 from models.quantized_lstm import QuantizedLSTM, State
+from models.quantized_network import side_by_side
 
 
 @dataclass
@@ -47,26 +46,13 @@ class Plan:
             last = [next(lasts).split(lengths) for _ in stage]
             for index, layers in enumerate(result):
                 below = [[layer[0] for layer in direction[index].layer_h[:-1]] for direction in runs]
-                layers += _join([*layers_h, last_h[index]] for layers_h, last_h in zip(below, last))
+                layers += side_by_side([*layers_h, last_h[index]] for layers_h, last_h in zip(below, last))
         return result
 
 
 def plan(q, inputs, policy, states=None) -> Plan:
     """The parts of a QuantizedNetwork for float sequences [steps, inputs] under a policy; states: by part, of QuantizedLSTM, or None."""
-    states, stages, all_runs = iter(states or [None] * len(q.parts)), [], []
-    for lstms in q.stages:
-        parts, runs = [], []
-        for reverse, lstm in enumerate(lstms):
-            sequences = [lstm.quantize_input(sequence.flip(0) if reverse else sequence)[None] for sequence in inputs]
-            parts.append(Part(lstm, sequences, next(states)))
-            runs.append([lstm.run(sequence, policy, parts[-1].state) for sequence in sequences])
-        inputs = [_join([run.h[0]] for run in directions)[0] for directions in zip(*runs)]
-        stages.append(parts)
-        all_runs.append(runs)
-    return Plan(stages, all_runs)
-
-
-def _join(directions) -> list:
-    """By layer, the outputs of one or two directions side by side in time's order, float, from int8 Q0.7 [layer][steps, units] each."""
-    directions = [[h.flip(0) if reverse else h for h in layers] for reverse, layers in enumerate(directions)]
-    return [torch.cat(parts, dim=1).float() / 128 for parts in zip(*directions)]
+    found = q.run_singly(inputs, policy, states=states)
+    begin = iter(states or [None] * len(q.parts))
+    stages = [[Part(lstm, [x for x, _ in runs], next(begin)) for lstm, runs in zip(*stage)] for stage in zip(q.stages, found)]
+    return Plan(stages, [[[run for _, run in runs] for runs in stage] for stage in found])

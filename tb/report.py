@@ -21,7 +21,7 @@ def record(job, results: dict, network, samples) -> dict:
     parts = list(zip(job.plan.parts, result["parts"]))
 
     def gate_words(field):
-        return sum(_row_words(job.build, layer) * found["counters"][number, field]
+        return sum(job.build.row_words(layer) * found["counters"][number, field]
                    for part, found in parts for number, layer in enumerate(part.lstm.layers))
 
     cycles, hi, lo = (_sum(result, counter) for counter in (Counter.CYCLES, Counter.HI_PASS, Counter.LO_PASS))
@@ -42,10 +42,6 @@ def record(job, results: dict, network, samples) -> dict:
         "task": _task(job, result, network, samples),
         **(several if len(parts) > 1 else {}),
     }
-
-
-def _row_words(build, layer) -> int:
-    return layer.limbs * build.words(layer.inputs) + build.words(layer.units)
 
 
 def _sum(result, counter) -> int:

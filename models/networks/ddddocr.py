@@ -27,7 +27,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .ctc import best_path, root_probabilities
 from .network import Network, Sample, in_calibration
+from .turns import whole_samples
 
 # Of digits and small letters (the network reads capitals as small), those that it tells apart.
 ALPHABET = "bcdefhkmnprstuvwxy23456789"
@@ -98,30 +100,22 @@ class Ddddocr(Network):
         """Share of images with every character right, on the best path through the logits."""
         read = 0
         for sample, output in zip(samples, outputs, strict=True):
-            path = output.argmax(1).unique_consecutive()
-            read += torch.equal(path[path > 0], sample.labels)
+            read += torch.equal(best_path(output), sample.labels)
         return read / len(samples)
 
     def comparable(self, output: Tensor) -> Tensor:
-        """Roots of the probabilities: their distance is Hellinger's."""
-        return (output.log_softmax(1) / 2).exp()
+        return root_probabilities(output)
 
     def features(self, pixels: np.ndarray) -> Tensor:
         """LSTM inputs [steps, 512] of an image, float32 [64, columns] from 0 black to 1 white."""
         return torch.from_numpy(self._convolutions(pixels[None, None])[:, 0])
 
     def _first(self, steps: int | None, groups: Iterable[str]) -> list[Sample]:
-        """Whole images: up to one more than asked, as part of an image cannot be read."""
-        samples, found = [], 0
-        for group in groups:
-            if steps is not None and found >= steps:
-                return samples
-            pixels, labels = draw(group)
-            samples.append(Sample(self.features(pixels), torch.tensor(labels), group))
-            found += len(samples[-1].inputs)
-        if steps is not None and found < steps:
-            raise ValueError(f"{self.name} has {found} steps of captchas, not {steps}")
-        return samples
+        return whole_samples(self.name, steps, map(self._sample, groups), "captchas")
+
+    def _sample(self, group: str) -> Sample:
+        pixels, labels = draw(group)
+        return Sample(self.features(pixels), torch.tensor(labels), group)
 
 
 class _Seeded:

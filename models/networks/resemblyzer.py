@@ -112,15 +112,25 @@ def mel_spectrogram(audio: Tensor) -> Tensor:
     Hann window around every HOP_SAMPLES-th sample, with zeros beyond the ends; triangles that
     are linear in frequency and evenly spaced on Slaney's mel scale, 0 to 8 kHz, area 1 Hz each.
     """
+    return filtered_powers(audio, mel_filters(), HOP_SAMPLES)
+
+
+def filtered_powers(audio: Tensor, filters: Tensor, hop: int) -> Tensor:
+    """Powers through filters, float32 [samples // hop + 1, filters], of float audio [samples].
+
+    filters: float64 [filters, frequencies], those of a Fourier transform of 2 * frequencies - 2
+    samples, under a Hann window.
+    """
+    size = 2 * filters.shape[1] - 2
     spectrum = torch.stft(
         audio.double(),
-        FOURIER_SAMPLES,
-        HOP_SAMPLES,
-        window=torch.hann_window(FOURIER_SAMPLES, dtype=torch.float64),
+        size,
+        hop,
+        window=torch.hann_window(size, dtype=torch.float64),
         pad_mode="constant",
         return_complex=True,
     )
-    return (mel_filters() @ spectrum.abs() ** 2).T.float()
+    return (filters @ spectrum.abs() ** 2).T.float()
 
 
 def mel_filters() -> Tensor:

@@ -23,8 +23,10 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from . import speech
+from .ctc import best_path, root_probabilities
 from .network import Network, Sample
-from .resemblyzer import mel_filters
+from .resemblyzer import filtered_powers, mel_filters
+from .turns import whole_samples
 
 WEIGHTS = Path(__file__).with_suffix(".safetensors")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -81,39 +83,26 @@ class Spelling(Network):
         self.lstm, self._linear = network.lstm, network.linear
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
-        return self._first(steps, TRAINING_SPEAKERS, **DISTORTION)
+        return whole_samples(self.name, steps, _samples(TRAINING_SPEAKERS, **DISTORTION), "strings")
 
     def test(self, steps: int | None = None) -> list[Sample]:
-        return self._first(steps, TEST_SPEAKERS)
+        return whole_samples(self.name, steps, _samples(TEST_SPEAKERS), "strings")
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Logits [steps, 1 + letters] of the blank and of LETTERS."""
         return self._linear(hidden[-1])
 
     def comparable(self, output: Tensor) -> Tensor:
-        """Roots of the probabilities: their distance is Hellinger's."""
-        return (output.log_softmax(1) / 2).exp()
+        return root_probabilities(output)
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Letters inserted, deleted and replaced on the best paths, per letter that was said."""
         errors = letters = 0
         for sample, output in zip(samples, outputs, strict=True):
-            path = output.argmax(1).unique_consecutive()
-            errors += edit_distance(tuple(path[path > 0].tolist()), tuple(sample.labels.tolist()))
+            read, said = best_path(output).tolist(), sample.labels.tolist()
+            errors += edit_distance(tuple(read), tuple(said))
             letters += len(sample.labels)
         return errors / letters
-
-    def _first(self, steps: int | None, speakers: Iterable[str], **distortion) -> list[Sample]:
-        """Whole strings: up to one more than asked, as part of a string cannot be scored."""
-        samples: list[Sample] = []
-        for sample in _samples(speakers, **distortion):
-            if steps is not None and len(samples) * STEPS >= steps:
-                return samples
-            samples.append(sample)
-        found = len(samples) * STEPS
-        if steps is not None and found < steps:
-            raise ValueError(f"{self.name} has {found} steps of strings, not {steps}")
-        return samples
 
 
 class Recognizer(nn.Module):
@@ -146,17 +135,9 @@ def mel_powers(audio: Tensor) -> Tensor:
 
     As `resemblyzer.mel_spectrogram`, at half its rate.
     """
-    spectrum = torch.stft(
-        audio.double(),
-        FOURIER_SAMPLES,
-        HOP_SAMPLES,
-        window=torch.hann_window(FOURIER_SAMPLES, dtype=torch.float64),
-        pad_mode="constant",
-        return_complex=True,
-    )
     # Half the samples of half the rate: the frequencies are the lower half of the same ones.
     filters = mel_filters()[:MELS, : FOURIER_SAMPLES // 2 + 1]
-    return (filters @ spectrum.abs() ** 2).T.float()
+    return filtered_powers(audio, filters, HOP_SAMPLES)
 
 
 @lru_cache

@@ -1,4 +1,4 @@
-"""The first steps of recorded data, the groups taking turns."""
+"""The first steps of recorded data."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -26,3 +26,24 @@ def take_turns(name: str, steps: int | None, groups: Iterable[Iterator[Sample]])
     if wanted:
         raise ValueError(f"{name} has {steps - wanted} steps of recordings, not {steps}")
     return samples
+
+
+def whole_samples(
+    name: str, steps: int | None, samples: Iterable[Sample], what: str
+) -> list[Sample]:
+    """The first samples that hold so many steps (all without it), none of them cut.
+
+    For tasks in which a part of a sample cannot be scored. what: they are, in a word, for the
+    ValueError when there are not so many steps.
+    """
+    chosen, found = [], 0
+    samples = iter(samples)
+    while steps is None or found < steps:
+        sample = next(samples, None)
+        if sample is None:
+            break
+        chosen.append(sample)
+        found += len(sample.inputs)
+    if steps is not None and found < steps:
+        raise ValueError(f"{name} has {found} steps of {what}, not {steps}")
+    return chosen
