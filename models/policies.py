@@ -28,17 +28,18 @@ def log_code(value):
     return (value.float().view(torch.int32) >> 22) - 2 * 127
 
 
-def sensitivity(gates, tanh_c, c):
+def sensitivity(gates, tanh_c, c, cell_floor=0):
     """Estimates S [batch, 4, units] of how far an error in each pre-activation would move h, in half octaves.
 
     gates: (value, slope) of i, f, g, o and tanh_c: that of tanh(c'), as models.activation gives them, each [batch, units];
-    c: the cell state before the step. Zero factors make S negative.
+    c: the cell state before the step. cell_floor: least value of the code of o * tanh'(c'), as an error that stays in the cell state shows
+    later. Other factors that are zero make S negative.
     """
     (i, slope_i), (_, slope_f), (g, slope_g), (o, slope_o) = gates
     t, slope_t = tanh_c
     factors = torch.stack((o, slope_t, slope_i, g.abs(), slope_f, c.abs(), i, slope_g, slope_o, t.abs()))
     o, slope_t, slope_i, g, slope_f, c, i, slope_g, slope_o, t = log_code(factors).unbind()
-    through_cell = o + slope_t
+    through_cell = (o + slope_t).clamp(min=cell_floor)
     return torch.stack((through_cell + slope_i + g, through_cell + slope_f + c, through_cell + i + slope_g, slope_o + t), dim=1)
 
 

@@ -22,11 +22,11 @@ class Sensitivity:
     def __init__(self, layer):
         # Sums are negative only where a factor is zero: such a row is never refined.
         self.threshold = (torch.tensor(layer.theta).unsqueeze(1) + layer.offset.T).clamp(min=-1).int()
-        self.c_frac = layer.c_frac
+        self.c_frac, self.cell_floor = layer.c_frac, layer.cell_floor
 
     def __call__(self, z, c, history, first):
         gates, _, tanh_c = finish(z[:, 0], c, self.c_frac)
-        return sensitivity(gates, tanh_c, c) > self.threshold
+        return sensitivity(gates, tanh_c, c, self.cell_floor) > self.threshold
 
 
 class Random:

@@ -54,7 +54,7 @@ module descriptor_check #(
         && (layer_i == 0 || !limbs)
         && descriptor_i[127:121] == 0
         && !descriptor_i[211] && descriptor_i[210:208] != 0 // hold 1..7
-        && descriptor_i[255:212] == 0;
+        && descriptor_i[255:218] == 0;
     end
   end
 endmodule

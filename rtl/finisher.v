@@ -181,6 +181,7 @@ module finisher #(
         .cell_history_i     (commit_policy_i == 2'd2),
         .history_threshold_i(commit_descriptor_i[207:192]),
         .hold_i             (commit_descriptor_i[210:208]),
+        .cell_floor_i       (commit_descriptor_i[217:212]),
         .mask_o             (mask),
         .history_o          (history)
       );

@@ -2,6 +2,7 @@
 //
 // CELL_HISTORY: all or none, by a hold counter that |c' - c| >= history_threshold sets. SENSITIVITY: gate k when the estimated effect of its
 // error on h, a sum of logarithm codes, exceeds θ_k + the row's offset; the part of a sum that is known early is taken off the threshold.
+// What reaches h through the cell, o (1 - t²), counts as cell_floor at least: an error that stays in the cell shows later.
 // Cycles as in cell_update: gates i, f, g, o in 0..3, c' in 4 and t in 6, with the mask. θ and offset of a gate come four cycles before its
 // value, a slope one cycle before; history is valid in 7.
 `default_nettype none
@@ -24,6 +25,7 @@ module precision_unit (
   input  wire               cell_history_i,
   input  wire        [15:0] history_threshold_i,
   input  wire        [2:0]  hold_i,
+  input  wire        [5:0]  cell_floor_i,
   output wire        [3:0]  mask_o,
   output wire        [2:0]  history_o
 );
@@ -68,6 +70,8 @@ module precision_unit (
   reg  [6:0] need_i_q, need_f_q, need_g_q, need_o_q;
   wire [6:0] need = less(reach_held, factors, none);
 
+  wire [6:0] through_cell = {1'b0, none || factors < cell_floor_i ? cell_floor_i : factors};
+
   // Evolution of the cell state.
   // The carry that goes in, c' >= c, makes |c' - c| of the difference by inversion alone.
   wire        falls = c_new_i < c_i;
@@ -82,7 +86,7 @@ module precision_unit (
 
   assign history_o = history_q;
   assign mask_o    = cell_history_i ? {4{unstable_q}}
-                   : {!zero && {2'b0, code} >= need_o_q, {3{!none}} & {{1'b0, factors} >= need_g_q, {1'b0, factors} >= need_f_q, {1'b0, factors} >= need_i_q}};
+                   : {!zero && {2'b0, code} >= need_o_q, through_cell >= need_g_q, through_cell >= need_f_q, through_cell >= need_i_q};
 
   always @(posedge clk_i) begin
     slope_code_q <= slope_code;

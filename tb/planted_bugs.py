@@ -49,6 +49,8 @@ BUGS = [
     Bug("log_code", "loses the bit below the leading one", "{bit_index[3:0], value_i[bit_index-1]}", "{bit_index[3:0], 1'b0}", "log_code"),
     Bug("precision_unit", "calls a change equal to the threshold insignificant", ">= history_threshold_i;", "> history_threshold_i;",
         "precision_unit"),
+    Bug("precision_unit", "forgets what an error in the cell does later", "none || factors < cell_floor_i ? cell_floor_i : factors", "factors",
+        "precision_unit"),
     Bug("fifo", "takes a word more than it holds", "Full  = Depth;", "Full  = Depth + 1;", "fifo"),
     Bug("row_sums", "keeps the hi plane at the weight of the lo plane", "product <<< HiShift", "product", ACCELERATOR, "random_networks/stalls=0"),
     Bug("finisher", "uses the threshold of the gate after", "gates_descriptor_i[160 + 8*row_gate +: 8]", "gates_descriptor_i[160 + 8*next_gate +: 8]", ACCELERATOR,

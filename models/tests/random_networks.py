@@ -27,6 +27,7 @@ def random_layer(generator, inputs, units, limbs=1, policy=Policy.SENSITIVITY):
         theta=[level + part for part in theta_alignment(c_frac)],
         history_threshold=integers(1, 1 << (c_frac - 2), 1).item(),
         hold=integers(1, 7, 1).item(),
+        cell_floor=integers(0, 48, 1).item(),
         policy=policy,
         limbs=limbs,
     )

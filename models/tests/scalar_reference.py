@@ -76,20 +76,22 @@ def cell(gates, c, c_frac):
     return new_c, t, min(127, max(-127, rounded(o * t[0], 23)))
 
 
-def sensitivity_mask(unit, gates, t, c, theta):
+def sensitivity_mask(unit, gates, t, c, theta, cell_floor):
     (i, slope_i), (_, slope_f), (g, slope_g), (o, slope_o) = gates
     value_t, slope_t = t
-    factors = [(o, slope_t, slope_i, abs(g)), (o, slope_t, slope_f, abs(c)), (o, slope_t, i, slope_g), (slope_o, abs(value_t))]
+    through = [code(o), code(slope_t)]
+    through_cell = cell_floor if None in through else max(sum(through), cell_floor)
+    factors = [(slope_i, abs(g)), (slope_f, abs(c)), (i, slope_g), (slope_o, abs(value_t))]
     mask = 0
     for gate, row in enumerate(unit):
         codes = [code(factor) for factor in factors[gate]]
-        if None not in codes and sum(codes) > theta[gate] + row["offset"]:
+        if None not in codes and sum(codes) + (through_cell if gate < 3 else 0) > theta[gate] + row["offset"]:
             mask |= 1 << gate
     return mask
 
 
 def unit_step(unit, x_limbs, h, c, history, first, policy, settings):
-    """One step of a unit: unit is its four rows; settings has c_frac, theta, history_threshold, hold.
+    """One step of a unit: unit is its four rows; settings has c_frac, theta, history_threshold, hold, cell_floor.
 
     h is the whole layer's; h, c and history are zero if this is the first step of a sequence. policy is the code of the descriptor.
     Returns h, c, history and the mask of refined gates.
@@ -103,7 +105,7 @@ def unit_step(unit, x_limbs, h, c, history, first, policy, settings):
     else:
         provisional = gates_of(unit, x_limbs, h, 0)
         _, t, _ = cell(provisional, c, settings["c_frac"])
-        mask = sensitivity_mask(unit, provisional, t, c, settings["theta"])
+        mask = sensitivity_mask(unit, provisional, t, c, settings["theta"], settings["cell_floor"])
     new_c, _, new_h = cell(gates_of(unit, x_limbs, h, mask), c, settings["c_frac"])
     changed = abs(new_c - c) >= settings["history_threshold"]
     return new_h, new_c, settings["hold"] if changed else max(history - 1, 0), mask

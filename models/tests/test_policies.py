@@ -37,3 +37,12 @@ def test_a_factor_of_zero_is_never_sensitive():
     z, c = torch.zeros(1, 4, 1, dtype=torch.int64), torch.zeros(1, 1, dtype=torch.int64)
     gates, _, tanh_c = finish(z, c, 12)
     assert (sensitivity(gates, tanh_c, c)[0, :, 0] > -128).tolist() == [False, False, True, False]
+
+
+def test_an_error_in_the_cell_counts_though_the_output_is_closed():
+    z, c = torch.tensor([0, 0, 4096, -32768]).reshape(1, 4, 1), torch.full((1, 1), 4096)
+    gates, _, tanh_c = finish(z, c, 12)
+    without, low, high = (sensitivity(gates, tanh_c, c, floor)[0, :, 0] for floor in (0, 20, 44))
+    through_cell = log_code(gates[3][0]) + log_code(tanh_c[1])
+    assert 20 < through_cell < 44 and torch.equal(low, without)
+    assert torch.equal(high - without, torch.tensor([1, 1, 1, 0]) * (44 - through_cell.item()))

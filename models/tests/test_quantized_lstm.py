@@ -30,7 +30,7 @@ def scalar_unit(layer, unit):
 
 
 def scalar_settings(layer):
-    return {name: getattr(layer, name) for name in ("c_frac", "theta", "history_threshold", "hold")}
+    return {name: getattr(layer, name) for name in ("c_frac", "theta", "history_threshold", "hold", "cell_floor")}
 
 
 def run_scalar(network, x, policy):

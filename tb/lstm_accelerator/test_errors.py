@@ -9,7 +9,7 @@ from cocotb.triggers import RisingEdge
 from models.compiler import ALL_TILES, Block, Target
 from tb.agents import Packet, play_image
 from tb.bench import clock_cycles, seed
-from tb.lstm_accelerator.cases import SMALL, any_network, harness, network_of, run_on, sequences_of
+from tb.lstm_accelerator.cases import SMALL, harness, network_of, run_on, sequences_of
 from tb.registers import BusError, Config, Control, Error, Register, Status
 
 X_BEATS = 3  # of the network of `loaded`
@@ -115,7 +115,7 @@ async def bad_descriptors_are_not_written(dut):
     word = good.words[0]
     for low, width, value in ((0, 16, 0), (0, 16, 1025), (16, 16, 500), (32, 16, 0), (48, 16, 9), (112, 4, 7), (116, 4, 4), (208, 4, 0), (208, 4, 8),
                               (128, 32, bench.build.weight_depth), (96, 16, bench.build.unit_depth), (255, 1, 1), (32, 16, 1024 // bench.build.dot_lanes + 1),
-                              (64, 16, bench.build.activation_depth), (80, 16, bench.build.activation_depth), (121, 1, 1), (127, 1, 1), (212, 1, 1)):
+                              (64, 16, bench.build.activation_depth), (80, 16, bench.build.activation_depth), (121, 1, 1), (127, 1, 1), (218, 1, 1)):
         bad = word & ~((1 << width) - 1 << low) | value << low
         await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address, [bad]).packet(bench.build), Error.DESCRIPTOR)
     two_limbs = word & ~(0xFFFF << 32) | 1 << 32 | 1 << 120

@@ -23,7 +23,8 @@ def unit(generator):
     threshold = [generator.choice([generator.randint(20, 110), generator.randint(-100, 254)]) for _ in GATES]
     return dict(z=z, c=c, c_new=c_new, z_t=generator.randint(-12000, 12000), threshold=threshold,
                 theta=[generator.randint(max(-128, total - 127), min(127, total + 128)) for total in threshold], history=generator.randint(0, 7), first=generator.random() < 0.2, cell_history=generator.random() < 0.3,
-                history_threshold=history_threshold, hold=generator.randint(1, 7))
+                history_threshold=history_threshold, hold=generator.randint(1, 7),
+                cell_floor=generator.choice([0, generator.randint(0, 48), 63]))
 
 
 def expected(unit, gates, tanh_c):
@@ -32,7 +33,7 @@ def expected(unit, gates, tanh_c):
     history = unit["hold"] if abs(unit["c_new"] - unit["c"]) >= unit["history_threshold"] else max(held - 1, 0)
     if unit["cell_history"]:
         return 15 if unit["first"] or held else 0, history
-    estimates = sensitivity(gates, tanh_c, torch.tensor([[unit["c"]]]))[0, :, 0].tolist()
+    estimates = sensitivity(gates, tanh_c, torch.tensor([[unit["c"]]]), unit["cell_floor"])[0, :, 0].tolist()
     return sum((estimate > threshold) << gate for gate, (estimate, threshold) in enumerate(zip(estimates, unit["threshold"]))), history
 
 
@@ -64,7 +65,7 @@ async def masks_and_history(dut):
         stimulus = unit(generator)
         gates = [(activation.tanh if gate == "g" else activation.sigmoid)(torch.tensor([[z]])) for gate, z in zip(GATES, stimulus["z"])]
         tanh_c = activation.tanh(torch.tensor([[stimulus["z_t"]]]))
-        for name in ("c", "c_new", "history", "first", "cell_history", "history_threshold", "hold"):
+        for name in ("c", "c_new", "history", "first", "cell_history", "history_threshold", "hold", "cell_floor"):
             getattr(dut, f"{name}_i").value = stimulus[name]
         masks.add(await play(dut, stimulus, gates, tanh_c))
     assert masks == set(range(16)), f"only the masks {sorted(masks)} occurred"
