@@ -32,29 +32,13 @@ def _interpolate(z, double):
     return torch.where(z < 0, -y, y), slope[n]
 
 
-# Of z = 0 in the table of all values.
-SIGMOID_ORIGIN, TANH_ORIGIN = 32768, 98304
-
-
-@functools.cache
-def _all_values():
-    """value << 16 | slope for every z, of a sigmoid and then of tanh: looking both up at once is the fastest evaluation."""
-    z = torch.arange(-32768, 32768, dtype=torch.int32)
-    (y, sigmoid_slope), (tanh_value, tanh_slope) = (_interpolate(z, double) for double in (False, True))
-    return torch.cat(((32768 + y + 1) >> 1 << 16 | sigmoid_slope, tanh_value << 16 | tanh_slope))
-
-
-def _look_up(index):
-    packed = _all_values().index_select(0, index.flatten()).view(index.shape)
-    return packed >> 16, packed & 0xFFFF
-
-
 def sigmoid(z):
     """(value, slope) of a sigmoid at z: z integer tensor in Q3.12 (int16 range); value in Q0.15, 1..32767.
 
     slope is the table's, about 4096 * sigmoid'(z).
     """
-    return _look_up(z + SIGMOID_ORIGIN)
+    y, slope = _interpolate(z, double=False)
+    return (32768 + y + 1) >> 1, slope
 
 
 def tanh(z):
@@ -62,14 +46,56 @@ def tanh(z):
 
     slope is the table's, about 1024 * tanh'(z).
     """
+    return _interpolate(z, double=True)
+
+
+def log_code(value):
+    """Logarithm in half octaves, rounded down after one fraction bit: 2 e + f for value = 2**e * 1.f..., value 0..32768; int8.
+
+    These are the exponent, less its bias, and the first fraction bit of a float32. Zero gives -128.
+    """
+    return ((value.float().view(torch.int32) >> 22) - 2 * 127).clamp(min=-128).to(torch.int8)
+
+
+# Of z = 0 in the table of all words.
+SIGMOID_ORIGIN, TANH_ORIGIN = 32768, 98304
+
+
+@functools.cache
+def _all_words():
+    """Words of every z, of a sigmoid and then of tanh: looking all parts up at once is the fastest evaluation.
+
+    A word is value << 16 | code << 8 | slope code, int32; the codes are log_code of |value| and slope.
+    """
+    z = torch.arange(-32768, 32768, dtype=torch.int32)
+    values, slopes = (torch.cat(parts) for parts in zip(sigmoid(z), tanh(z)))
+    code, slope_code = (log_code(part).int() & 255 for part in (values.abs(), slopes))
+    return values << 16 | code << 8 | slope_code
+
+
+def _look_up(index):
+    return _all_words().index_select(0, index.flatten()).view(index.shape)
+
+
+def gate_words(z):
+    """Words of the gates i, f, g, o at z [batch, 4, units]."""
+    origins = torch.tensor([SIGMOID_ORIGIN, SIGMOID_ORIGIN, TANH_ORIGIN, SIGMOID_ORIGIN], dtype=torch.int32)
+    return _look_up(z + origins.unsqueeze(1))
+
+
+def tanh_words(z):
+    """Words of tanh at z."""
     return _look_up(z + TANH_ORIGIN)
 
 
-def gates(z):
-    """(value, slope) of each of the gates i, f, g, o at z [batch, 4, units]."""
-    origins = torch.tensor([SIGMOID_ORIGIN, SIGMOID_ORIGIN, TANH_ORIGIN, SIGMOID_ORIGIN], dtype=torch.int32)
-    values, slopes = _look_up(z + origins.unsqueeze(1))
-    return tuple(zip(values.unbind(1), slopes.unbind(1)))
+def values_of(words):
+    """Values in Q0.15."""
+    return words >> 16
+
+
+def codes_of(words):
+    """(codes of |value|, codes of the slope), int8."""
+    return (words >> 8).to(torch.int8), words.to(torch.int8)
 
 
 def verilog_include():

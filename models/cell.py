@@ -49,22 +49,32 @@ class RowSums:
         """z [batch, precisions, 4, units] of a step from its prepared part and h [batch, units] of the step before."""
         sums = self._accumulate(h, self.weights_hh).double().mul_(self.scale_h)
         for accumulators, scale in zip(prepared.unbind(1), (self.scale_x0, self.scale_x1)):
-            sums.addcmul_(accumulators.double(), scale)
+            sums += accumulators.double().mul_(scale)
         return round_real_(sums).add_(self.b).clamp_(-32768, 32767).int().unflatten(1, self.shape)
 
 
 def finish(z, c, c_frac):
     """Finish a step: z [batch, 4, units] in Q3.12 and c [batch, units] of the step before.
 
-    Returns (value, slope) of each of the gates i, f, g, o as models.activation gives them, the new c, and (value, slope) of its tanh.
+    Returns the words of the gates, as models.activation gives them, the new c, and the words of its tanh.
     """
-    gates = activation.gates(z)
-    i, f, g, _ = (value for value, _ in gates)
+    gates = activation.gate_words(z)
+    i, f, g, _ = activation.values_of(gates).unbind(1)
     c = saturate(round_shift(f * c, 15) + round_shift(i * g, 30 - c_frac), 16)
     argument = saturate(c << (12 - c_frac), 16) if c_frac <= 12 else round_shift(c, c_frac - 12)
-    return gates, c, activation.tanh(argument)
+    return gates, c, activation.tanh_words(argument)
 
 
-def output(o, t):
-    """h in Q0.7 from the values of the output gate and of tanh(c), both Q0.15."""
-    return round_shift(o * t, 23).clamp(-127, 127)
+def exact_output(gates, tanh_c):
+    """o * t in Q0.30 from what finish returns."""
+    return activation.values_of(gates[:, 3]) * activation.values_of(tanh_c)
+
+
+def output(gates, tanh_c):
+    """h in Q0.7 from what finish returns."""
+    return round_shift(exact_output(gates, tanh_c), 23).clamp(-127, 127)
+
+
+def choose(mask, these, others):
+    """torch.where of integers, without its branch, which is slow where the mask is irregular."""
+    return torch.addcmul(others, mask, these - others)

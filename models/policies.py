@@ -4,6 +4,8 @@ import enum
 
 import torch
 
+from models.activation import codes_of, log_code
+
 
 class Policy(enum.IntEnum):
     """Codes 0..3 are those of the layer descriptor; RANDOM and ORACLE are yardsticks that no build has."""
@@ -19,28 +21,19 @@ class Policy(enum.IntEnum):
 GATES = ("i", "f", "g", "o")
 
 
-def log_code(value):
-    """Logarithm in half octaves, rounded down after one fraction bit: 2 e + f for value = 2**e * 1.f..., value 0..32768.
-
-    These are the exponent, less its bias, and the first fraction bit of a float32. Zero gives -254, so that a sum of codes with
-    a zero among up to four is negative, and without one is not.
-    """
-    return (value.float().view(torch.int32) >> 22) - 2 * 127
-
-
 def sensitivity(gates, tanh_c, c, cell_floor=0):
-    """Estimates S [batch, 4, units] of how far an error in each pre-activation would move h, in half octaves.
+    """Estimates S [batch, 4, units] of how far an error in each pre-activation would move h, in half octaves, int8.
 
-    gates: (value, slope) of i, f, g, o and tanh_c: that of tanh(c'), as models.activation gives them, each [batch, units];
+    gates [batch, 4, units] and tanh_c [batch, units]: words of i, f, g, o and of tanh(c'), as models.activation gives them;
     c: the cell state before the step. cell_floor: least value of the code of o * tanh'(c'), as an error that stays in the cell state shows
-    later. Other factors that are zero make S negative.
+    later. Another factor that is zero makes S negative. int8 holds it all: S is 113 at most, and one factor at most is zero, as only tanh
+    has slopes of zero, where its value is not.
     """
-    (i, slope_i), (_, slope_f), (g, slope_g), (o, slope_o) = gates
-    t, slope_t = tanh_c
-    factors = torch.stack((o, slope_t, slope_i, g.abs(), slope_f, c.abs(), i, slope_g, slope_o, t.abs()))
-    o, slope_t, slope_i, g, slope_f, c, i, slope_g, slope_o, t = log_code(factors).unbind()
+    (i, _, g, o), (slope_i, slope_f, slope_g, slope_o) = (codes.unbind(1) for codes in codes_of(gates))
+    t, slope_t = codes_of(tanh_c)
     through_cell = (o + slope_t).clamp(min=cell_floor)
-    return torch.stack((through_cell + slope_i + g, through_cell + slope_f + c, through_cell + i + slope_g, slope_o + t), dim=1)
+    code_c = log_code(c.abs())
+    return torch.stack((through_cell + slope_i + g, through_cell + slope_f + code_c, through_cell + i + slope_g, slope_o + t), dim=1)
 
 
 def theta_alignment(c_frac):
@@ -50,3 +43,8 @@ def theta_alignment(c_frac):
     A code rounds down, by 0.58 on average: 2 for four factors, 1 for two.
     """
     return (2 * (15 + 10 + 12 + 15) - 2, 2 * (15 + 10 + 12 + c_frac) - 2, 2 * (15 + 10 + 15 + 10) - 2, 2 * (12 + 15) - 1)
+
+
+def cell_floor_value(cell_floor):
+    """Real o tanh'(c') of which the code is cell_floor, on average; 0 for no floor. Fraction bits as of theta_alignment."""
+    return 2.0 ** ((cell_floor - 2 * (15 + 10) + 1) / 2) if cell_floor else 0.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from models.cell import RowSums, finish, output
+from models.cell import RowSums, choose, finish, output
 from models.policies import Policy
 from models.selectors import Oracle, make_selector
 
@@ -84,7 +84,7 @@ class QuantizedLSTM:
 
     input_scales: the real value of one unit of each limb of the input, or a tensor [inputs] where it differs by input. refinements: by
     layer, the rows [units] that each unit is expected to refine in a step, if they are known. levels, history: by layer, what calibration
-    left for models.thresholds (levels: float64 [units, 4], thresholds of the rows against each other; history: HistoryChoices).
+    left for models.thresholds (levels: float64 [units, 4] by cell_floor, thresholds of the rows against each other; history: HistoryChoices).
     """
 
     def __init__(self, layers, input_scales=(1.0,), refinements=None):
@@ -166,11 +166,11 @@ def _run_layer(layer, x, policy, selector, start, first):
             z = z[:, 0]
         else:
             masks[step] = mask = selector(z, c, history, first and step == 0)
-            z = torch.where(mask, z[:, 1], z[:, 0])
+            z = choose(mask, z[:, 1], z[:, 0])
         gates, new_c, tanh_c = finish(z, c, layer.c_frac)
-        h = output(gates[3][0], tanh_c[0])
+        h = output(gates, tanh_c)
         changed = (new_c - c).abs() >= layer.history_threshold
-        history = torch.where(changed, layer.hold, (history - 1).clamp(min=0))
+        history = choose(changed, layer.hold, (history - 1).clamp(min=0))
         c = new_c
         all_h[step], all_c[step] = h, c
     return all_h, all_c, masks, (h, c, history)

@@ -6,7 +6,7 @@ step begins a sequence; it returns the mask of refined rows [batch, 4, units].
 
 import torch
 
-from models.cell import finish
+from models.cell import exact_output, finish
 from models.policies import Policy, sensitivity
 
 
@@ -21,7 +21,7 @@ class Sensitivity:
 
     def __init__(self, layer):
         # Sums are negative only where a factor is zero: such a row is never refined.
-        self.threshold = (torch.tensor(layer.theta).unsqueeze(1) + layer.offset.T).clamp(min=-1).int()
+        self.threshold = (torch.tensor(layer.theta).unsqueeze(1) + layer.offset.T).clamp(-1, 127).to(torch.int8)
         self.c_frac, self.cell_floor = layer.c_frac, layer.cell_floor
 
     def __call__(self, z, c, history, first):
@@ -64,13 +64,13 @@ class Oracle:
         self.errors = []
 
     def _errors(self, z, c):
-        def exact_output(z_mixed):
+        def output(z_mixed):
             gates, _, tanh_c = finish(z_mixed, c, self.c_frac)
-            return gates[3][0] * tanh_c[0]
+            return exact_output(gates, tanh_c)
 
         low, high = z.unbind(1)
-        right = exact_output(high)
-        wrong = [exact_output(torch.cat((high[:, :gate], low[:, gate:gate + 1], high[:, gate + 1:]), dim=1)) for gate in range(4)]
+        right = output(high)
+        wrong = [output(torch.cat((high[:, :gate], low[:, gate:gate + 1], high[:, gate + 1:]), dim=1)) for gate in range(4)]
         return (torch.stack(wrong, dim=1) - right.unsqueeze(1)).abs()
 
     def _thresholds(self, errors):
