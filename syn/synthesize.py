@@ -64,13 +64,14 @@ abc -liberty {liberty} -script {syn}/map.abc
 opt_clean -purge
 rename -enumerate
 flatten -noscopeinfo
-opt_clean -purge
+opt_clean
 rename -top {top}
 write_json {json}
 """
 
 WRITE = """
 read_json {json}
+opt_clean -purge
 write_verilog -noattr {verilog}
 splitnets -ports
 write_verilog -noattr -noexpr -simple-lhs {plain_verilog}

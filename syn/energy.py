@@ -1,0 +1,237 @@
+"""Energy of a step of real networks: gate-level activity of a tile, accesses of its memories, leakage.
+
+Every network runs on rtl/ under Verilator, compared with models/; a tile's netlist then replays windows of the last steps (syn/replay.py).
+Logic has 180 nm, memories from CACTI less (syn/memory.json): SCALING brings logic to the node of the memories.
+"""
+
+import json
+import math
+import pickle
+from collections import Counter as Sum
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.build import Build
+from models.calibration import calibrated
+from models.compiler import compile_image
+from models.cycle_model import CycleModel
+from models.evaluation import spread
+from models.networks import load
+from models.policies import Policy
+from syn import memory
+from syn.area import part
+from syn.power import VOLTS, Energies, Library, NetPower
+from syn.replay import Tile, Waveform, by_net, record, simulate
+from syn.synthesize import BUILD, LIBERTY, Netlist
+from tb.harness import parameters
+from tb.parts import Part, plan
+from tb.registers import Counter
+from tb.runner import PERIOD, WAVES, run
+
+NETWORKS = ("silero", "resemblyzer", "textgenrnn", "ddddocr", "spelling")
+BUILD_OF = {Policy.STATIC_HIGH: "plain", Policy.STATIC_LOW: "dynamic", Policy.CELL_HISTORY: "dynamic", Policy.SENSITIVITY: "dynamic"}
+SAMPLE_STEPS, STEPS = 600, 40   # of the test data: the steps played are whole sequences spread over so many
+TRACED = 4000                   # cycles, at least, at the end of each run that windows are spread over
+WINDOWS, CYCLES = 12, 40        # of each network and policy
+MODES = {"zero delay": False, "cell delays": True}
+
+# Parts that an energy is split in, from those of the area.
+SPLIT = {"dot product": "datapath", "row sums": "datapath", "row engine": "datapath", "precision unit": "dynamic precision unit",
+         "refinement queue": "dynamic precision unit", "requantizer": "activation and update", "activation": "activation and update",
+         "cell update": "activation and update", "finisher": "activation and update", "other queues": "control", "visit": "control",
+         "sequencer": "control", "window": "control", "rest": "control"}
+PARTS = ("datapath", "dynamic precision unit", "activation and update", "control", "buffers", "weight memory", "leakage")
+
+NODE = 32  # nm, of the figures that stand for all; others are in the results as well
+# Supply of low-standby-power cells in CACTI, in V, by node.
+SUPPLY = {22: 0.8, 32: 1.0, 45: 1.1, 65: 1.2, 90: 1.3}
+# Energy of a circuit is a2 V² + a1 V + a0 (Stillmaker and Baas, Integration 58, 2017, table 5), low-power cells where there is a choice.
+CURVES = {180: (24.64, -17.98, 0.0), 90: (4.762, -4.781, 2.092), 65: (3.755, -4.398, 1.975), 45: (1.103, -0.362, 0.2767), 32: (0.9559, -0.7823, 0.471)}
+FAST_32 = (0.8367, -0.4341, 0.1701), 0.9  # high-performance cells and their supply
+
+
+def _curve(curve: tuple, volts: float) -> float:
+    return curve[0] * volts ** 2 + curve[1] * volts + curve[2]
+
+
+# Energy of logic at a node, as a share of that at 180 nm. The middle is the fit to circuit simulations; C V² alone, with a capacitance that
+# shrinks with the node, gives four times as much; cells for speed at 0.9 V give less.
+SCALING = {
+    "fast cells": {NODE: _curve(*FAST_32) / _curve(CURVES[180], VOLTS)},
+    "middle": {node: _curve(CURVES[node], SUPPLY[node]) / _curve(CURVES[180], VOLTS) for node in (32, 45, 65, 90)},
+    "C V²": {node: node / 180 * (volts / VOLTS) ** 2 for node, volts in SUPPLY.items()},
+}
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What a policy on a network takes: steps, cycles and counters of the runs; logic[mode][part], register_files[mode] in pJ (180 nm) a cycle of a tile."""
+
+    steps: int
+    cycles: int
+    counters: dict
+    logic: dict
+    register_files: dict
+    modules: dict  # as logic, by the parts of syn/area.py
+
+
+@lru_cache(maxsize=1)
+def library() -> Library:
+    return Library(LIBERTY.read_text())
+
+
+@dataclass(frozen=True)
+class Meter:
+    """A netlist of a tile with all that measures it."""
+
+    tile: Tile
+    power: NetPower
+    energies: Energies
+
+    @staticmethod
+    def of(netlist: Netlist) -> "Meter":
+        tile = Tile(netlist)
+        power = NetPower(tile.module, library())
+        return Meter(tile, power, power.energies(lambda cell: part(cell.rpartition(".")[0])))
+
+
+def build_of(policy: Policy) -> Build:
+    return Build() if BUILD_OF[policy] == "dynamic" else Build().plain()
+
+
+def parts_of(name: str, policy: Policy) -> tuple[int, list[Part]]:
+    """Steps of test data of a network, and the runs of the accelerator that they take under a policy."""
+    network = load(name)
+    quantized = calibrated(network, policy)
+    samples = spread(network.test(SAMPLE_STEPS), STEPS)
+    return sum(len(sample.inputs) for sample in samples), plan(quantized, [sample.inputs for sample in samples], policy).parts
+
+
+def play(item: Part, policy: Policy, build: Build, folder: Path) -> tuple[dict, Waveform, range]:
+    """Plays a run on rtl/; returns its counters, and waves of its last steps with the cycles that they hold.
+
+    Raises SimulationError where it gives other values than models/.
+    """
+    image = compile_image(item.lstm, build)
+    runs = [item.lstm.run(sequence, policy, item.state) for sequence in item.sequences]
+    masks = [torch.cat([mask[0] for mask in layer]) for layer in zip(*(run.masks for run in runs))]
+    cycles = CycleModel(item.lstm, build, masks, image.order, policy).cycles()
+    steps = len(masks[0])
+    traced = min(cycles, -(-TRACED * steps // cycles) * cycles // steps)  # whole steps
+    loading = sum(len(packet) for packet in image.packets())
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    job = folder.with_suffix(".job")
+    job.write_bytes(pickle.dumps({"build": build, "policy": policy, "parts": [item]}))
+    run("tb.play", "harness", parameters(build), simulator="verilator", seed=1, waves=True, retrace=False, environment={"JOB": str(job)}, folder=folder,
+        plusargs=[f"+trace_from={(loading + cycles - traced) * PERIOD}"], repeat="make silicon")
+    result, = pickle.loads((folder / "result").read_bytes())["parts"]
+    wave = Waveform(folder / WAVES)
+    job.unlink()
+    (folder / WAVES).unlink()
+    end = wave.last_step() // (1000 * PERIOD)
+    return result["counters"], wave, range(end - traced, end)
+
+
+def windows_of(tile: Tile, wave: Waveform, cycles: range, count: int) -> list:
+    """So many windows, evenly spread over some cycles of a run."""
+    return record(tile, wave, [cycles.start + (2 * window + 1) * (len(cycles) - CYCLES) // (2 * count) for window in range(count)], CYCLES)
+
+
+def measure(name: str, policy: Policy, meter: Meter) -> Activity:
+    """Activity of a network under a policy. Raises SimulationError, ReplayError."""
+    folder = BUILD / "activity" / f"{name}-{policy.name}"
+    steps, parts = parts_of(name, policy)
+    windows, counters = [], Sum()
+    for number, item in enumerate(parts):
+        found, wave, cycles = play(item, policy, build_of(policy), folder / f"run{number}")
+        counters.update({counter.name: found[counter] for counter in Counter})
+        windows += windows_of(meter.tile, wave, cycles, -(-WINDOWS // len(parts)))
+    logic, files, modules = {}, {}, {}
+    total = CYCLES * len(windows)
+    for mode, delays in MODES.items():
+        toggles = by_net(meter.power, simulate(meter.tile, windows, delays, folder / mode.replace(" ", "-")))
+        modules[mode] = {name: energy / total for name, energy in meter.energies.by_owner(toggles).items()}
+        logic[mode] = Sum()
+        for name, energy in modules[mode].items():
+            logic[mode][SPLIT[name]] += energy
+        files[mode] = register_files(meter, windows, toggles) / total
+    return Activity(steps, counters["CYCLES"], counters, logic, files, modules)
+
+
+def register_files(meter: Meter, windows: list, toggles: np.ndarray) -> float:
+    """Energy in pJ (180 nm) of the register files in windows, as words of flip-flops whose clock runs in a write only, read through multiplexers."""
+    cells, spent = library(), 0.0
+    volts = VOLTS ** 2 / 2
+    clock = sum(cells.internal("DFFPOSX1", "CLK")) + 2 * volts * cells.capacitance["DFFPOSX1", "CLK"]
+    data = cells.capacitance["MUX2X1", "A"]
+    flip = (np.mean(cells.internal("DFFPOSX1", "Q", data)) + np.mean(cells.internal("DFFPOSX1", "D")) + volts * (data + cells.capacitance["DFFPOSX1", "D"]))
+    level = np.mean(cells.internal("MUX2X1", "Y", data)) + volts * data
+    for name, depth in meter.tile.files.items():
+        cell = meter.tile.module["cells"][name]
+        width = int(cell["parameters"]["Width"], 2)
+        for window in windows:
+            words = list(window.contents[name])
+            pins = (window.samples[f"{name}.{pin}"][1:-1] for pin in ("write_enable_i", "write_address_i", "write_data_i"))
+            for enable, address, value in zip(*pins):
+                if enable:
+                    spent += width * clock + (words[address] ^ value).bit_count() * flip
+                    words[address] = value
+        read = [meter.power.index[bit] for bit in cell["connections"]["read_data_o"] if bit in meter.power.index]
+        spent += toggles[read].sum() * math.log2(depth) * level
+    return float(spent)
+
+
+def memory_energy(counters: dict, build: str, node: int, tiles: int) -> dict[str, float]:
+    """Energy in pJ of the memories for the accesses that the counters of a run give. A write of some bytes of a word counts as one of all."""
+    found = {name: kind["nodes"][str(node)] for name, kind in json.loads(memory.DATA.read_text())["memories"][build].items()}
+    words = counters["HI_PASS"] + counters["LO_PASS"]
+    weights = counters["HI_PASS"] * found["hi_plane"]["read_pj"] + (counters["LO_PASS"] * found["lo_plane"]["read_pj"] if "lo_plane" in found else 0.0)
+    buffers = (words * found["activations"]["read_pj"] + counters["ACTIVATION_WRITES"] * tiles * found["activations"]["write_pj"]
+               + counters["SCALE_READS"] * found["scales"]["read_pj"] + counters["ROW_CONSTANT_READS"] * found["constants"]["read_pj"]
+               + counters["CELL_READS"] * found["cells"]["read_pj"] + counters["CELL_WRITES"] * found["cells"]["write_pj"])
+    return {"weight memory": weights, "buffers": buffers, "leakage mW": tiles * sum(kind["leakage_mw"] for kind in found.values())}
+
+
+def step_energy(activity: Activity, build: str, leakage_nw: float, clock_ns: float, mode: str, node: int, scale: float) -> dict[str, float]:
+    """Energy of a step in nJ by part: logic of 180 nm times `scale`, memories of `node`, which run with the clock scaled to it."""
+    tiles = Build().tiles
+    memories = memory_energy(activity.counters, build, node, tiles)
+    logic = tiles * activity.cycles * scale
+    spent = {name: logic * energy for name, energy in activity.logic[mode].items()}
+    spent["buffers"] = logic * activity.register_files[mode] + memories["buffers"]
+    spent["weight memory"] = memories["weight memory"]
+    spent["leakage"] = activity.cycles * clock_ns * (memories["leakage mW"] * node / 180 + tiles * leakage_nw * 1e-6 * scale)
+    return {name: spent.get(name, 0.0) / activity.steps / 1000 for name in PARTS}
+
+
+def results(activities: dict, meters: dict[str, Meter], clock_ns: dict[str, float]) -> dict:
+    """What build/silicon.json holds of the energy; activities: by (network, policy)."""
+    leakage = {build: meter.power.leakage() for build, meter in meters.items()}
+
+    def energy(name, policy, mode="cell delays", node=NODE, rule="middle"):
+        build = BUILD_OF[policy]
+        return step_energy(activities[name, policy], build, leakage[build], max(clock_ns.values()), mode, node, SCALING[rule][node])
+
+    def saving(policy, **options):
+        return {name: 1 - sum(energy(name, policy, **options).values()) / sum(energy(name, Policy.STATIC_HIGH, **options).values()) for name in names}
+
+    names = [name for name in NETWORKS if (name, Policy.SENSITIVITY) in activities]
+    policies = [policy for policy in BUILD_OF if policy != Policy.STATIC_HIGH]
+    by_rule = {rule: {mode: float(np.mean(list(saving(Policy.SENSITIVITY, mode=mode, rule=rule).values()))) for mode in MODES} for rule in SCALING}
+    flat = [value for values in by_rule.values() for value in values.values()]
+    return {
+        "energy": {name: {policy.name: energy(name, policy) for policy in BUILD_OF} for name in names},
+        "saving": {policy.name: saving(policy) for policy in policies},
+        "saving_mean": by_rule["middle"]["cell delays"],
+        "saving_range": [min(flat), max(flat)],
+        "saving_by_rule": by_rule,
+        "saving_by_node": {str(node): float(np.mean(list(saving(Policy.SENSITIVITY, node=node).values()))) for node in SCALING["middle"]},
+        "energy_scale": {rule: values[NODE] for rule, values in SCALING.items()},
+        "tile_pj_per_cycle": {name: {policy.name: {mode: activities[name, policy].modules[mode] | {"register files": activities[name, policy].register_files[mode]}
+                                                   for mode in MODES} for policy in BUILD_OF} for name in names},
+        "cycles_per_step": {name: {policy.name: activities[name, policy].cycles / activities[name, policy].steps for policy in BUILD_OF} for name in names},
+    }

@@ -1,0 +1,332 @@
+"""A tile's netlist replays windows of a run of rtl/: Icarus, the library's Verilog models, zero delay or cell delays.
+
+A waveform of the run gives what enters the tile (ports, read data of its memories), the state of its flip-flops and register files at the
+begin of each window, and what must leave it: ports, and every pin by which it drives a memory. All are compared in every cycle.
+"""
+
+import bisect
+import json
+import re
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pywellen
+
+from syn.power import FALL, RISE, NetPower
+from syn.synthesize import CELLS, RTL, Netlist
+
+PERIOD = 20.0      # ns, longer than any path
+INPUT_DELAY = 0.3  # ns from the edge to a change at an input: that of a flip-flop
+READ_DELAY = 2.0   # ns to read data of a memory
+# The flip-flop of the library as a register that a testbench can set.
+UDP, REGISTER = "udp_dff (DS0000, D, CLK, 1'B0, 1'B0, NOTIFIER);", "reg DS0000; always @(posedge CLK) DS0000 <= D;"
+
+
+class ReplayError(Exception):
+    """The netlist gave other values than rtl/, or the simulation did not run."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window of a run.
+
+    samples: by signal, [1 + cycles + 1] values, taken before each rising edge; the first is of the cycle before the window.
+    states: bits of the flip-flops, in the order of Tile.flip_flops, with the first and the second sample.
+    contents: of the register files, by name, with the second sample.
+    """
+
+    samples: dict[str, list[int]]
+    states: tuple[list[int], list[int]]
+    contents: dict[str, list[int]]
+
+    @property
+    def cycles(self) -> int:
+        return len(next(iter(self.samples.values()))) - 2
+
+
+class Tile:
+    """Names of a netlist of a tile: what enters, what leaves, what it keeps."""
+
+    def __init__(self, netlist: Netlist):
+        self.netlist = netlist
+        self.module = json.loads(netlist.json.read_text())["modules"][netlist.top]
+        cells = self.module["cells"]
+        self.inputs = {name: len(port["bits"]) for name, port in self.module["ports"].items() if port["direction"] == "input" and name != "clk_i"}
+        self.outputs = {name: len(port["bits"]) for name, port in self.module["ports"].items() if port["direction"] == "output"}
+        self.memories = {name: int(cell["parameters"]["Width"], 2) for name, cell in cells.items() if cell["type"] == "ram"}
+        self.files = {name: int(cell["parameters"]["Depth"], 2) for name, cell in cells.items() if cell["type"] == "register_file"}
+        self.pins = {f"{name}.{pin}": len(bits) for name in (*self.memories, *self.files) for pin, bits in cells[name]["connections"].items()
+                     if cells[name]["port_directions"][pin] == "input" and pin != "clk_i" and all(isinstance(bit, int) for bit in bits)}
+        self.flip_flops = self._flip_flops()
+
+    def _flip_flops(self) -> dict[str, list[str]]:
+        """Names that the output of each flip-flop has, by cell: its own, and those of another with the same input."""
+        cells = self.module["cells"]
+        names = NetPower(self.module, _NoLibrary).names
+        sources = {cell["connections"]["Y"][0]: cell["connections"]["A"][0] for cell in cells.values() if cell["type"].startswith("BUF")}
+        by_input, found = {}, {}
+        for name, cell in cells.items():
+            if cell["type"].startswith("DFF"):
+                source = cell["connections"]["D"][0]
+                while source in sources:
+                    source = sources[source]
+                by_input.setdefault(source, []).extend(names[cell["connections"]["Q"][0]])
+                found[name] = by_input[source]
+        return found
+
+
+class _NoLibrary:
+    cells = {}
+
+
+class Waveform:
+    """Signals of one tile in a waveform of harness, by their names below the tile; several names may share a signal."""
+
+    def __init__(self, path: Path, tile: int = 0):
+        below = f"harness.accelerator.u_tile_array.gen_tiles[{tile}].u_tile."
+        waveform = pywellen.Waveform(str(path))
+        self.variables = {variable.full_name[len(below):]: variable for variable in waveform.all_vars() if variable.full_name.startswith(below)}
+        done = next(variable.signal for variable in waveform.all_vars() if variable.full_name == "harness.accelerator.step_done")
+        self._steps = [time for time, value in done if value == 1]
+        self._changes = {}
+
+    def last_step(self) -> int:
+        """Time in ps at which the last step ended."""
+        return self._steps[-1]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.variables
+
+    def changes(self, name: str) -> tuple[list[int], list[int]]:
+        """Times in ps and values of a signal."""
+        if name not in self._changes:
+            self._changes[name] = tuple(zip(*self.variables[name].signal))
+        return self._changes[name]
+
+    def at(self, name: str, time: int) -> int:
+        """The value at a time in ps."""
+        times, values = self.changes(name)
+        return values[max(bisect.bisect_right(times, time) - 1, 0)]
+
+    def bit(self, name: str, offset: int, time: int) -> int:
+        return self.at(name, time) >> offset & 1
+
+
+def record(tile: Tile, wave: Waveform, begins: list[int], cycles: int, period: int = 10_000) -> list[Window]:
+    """Windows of so many cycles, the first of them the given ones of a run.
+
+    A cycle ends with the rising edge at (cycle + 1/2) period, in ps. A register of the adder tree of dot_product has no name in rtl/: it is a
+    function of the cycle before. Raises ReplayError where another one is unknown.
+    """
+    sources, unknown = [], []
+    offsets = {name: net.get("offset", 0) for name, net in tile.module["netnames"].items()}
+    for cell, names in tile.flip_flops.items():
+        source = next(filter(None, (_find(wave, name, offsets) for name in names)), None)
+        sources.append(source)
+        if source is None and ".u_dot_product." not in cell:
+            unknown.append(cell)
+    if unknown:
+        raise ReplayError(f"flip-flops without a register of rtl/: {', '.join(unknown[:5])}")
+    signals = [*tile.inputs, *tile.outputs, *tile.pins, *(f"{name}.read_data_o" for name in tile.memories)]
+    windows = []
+    for begin in begins:
+        times = [(begin + cycle) * period + period // 2 - 1 for cycle in range(-1, cycles + 1)]
+        windows.append(Window(
+            {name: [wave.at(name, time) for time in times] for name in signals},
+            tuple([wave.bit(*source, time) if source else None for source in sources] for time in times[:2]),
+            {name: [wave.at(f"{name}.words_q.[{word}]", times[1]) for word in range(depth)] for name, depth in tile.files.items()}))
+    return windows
+
+
+def _find(wave: Waveform, name: str, offsets: dict[str, int]):
+    """Signal of a waveform, and place in it, of a net's name; None if there is none."""
+    for pattern, place in ((name, 0), *([(name[:name.rindex("[")], int(name[name.rindex("[") + 1:-1]))] if name.endswith("]") else [])):
+        for spelled in (pattern, re.sub(r"\[(\d+)\]$", r".[\1]", pattern)):
+            if spelled in wave:
+                return spelled, place - offsets.get(pattern, 0)
+    return None
+
+
+def _packed(values: dict[str, int], widths: dict[str, int]) -> str:
+    """Hexadecimal digits of the values side by side, the first lowest."""
+    word, place = 0, 0
+    for name, width in widths.items():
+        word |= values[name] << place
+        place += width
+    return f"{word:x}"
+
+
+def testbench(tile: Tile, windows: list[Window], folder: Path) -> Path:
+    """Writes a testbench that plays windows, and its data, to a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    reads = {f"{name}.read_data_o": width for name, width in tile.memories.items()}
+    lines = {"inputs": [], "reads": [], "states": [], "contents": []}
+    for window in windows:
+        for cycle in range(window.cycles + 2):
+            sample = {name: values[cycle] for name, values in window.samples.items()}
+            lines["inputs"].append(_packed(sample, tile.inputs))
+            lines["reads"].append(_packed(sample, reads))
+        lines["states"] += [f"{sum((bit or 0) << index for index, bit in enumerate(state)):x}" for state in window.states]
+        for name in tile.files:
+            lines["contents"] += [f"{word:x}" for word in window.contents[name]]
+    for name, text in lines.items():
+        (folder / f"{name}.hex").write_text("\n".join(text) + "\n")
+
+    connections, place = [".clk_i(clk)"], 0
+    for name, width in tile.inputs.items():
+        connections += [f".\\{name}{f'[{bit}]' if width > 1 else ''} (inputs[{place + bit}])" for bit in range(width)]
+        place += width
+    output_bits, wires = [], []
+    for name, width in tile.outputs.items():
+        wires.append(f"  wire [{width - 1}:0] {name};")
+        connections += [f".\\{name}{f'[{bit}]' if width > 1 else ''} ({name}[{bit}])" for bit in range(width)]
+        output_bits.insert(0, name)
+    observed = [f"dut.\\{path} .{pin}" for path, pin in (name.rsplit(".", 1) for name in reversed(tile.pins))] + output_bits
+    drives, place = [], 0
+    for name, width in tile.memories.items():
+        drives.append(f"    dut.\\{name} .read_data = reads[{place} +: {width}];")
+        place += width
+    known = windows[0].states[0]
+    deposits = [f"      {'' if known[index] is not None else 'if (!second) '}dut.\\{name} .DS0000 = states[2 * window + second][{index}];"
+                for index, name in enumerate(tile.flip_flops)]
+    words, first = sum(tile.files.values()), 0
+    for name, depth in tile.files.items():
+        deposits += [f"      for (word = 0; word < {depth}; word = word + 1) dut.\\{name} .words_q[word] = contents[window * {words} + {first} + word];"]
+        first += depth
+    newline = "\n"
+    samples = sum(window.cycles + 2 for window in windows)
+    text = f"""`timescale 1ns/10ps
+module replay;
+  reg clk = 0;
+  reg [{sum(tile.inputs.values()) - 1}:0] inputs, all_inputs [0:{samples - 1}];
+  reg [{sum(reads.values()) - 1}:0] reads, all_reads [0:{samples - 1}];
+  reg [{len(tile.flip_flops) - 1}:0] states [0:{2 * len(windows) - 1}];
+  reg [255:0] contents [0:{words * len(windows) - 1}];
+{newline.join(wires)}
+  tile dut ({(',' + newline + '    ').join(connections)});
+  always @(reads) begin
+{newline.join(drives)}
+  end
+  integer window, cycle, word, second, sample = 0, file;
+  task deposit;
+    begin
+{newline.join(deposits)}
+    end
+  endtask
+  initial begin
+    $readmemh("inputs.hex", all_inputs);
+    $readmemh("reads.hex", all_reads);
+    $readmemh("states.hex", states);
+    $readmemh("contents.hex", contents);
+    file = $fopen("observed.txt");
+    $dumpfile("toggles.vcd");
+    $dumpvars(1, dut);
+    $dumpoff;
+    for (window = 0; window < {len(windows)}; window = window + 1) begin
+      second = 0;
+      deposit;
+      inputs = all_inputs[sample];
+      reads = all_reads[sample];
+      for (cycle = -1; cycle <= {windows[0].cycles}; cycle = cycle + 1) begin
+        #{PERIOD} if (cycle >= 0) $fdisplay(file, "%b", {{{', '.join(observed)}}});
+        sample = sample + 1;
+        if (cycle < {windows[0].cycles}) begin
+          if (cycle == 0) $dumpon;
+          #1 clk = 1;
+`ifdef DELAYS
+          inputs <= #{INPUT_DELAY} all_inputs[sample];
+          reads <= #{READ_DELAY} all_reads[sample];
+`else
+          inputs <= all_inputs[sample];
+          reads <= all_reads[sample];
+`endif
+          #{PERIOD / 2} clk = 0;
+          if (cycle < 0) begin
+            second = 1;
+            deposit;
+          end
+        end
+      end
+      $dumpoff;
+    end
+    $finish;
+  end
+endmodule
+
+module ram #(parameter Width = 1, Depth = 2, WriteWidth = Width, AddressWidth = $clog2(Depth)) (
+  input wire clk_i, input wire [Width/WriteWidth-1:0] write_enable_i, input wire [AddressWidth-1:0] write_address_i, input wire [Width-1:0] write_data_i,
+  input wire read_enable_i, input wire [AddressWidth-1:0] read_address_i, output wire [Width-1:0] read_data_o
+);
+  reg [Width-1:0] read_data;
+  assign read_data_o = read_data;
+endmodule
+"""
+    path = folder / "replay.v"
+    path.write_text(text)
+    return path
+
+
+def simulate(tile: Tile, windows: list[Window], delays: bool, folder: Path) -> dict[str, tuple[int, int]]:
+    """Plays windows through the netlist and returns the rises and falls of its nets by name. Raises ReplayError where an output differs."""
+    bench = testbench(tile, windows, folder)
+    text = CELLS.read_text()
+    if UDP not in text:
+        raise ReplayError(f"{CELLS.name} has no flip-flop {UDP}")
+    (folder / "cells.v").write_text(text.replace(UDP, REGISTER))
+    sources = [bench, tile.netlist.plain_verilog, folder / "cells.v", RTL / "register_file.v"]
+    _run(["iverilog", "-g2005-sv", *(["-gspecify", "-DDELAYS"] if delays else []), "-s", "replay", "-o", "replay.vvp", *sources], folder)
+    _run(["vvp", "-N", "replay.vvp"], folder)
+    compare(tile, windows, (folder / "observed.txt").read_text().split())
+    return toggles((folder / "toggles.vcd").read_bytes())
+
+
+def _run(command: list, folder: Path) -> None:
+    done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise ReplayError(f"{command[0]} stopped: {(done.stderr or done.stdout).strip()[:300]} (folder: {folder})")
+
+
+def compare(tile: Tile, windows: list[Window], observed: list[str]) -> None:
+    """Holds what left the netlist, a word of binary digits a sample, to rtl/. Raises ReplayError that names the first difference."""
+    widths = tile.outputs | tile.pins
+    lines = iter(observed)
+    for number, window in enumerate(windows):
+        for cycle in range(window.cycles + 1):
+            word = next(lines, "")
+            end = len(word)
+            for name, width in widths.items():
+                got, expected = word[end - width:end], f"{window.samples[name][1 + cycle]:0{width}b}"
+                end -= width
+                if got != expected:
+                    raise ReplayError(f"window {number}, cycle {cycle}: the netlist gives {name} {got or 'nothing'}, rtl/ {expected}")
+
+
+def toggles(dump: bytes) -> dict[str, tuple[int, int]]:
+    """Rises and falls by name of net, between each $dumpon, which gives all values, and its $dumpoff, of a VCD of nets of one bit."""
+    header, _, _ = dump.partition(b"$enddefinitions")
+    counts, last = Counter(), {}
+    for part in dump.split(b"$dumpon")[1:]:
+        values, _, changes = part.partition(b"$dumpoff")[0].partition(b"$end")
+        last.update((token[1:], token[:1]) for token in values.split())
+        for token in changes.split():
+            value, code = token[:1], token[1:]
+            # A glitch without delay is written too, as the value that was there before.
+            if value != b"#" and last[code] != value:
+                last[code] = value
+                counts[token] += 1
+    return {name.decode().removeprefix("\\"): (counts[b"1" + code], counts[b"0" + code])
+            for code, name in re.findall(rb"\$var \w+ +1 (\S+) (\S+)", header)}
+
+
+def by_net(power: NetPower, counted: dict[str, tuple[int, int]]) -> np.ndarray:
+    """Toggles [nets, 2] in the order of power.bits. Raises ReplayError for a net that was not seen."""
+    result = np.zeros((len(power.bits), 2))
+    for index, bit in enumerate(power.bits):
+        name = next((name for name in power.names[bit] if name in counted), None)
+        if name is None:
+            raise ReplayError(f"no toggles of net {power.names[bit]}")
+        result[index, [RISE, FALL]] = counted[name]
+    return result
