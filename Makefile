@@ -2,7 +2,7 @@
 
 ## simulator: verilator or icarus
 SIM ?= verilator
-## network; `make calibrate` takes all without it
+## network; `make calibrate` and `make eval` take all without it
 NET ?= silero
 ## file with your own LSTM, played in place of NET: ONNX, torch.save or safetensors (docs/own-network.md)
 MODEL ?=
@@ -20,6 +20,10 @@ STEPS ?=
 SEED ?= 1
 ## largest loss that `make calibrate` accepts, in percent; of rates, in points
 BUDGET ?= 0.5
+## processes that `make eval` runs at once
+JOBS ?= 2
+## Dask scheduler whose workers take the work of `make eval`, as tcp://host:8786, in place of processes here
+SCHEDULER ?=
 ## minutes that `make soak` lasts
 MINUTES ?= 5
 ## 1: write waveforms for GTKWave under build/ (slower)
@@ -31,10 +35,10 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup sim waves test regress soak test-bench bench calibrate lint silicon clean distclean
+.PHONY: help setup sim waves test regress soak test-bench bench calibrate eval lint silicon clean distclean
 
 # Through the environment, values reach the shell whole, whatever characters they hold.
-export SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET MINUTES WAVES PNG PYTHON
+export SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET JOBS SCHEDULER MINUTES WAVES PNG PYTHON
 # Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
 python := .venv/bin/python
@@ -89,6 +93,11 @@ bench:
 calibrate:
 	$(setup) "$$SIM"
 	@$(python) -m models.calibration $(if $(filter file,$(origin NET)),,--net="$$NET") --budget="$$BUDGET"
+
+## what dynamic precision is worth: all policies on all networks (or NET=), with intervals; RTL on part of it
+eval:
+	$(setup) verilator
+	@$(python) -m tb.evaluate $(if $(filter file,$(origin NET)),,--net="$$NET") $${STEPS:+--steps="$$STEPS"} --jobs="$$JOBS" --scheduler="$$SCHEDULER"
 
 ## check the RTL with Verilator and Icarus, both builds, every warning an error
 lint:

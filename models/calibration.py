@@ -1,11 +1,12 @@
 """`make calibrate`: scales, weights, biases and thresholds of a network from its calibration data alone, to an accuracy budget.
 
-1. The gradient of the task's output in each pre-activation says where errors matter; scales, the rounding of weights, b_low and the levels of
-   the thresholds follow from it (models.quantize). One number is left for each policy (models.thresholds).
-2. A sweep over that number measures the low share, the mean squared change D of the output from STATIC_HIGH's, and the change of the task's
-   figure with its bootstrap. Small changes of a figure drown in the noise of few samples; D does not. So the loss is taken as proportional
-   to D, a D, with `a` fitted where the loss is visible (LOCAL), and the number is chosen with which the unfavourable end of the 95 % interval
-   of a D stays within SAFETY of the budget: the rest is left to the sampling error of the test.
+1. The gradient of the task's output in each pre-activation says where errors matter; scales, the rounding of weights, b_low and the levels
+   of the thresholds follow from it (models.quantize). Of a few variants (EMPHASES, CELL_FLOORS) the one with the least error of the output
+   is taken. One number is left for each policy (models.thresholds).
+2. A sweep over that number measures the low share, the excess E (mean squared error of the output against float, less STATIC_HIGH's), and
+   the change of the task's figure with its bootstrap. Small changes of a figure drown in the noise of few samples; E does not. So the loss
+   is taken as proportional to E, a E, with `a` fitted where the loss is visible (LOCAL), and the number is chosen with which the
+   unfavourable end of the 95 % interval of a E stays within SAFETY of the budget: the rest is left to the sampling error of the test.
 Fit and every point of the sweep are cached, so that what was interrupted goes on. What was found is written to models/calibrated/.
 """
 
@@ -28,41 +29,48 @@ from models.gradients import squared_gradients
 from models.networks import NETWORKS, load
 from models.policies import Policy
 from models.quantized_network import QuantizedNetwork, quantize_network
-from models.thresholds import seek, set_history, set_sensitivity
+from models.thresholds import CELL_FLOORS, seek, set_cell_floor, set_history, set_sensitivity
 
 FOLDER = Path(__file__).resolve().parent / "calibrated"
 # The text that decides what a fit gives, and what a sweep, besides that of the network.
 FIT_SOURCES = ("quantize.py", "quantized_network.py", "weight_rounding.py", "gradients.py", "thresholds.py")
 SWEEP_SOURCES = ("cell.py", "selectors.py", "policies.py", "quantized_lstm.py", "evaluation.py")
 FIT_STEPS = 12_800
-SEARCH_STEPS = 40_000
+# Bits per character vary much from text to text, pairs of voices from voice to voice.
+SEARCH_STEPS = {"textgenrnn": 160_000, "resemblyzer": 80_000}
+OTHER_SEARCH_STEPS = 40_000
 PROBE_STEPS = 2048  # on which the number for a low share is sought, and refinements are counted for the compiler
-SHARES = (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
-# Which frames weights are rounded for (see `quantize`) is tried on the network's error.
-EMPHASES, EMPHASIS_SHARE, EMPHASIS_STEPS = (0.0, 1.0), 0.85, 8000
-LOCAL, SAFETY = 8.0, 0.6
+# Which frames weights are rounded for (see `quantize`), and the cell_floor, are tried on the network's error.
+EMPHASES, VARIANT_SHARE, VARIANT_STEPS = (0.0, 1.0), 0.85, 12_000
+LOCAL, SAFETY = 16.0, 0.6
+# A sweep ends behind the first loss, in margins, that is this large: nothing beyond it can be chosen.
+ENOUGH = 6.0
 
 
 @dataclass(frozen=True)
 class Knob:
-    """The one number of a policy: a larger one gives a larger low share."""
+    """The one number of a policy, within a range: a larger one gives a larger low share. shares: those of its sweep."""
 
     set: object
     range: tuple
+    shares: tuple
 
 
-KNOBS = {Policy.SENSITIVITY: Knob(set_sensitivity, (-140.0, 60.0)), Policy.CELL_HISTORY: Knob(set_history, (0.0, 1.0))}
+KNOBS = {
+    Policy.SENSITIVITY: Knob(set_sensitivity, (-140.0, 60.0), (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)),
+    Policy.CELL_HISTORY: Knob(set_history, (0.0, 1.0), (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)),
+}
 
 
 @dataclass
 class Point:
-    """A point of a sweep: the policy's number, low share, mean squared change of the output, mean loss of the task in margins, upper end of
-    the fit."""
+    """A point of a sweep: the policy's number, low share, excess error of the output, mean loss of the task in margins, upper end of the
+    fit."""
 
     policy: str
     number: float
     low_share: float
-    change: float
+    excess: float
     loss: float
     predicted: float = float("nan")
 
@@ -84,35 +92,51 @@ class Calibration:
     """Calibration data of a network and what was fitted to it, with an emphasis."""
 
     def __init__(self, network, emphasis):
-        self.network = network
+        self.network, self.emphasis = network, emphasis
         key = (network.name, sources(*FIT_SOURCES, *network_sources(network.name)))
-        samples = cached(("calibration", *key), lambda: _first(network, FIT_STEPS + SEARCH_STEPS))
+        steps = FIT_STEPS + search_steps(network.name)
+        samples = cached(("calibration", steps, *key), lambda: _first(network, steps))
         few = _leading(samples, FIT_STEPS)
         self.quantized = cached(("fit", *key, emphasis), lambda: quantize_network(
-            network.lstm, [sample.inputs for sample in few], squared_gradients(network, few), emphasis))
+            network.lstm, [sample.inputs for sample in few], squared_gradients(network, few), emphasis, low_share=None))
         self.search = samples[len(few):]
         self.probe = [sample.inputs for sample in _leading(self.search, PROBE_STEPS)]
         self.key = (*key, emphasis, sources(*SWEEP_SOURCES))
 
-    def error(self):
-        """Mean squared error of the output on some of the search samples, of STATIC_HIGH and of SENSITIVITY at EMPHASIS_SHARE together."""
-        samples = _leading(self.search, EMPHASIS_STEPS)
+    def variants(self):
+        """Mean squared error of the output on some of the search samples, STATIC_HIGH's and SENSITIVITY's at VARIANT_SHARE together, by
+        cell_floor."""
+        samples = _leading(self.search, VARIANT_STEPS)
         inputs, exact = [sample.inputs for sample in samples], self.network.float_outputs(samples)
-        number_of(self.quantized, Policy.SENSITIVITY, EMPHASIS_SHARE, self.probe)
-        return sum(
-            output_change(self.network, outputs(self.network, samples, self.quantized.run(inputs, policy)), exact)
-            for policy in (Policy.STATIC_HIGH, Policy.SENSITIVITY))
+
+        def error(policy):
+            return output_change(self.network, outputs(self.network, samples, self.quantized.run(inputs, policy)), exact)
+
+        high, result = error(Policy.STATIC_HIGH), {}
+        for cell_floor in CELL_FLOORS:
+            self.set_cell_floor(cell_floor)
+            number_of(self.quantized, Policy.SENSITIVITY, VARIANT_SHARE, self.probe)
+            result[cell_floor] = high + error(Policy.SENSITIVITY)
+        return result
+
+    def set_cell_floor(self, cell_floor):
+        """Set it in all parts; a number of SENSITIVITY must be set behind it."""
+        self.cell_floor = cell_floor
+        for part in self.quantized.parts:
+            set_cell_floor(part, cell_floor)
 
     def sweep(self, policy, progress):
-        """[(Point, replicates of the loss in margins)] for SHARES."""
+        """[(Point, replicates of the loss in margins)] for the shares of a policy."""
         measure, result = None, []
-        for share in SHARES:
+        for share in KNOBS[policy].shares:
             def point():
                 nonlocal measure
                 measure = measure or _Measure(self, progress)
                 return measure(policy, number_of(self.quantized, policy, share, self.probe))
 
-            result.append(cached(("point", *self.key, policy.name, share), point))
+            result.append(cached(("point", *self.key, self.cell_floor, policy.name, share), point))
+            if result[-1][0].loss > ENOUGH:
+                break
         return result
 
     def refinements(self, policy):
@@ -127,8 +151,9 @@ class _Measure:
         self.calibration, self.network, self.samples = calibration, calibration.network, calibration.search
         self.progress, self.inputs = progress, [sample.inputs for sample in calibration.search]
         self.bootstrap = Bootstrap(self.network, self.samples)
-        self.high, _ = self._run(Policy.STATIC_HIGH)
-        self.high_figure = self.bootstrap.figure(self.high)
+        self.exact = self.network.float_outputs(self.samples)
+        high, _ = self._run(Policy.STATIC_HIGH)
+        self.high_error, self.high_figure = output_change(self.network, high, self.exact), self.bootstrap.figure(high)
 
     def _run(self, policy):
         run = self.calibration.quantized.run(self.inputs, policy, progress=self.progress)
@@ -137,11 +162,11 @@ class _Measure:
     def __call__(self, policy, number):
         set_number(self.calibration.quantized, policy, number)
         found, run = self._run(policy)
-        change = output_change(self.network, found, self.high)
+        excess = output_change(self.network, found, self.exact) - self.high_error
         figure, high = self.bootstrap.figure(found), self.high_figure
         loss = task_loss(self.network, figure.value, high.value, high.value)
         replicates = task_loss(self.network, figure.replicates, high.replicates, high.value)
-        return Point(policy.name, number, self.calibration.quantized.low_share(run), change, float(loss)), replicates
+        return Point(policy.name, number, self.calibration.quantized.low_share(run), excess, float(loss)), replicates
 
 
 def output_change(network, found, reference):
@@ -151,42 +176,45 @@ def output_change(network, found, reference):
 
 def choose(measured, budget):
     """The number from (Point, replicates) of a sweep in the order of their low shares; fills in Point.predicted. budget in margins."""
-    for point, _ in measured:
-        near = [(other.change, values) for other, values in measured if 0 < other.change <= LOCAL * max(point.change, 1e-12)]
-        if not near:
-            point.predicted = 0.0
-            continue
-        changes = np.array([change for change, _ in near])
-        values = np.array([values for _, values in near])
-        weights = changes / np.maximum(np.nanvar(values, axis=1), 1e-6)
-        slopes = weights @ np.nan_to_num(values) / (weights @ changes)
-        point.predicted = float(np.quantile(slopes, 0.975)) * point.change
+    # A larger low share neither errs nor loses less: what looks so is noise.
+    excesses, worst = np.maximum.accumulate([max(point.excess, 0.0) for point, _ in measured]), 0.0
+    for (point, _), excess in zip(measured, excesses):
+        near = [(other, values) for other, (_, values) in zip(excesses, measured) if 0 < other <= LOCAL * excess]
+        if near:
+            errors, values = (np.array(parts) for parts in zip(*near))
+            weights = errors / np.maximum(np.nanvar(values, axis=1), 1e-6)
+            slopes = weights @ np.nan_to_num(values) / (weights @ errors)
+            worst = max(worst, float(np.quantile(slopes, 0.975) * excess))
+        point.predicted = worst
     points, target = [point for point, _ in measured], SAFETY * budget
     within = [index for index, point in enumerate(points) if point.predicted <= target]
     if not within:
         return points[0].number
-    last = points[within[-1]]
-    if within[-1] + 1 == len(points):
-        return last.number
-    after = points[within[-1] + 1]
-    if last.predicted <= 0 or after.change <= last.change:
-        return last.number
-    # Between two points the logarithm of the change is taken as linear in the number.
-    part = np.log(target / last.predicted) / np.log(after.change / last.change)
-    return float(last.number + np.clip(part, 0, 1) * (after.number - last.number))
+    last = within[-1]
+    if last + 1 == len(points) or points[last].predicted <= 0 or excesses[last + 1] <= excesses[last]:
+        return points[last].number
+    # Between two points the logarithm of the excess is taken as linear in the number.
+    part = np.log(target / points[last].predicted) / np.log(excesses[last + 1] / excesses[last])
+    return float(points[last].number + np.clip(part, 0, 1) * (points[last + 1].number - points[last].number))
 
 
 def calibrate(network, budget=MARGIN, progress=lambda steps: None) -> dict:
     """What models/calibrated/ holds of a network: budget, each policy's number, the points of the sweeps."""
     candidates = [Calibration(network, emphasis) for emphasis in EMPHASES]
-    errors = [cached(("error", *candidate.key), candidate.error) for candidate in candidates]
-    best = int(np.argmin(errors))
-    calibration, numbers, points = candidates[best], {}, []
+    errors = [cached(("variants", *candidate.key), candidate.variants) for candidate in candidates]
+    calibration, variants = min(zip(candidates, errors), key=lambda pair: min(pair[1].values()))
+    cell_floor = min(variants, key=variants.get)
+    calibration.set_cell_floor(cell_floor)
+    numbers, points = {}, []
     for policy in KNOBS:
         measured = calibration.sweep(policy, progress)
         numbers[policy.name] = choose(measured, budget / MARGIN)
         points += [asdict(point) for point, _ in measured]
-    return {"network": network.name, "budget": budget, "emphasis": EMPHASES[best], "numbers": numbers, "sweep": points}
+    tried = [
+        {"emphasis": candidate.emphasis, "cell_floor": floor, "error": error}
+        for candidate, found in zip(candidates, errors) for floor, error in found.items()]
+    return {"network": network.name, "budget": budget, "emphasis": calibration.emphasis, "cell_floor": cell_floor, "numbers": numbers,
+            "sweep": points, "variants": tried}
 
 
 def path_of(name: str) -> Path:
@@ -204,10 +232,11 @@ def calibrated(network, policy=Policy.SENSITIVITY) -> QuantizedNetwork:
         raise FileNotFoundError(f"no {path.name} in models/calibrated/: run `make calibrate NET={network.name}`")
     found = json.loads(path.read_text())
     calibration, numbers = Calibration(network, found["emphasis"]), found["numbers"]
+    calibration.set_cell_floor(found["cell_floor"])
     for name, number in numbers.items():
         set_number(calibration.quantized, Policy[name], number)
     dealt = policy if policy in KNOBS else Policy.SENSITIVITY
-    key = ("refinements", *calibration.key, dealt.name, numbers[dealt.name])
+    key = ("refinements", *calibration.key, found["cell_floor"], dealt.name, numbers[dealt.name])
     for part, refinements in zip(calibration.quantized.parts, cached(key, lambda: calibration.refinements(dealt))):
         part.refinements = refinements
         part.layers = [replace(layer, policy=dealt) for layer in part.layers]
@@ -217,6 +246,11 @@ def calibrated(network, policy=Policy.SENSITIVITY) -> QuantizedNetwork:
 def network_sources(name):
     """The text that decides what a network's data are, as globs of `sources`."""
     return tuple(f"networks/{part}" for part in (f"{name}.*", "network.py", "speech.py", "turns.py"))
+
+
+def search_steps(name):
+    """Steps of the calibration data on which a network's sweep runs, if there are as many."""
+    return SEARCH_STEPS.get(name, OTHER_SEARCH_STEPS)
 
 
 def _first(network, steps):
@@ -235,10 +269,10 @@ def _leading(samples, steps):
 
 def _table(found) -> Table:
     table = Table(title=f"{found['network']}: loss of the task in margins of {MARGIN:g}, on calibration data", box=box.SIMPLE_HEAD)
-    for heading in ("policy", "low share", "change of the output", "loss", "upper end of the fit"):
+    for heading in ("policy", "low share", "excess error", "loss", "upper end of the fit"):
         table.add_column(heading, justify="left" if heading == "policy" else "right")
     for point in found["sweep"]:
-        table.add_row(point["policy"], f"{point['low_share']:.1%}", f"{point['change']:.2e}", f"{point['loss']:.2f}", f"{point['predicted']:.2f}")
+        table.add_row(point["policy"], f"{point['low_share']:.1%}", f"{point['excess']:.2e}", f"{point['loss']:.2f}", f"{point['predicted']:.2f}")
     return table
 
 
@@ -253,7 +287,7 @@ def main(arguments=None):
         sys.exit(f"calibrate: BUDGET={options.budget:g}: a number above 0 is needed")
     FOLDER.mkdir(exist_ok=True)
     for name in sorted(NETWORKS) if options.net == "all" else [options.net]:
-        with tqdm(total=(1 + len(SHARES) * len(KNOBS)) * SEARCH_STEPS, unit="step", desc=name) as bar:
+        with tqdm(total=(1 + sum(len(knob.shares) for knob in KNOBS.values())) * search_steps(name), unit="step", desc=name) as bar:
             found = calibrate(load(name), options.budget, bar.update)
         path_of(name).write_text(json.dumps(found, indent=1) + "\n")
         Console().print(_table(found))

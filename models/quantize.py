@@ -3,15 +3,16 @@
 Deterministic: the same weights and samples give the same integers.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
 from models.layer import MAX_SIZE, QuantizedLayer, split_planes
-from models.policies import GATES, Policy, theta_alignment
+from models.policies import GATES, Policy, cell_floor_value, theta_alignment
 from models.quantized_lstm import QuantizedLSTM, input_limbs
-from models.thresholds import history_choices, seek, set_history, set_sensitivity
+from models.thresholds import CELL_FLOORS, history_choices, seek, set_history, set_sensitivity
 from models.weight_rounding import round_planes
 
 H_SCALE = 2.0**-7
@@ -26,6 +27,8 @@ SMALL_PREACTIVATION = 0.1
 LOW_WEIGHT = 0.05
 # Largest inputs that the scale may represent, as fractions of the largest one that occurs: beyond, the gates may be saturated anyway.
 INPUT_RANGES = [2.0**-octaves for octaves in range(12)]
+# Frames on which scales of the input are compared.
+SCALE_FRAMES = 2048
 # Error of a pre-activation beyond which a gate takes no further harm.
 LARGE_ERROR = 3.0
 # Thresholds between which that of SENSITIVITY is sought; least factor of a row.
@@ -34,6 +37,8 @@ THRESHOLDS, LEAST_KAPPA = (-100.0, 40.0), 2.0**-60
 THRESHOLD_STEPS = 4096
 # Headroom of the cell state over the calibration, before saturation.
 CELL_MARGIN = 1.25
+# Of SENSITIVITY, where calibration does not choose it.
+CELL_FLOOR = 38
 
 
 def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None, emphasis=1.0, low_share=0.80, policy=Policy.SENSITIVITY):
@@ -43,7 +48,7 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
     one limb (default: chosen by input from the calibration). gradients: by layer, of a loss in the pre-activations z, squared, float
     [sequences, steps, 4 * units], zero behind the end of a sequence (default: those of h in the same step): errors matter where they are
     large. emphasis: exponent with which they weigh the frames that weights are rounded for; 0 lets all frames count alike. low_share: that
-    SENSITIVITY and CELL_HISTORY shall reach on the calibration.
+    SENSITIVITY and CELL_HISTORY shall reach on the calibration; None leaves thresholds to the caller, and refinements uncounted.
     policy: of all layers, also the one whose refinements are counted for the compiler.
     Dropout is ignored, as in evaluation; batch_first says nothing about weights. Raises ValueError, which says what and why, for what
     cannot be quantized.
@@ -56,8 +61,9 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
     with torch.no_grad():
         weights = [_weights(lstm, number) for number in range(lstm.num_layers)]
         states = list(_float_states(weights, inputs))
-        sensitivities = [state.squared_sensitivity()[valid] for state in states]
-        gradients = sensitivities if gradients is None else [gradient.double()[valid] for gradient in gradients]
+        if gradients is None:
+            gradients = [state.squared_sensitivity(CELL_FLOOR) for state in states]
+        gradients = [gradient.double()[valid] for gradient in gradients]
         if input_scale:
             input_scales = (input_scale,)
         else:
@@ -74,8 +80,10 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
         x = q.quantize_input(inputs)
         high = q.run(x, Policy.STATIC_HIGH)
         errors = _set_low_precision(q, x, high, valid, gradients)
-        q.levels = [_levels(*parts) for parts in zip(q.layers, errors, sensitivities)]
+        q.levels = [_levels(layer, error, state, valid) for layer, error, state in zip(q.layers, errors, states)]
         q.history = [history_choices(c, valid, error.sum(1)) for c, error in zip(high.layer_c, errors)]
+        if low_share is None:
+            return q
         set_history(q, low_share)
         few = max(1, int((lengths.cumsum(0) <= THRESHOLD_STEPS).sum()))
         _set_low_share(q, x[:few], valid[:few], low_share)
@@ -143,12 +151,12 @@ class _States:
     c: torch.Tensor
     h: torch.Tensor
 
-    def squared_sensitivity(self):
-        """(dh / dz)**2 within a step, [batch, steps, 4 * units]: what SENSITIVITY estimates."""
-        i, f, g, o = self.z.chunk(4, dim=-1)
-        i, f, g, o, t = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), self.c.tanh()
-        d = o * (1 - t * t)
-        return torch.cat((d * i * (1 - i) * g, d * f * (1 - f) * _before(self.c), d * i * (1 - g * g), o * (1 - o) * t), dim=-1).square()
+    def squared_sensitivity(self, cell_floor):
+        """(dh / dz)**2 within a step, [batch, steps, 4 * units], dh / dc with its floor: what SENSITIVITY estimates."""
+        (i, f, g, o), c = self.z.float().chunk(4, dim=-1), self.c.float()
+        i, f, g, o, t = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), c.tanh()
+        d = (o * (1 - t * t)).clamp(min=cell_floor_value(cell_floor))
+        return torch.cat((d * i * (1 - i) * g, d * f * (1 - f) * _before(c), d * i * (1 - g * g), o * (1 - o) * t), dim=-1).square()
 
 
 def _before(states):
@@ -181,8 +189,10 @@ def _input_scales(x, w_ih, gradient, limbs):
     balance = torch.where((size > 0) & (weight > 0), (size / weight).sqrt(), 1)
     balance /= balance.mean()
     largest = (x / balance).abs().max().item()
+    unbalanced, few = x.abs().max().item(), slice(None, None, math.ceil(len(x) / SCALE_FRAMES))
+    x, gradient = x[few], gradient[few]
     if limbs is None:
-        limbs = 1 + needs_two_limbs(x, w_ih, x.abs().max().item())
+        limbs = 1 + needs_two_limbs(x, w_ih, unbalanced)
 
     def scales(fraction):
         first = balance * ((largest or 1.0) * fraction / 127)
@@ -256,7 +266,7 @@ def _quantize_layer(number, w_ih, w_hh, bias, activations, importance, input_sca
     integers = integers.to(torch.int8)
     return QuantizedLayer(
         w_ih=integers[:, :w_ih.shape[1]].contiguous(), w_hh=integers[:, w_ih.shape[1]:].contiguous(), m=by_unit(m), s=by_unit(s.long()),
-        b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), history_threshold=1,
+        b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), history_threshold=1, cell_floor=CELL_FLOOR,
         policy=policy, limbs=len(input_scales),
     )
 
@@ -274,15 +284,17 @@ def _set_low_precision(q, x, run, valid, gradients):
     return errors
 
 
-def _levels(layer, errors, sensitivities):
-    """Levels of `set_sensitivity`, [units, 4].
+def _levels(layer, errors, state, valid):
+    """Levels of `set_sensitivity` by cell_floor, [units, 4] each.
 
     The squared error that a row in low precision makes is its squared sensitivity times kappa**2, a factor that is its own: the missing lo
     part, and what of an error in h or c lives on. level = theta_alignment - 2 log2 kappa, kappa**2 for a word that is read.
     """
-    squares = sensitivities.unflatten(1, (4, layer.units)).mean(0).clamp(min=LEAST_KAPPA)
-    kappa_squared = (errors.mean(0) / squares / layer.row_weights).clamp(min=LEAST_KAPPA)
-    return (torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1) - kappa_squared.log2()).T
+    means, alignment, levels = errors.mean(0) / layer.row_weights, torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1), {}
+    for cell_floor in CELL_FLOORS:
+        squares = state.squared_sensitivity(cell_floor)[valid].double().mean(0).unflatten(0, (4, layer.units)).clamp(min=LEAST_KAPPA)
+        levels[cell_floor] = (alignment - (means / squares).clamp(min=LEAST_KAPPA).log2()).T
+    return levels
 
 
 def _missing(layer, x, before):
@@ -290,7 +302,7 @@ def _missing(layer, x, before):
     segments = [*x.unbind(1), *[x[:, 0] * 0] * (2 - layer.limbs), before]
     sums = 0
     for values, w, m in zip(segments, (layer.w_ih, layer.w_ih, layer.w_hh), layer.m.permute(2, 1, 0)):
-        sums += (values.double() @ split_planes(w)[1].double().T).unflatten(1, (4, layer.units)) * m
+        sums += (values.float() @ split_planes(w)[1].float().T).double().unflatten(1, (4, layer.units)) * m
     return sums / 2.0 ** layer.s.T
 
 

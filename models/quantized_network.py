@@ -30,15 +30,15 @@ def _part(lstm, layer, suffix):
     return part.requires_grad_(False)
 
 
-def quantize_network(lstm, calibration, gradients=None, emphasis=1.0):
+def quantize_network(lstm, calibration, gradients=None, emphasis=1.0, low_share=0.80):
     """QuantizedNetwork of an nn.LSTM with one or two directions, from sample inputs as of `quantize`, which it calls part by part.
 
-    gradients, by part, and emphasis: as of `quantize`.
+    gradients, by part, emphasis and low_share: as of `quantize`.
     """
-    return quantize_stages(stages(lstm), calibration, gradients, emphasis)
+    return quantize_stages(stages(lstm), calibration, gradients, emphasis, low_share)
 
 
-def quantize_stages(modules, calibration, gradients=None, emphasis=1.0):
+def quantize_stages(modules, calibration, gradients=None, emphasis=1.0, low_share=0.80):
     """As quantize_network, of [stage][direction] of nn.LSTM modules. Stages of one direction above each other become one."""
     gradients, result = iter(gradients or ()), []
     for number, stage in enumerate(modules):
@@ -46,7 +46,7 @@ def quantize_stages(modules, calibration, gradients=None, emphasis=1.0):
         for reverse, module in enumerate(stage):
             inputs = [directed(sequence, reverse) for sequence in calibration]
             scale = H_SCALE if number else None
-            parts.append(quantize(module, inputs, input_scale=scale, gradients=next(gradients, None), emphasis=emphasis))
+            parts.append(quantize(module, inputs, input_scale=scale, gradients=next(gradients, None), emphasis=emphasis, low_share=low_share))
             with torch.no_grad():
                 outputs.append([directed(module(sequence)[0], reverse) for sequence in inputs])
         calibration = [torch.cat(directions, dim=1) for directions in zip(*outputs)]
@@ -58,7 +58,7 @@ def quantize_stages(modules, calibration, gradients=None, emphasis=1.0):
 
 def _stacked(below, above):
     """Two QuantizedLSTM as one."""
-    q = QuantizedLSTM([*below.layers, *above.layers], below.input_scales, [*below.refinements, *above.refinements])
+    q = QuantizedLSTM([*below.layers, *above.layers], below.input_scales, below.refinements and [*below.refinements, *above.refinements])
     q.levels, q.history = [*below.levels, *above.levels], [*below.history, *above.history]
     return q
 

@@ -1,13 +1,14 @@
 """Thresholds of the policies: one number for each policy moves all rows, or all layers, of a network together.
 
-SENSITIVITY refines where the expected squared error of the loss that a word of a lo plane takes away exceeds a price. CELL_HISTORY refines
-the same share of the units' steps in every layer, with the hold that leaves the least error.
+SENSITIVITY refines where the expected squared error of the loss that a word of a lo plane takes away exceeds a price; what an error in the
+cell state does later is taken as one floor for all of a network. CELL_HISTORY refines the same share of the units' steps in every layer, with the hold that leaves the least error.
 """
 
 from dataclasses import dataclass
 
 import torch
 
+CELL_FLOORS = (0, 38, 42, 45)  # those that q.levels holds
 BINS = 200
 HOLDS = (1, 2, 3)
 FIRST_STEP = 1 << 16  # above every change: CELL_HISTORY refines all of a first step
@@ -27,9 +28,15 @@ class HistoryChoices:
 def set_sensitivity(q, price):
     """Set theta and offsets for the price 2**price. Real prices: rounded row by row, to reach shares between those of half octaves."""
     for layer, levels in zip(q.layers, q.levels):
-        rows = torch.floor(price + levels + 0.5).T
+        rows = torch.floor(price + levels[layer.cell_floor] + 0.5).T
         layer.theta = tuple(rows.median(1).values.clamp(-128, 127).int().tolist())
         layer.offset = (rows - torch.tensor(layer.theta).unsqueeze(1)).clamp(-128, 127).T.long().contiguous()
+
+
+def set_cell_floor(q, cell_floor):
+    """Set the floor of CELL_FLOORS in all layers; set_sensitivity must follow."""
+    for layer in q.layers:
+        layer.cell_floor = cell_floor
 
 
 def set_history(q, low_share):

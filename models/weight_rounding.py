@@ -28,8 +28,8 @@ def round_planes(w, scale, covariance, low_weight, frames):
     scale = scale.expand_as(w)[:, order].T.contiguous()
     w = w[:, order].T.contiguous()
     integers = _compensate(w, scale, damped, low_weight)
-    _descend(w, scale, damped, low_weight, integers)
-    return integers.T[:, order.argsort()]
+    integers = _descend(w.float(), scale.float(), damped.float(), low_weight, integers.float())
+    return integers.double().T[:, order.argsort()]
 
 
 def _compensate(w, scale, covariance, low_weight):
@@ -45,7 +45,7 @@ def _compensate(w, scale, covariance, low_weight):
 
 
 def _descend(w, scale, covariance, low_weight, integers):
-    """Improve integers [columns, rows] in place: each in turn becomes the best one given all others."""
+    """Better integers [columns, rows], float32, in place: each in turn becomes the best one given all others."""
     high = covariance @ (w - scale * integers)
     low = covariance @ (w - scale * _high_part(integers))
     for column in list(range(len(w))) * DESCENTS:
@@ -54,6 +54,7 @@ def _descend(w, scale, covariance, low_weight, integers):
         integers[column] = _choose(before + high[column] / weight, before_low + low[column] / weight, low_weight)
         high -= covariance[column].unsqueeze(1) * (scale[column] * (integers[column] - before))
         low -= covariance[column].unsqueeze(1) * (scale[column] * (_high_part(integers[column]) - before_low))
+    return integers
 
 
 def _high_part(integers):

@@ -76,7 +76,7 @@ if ! .venv/bin/python -c 'import pip' 2>/dev/null; then
     logged "$PYTHON" -m venv .venv
 fi
 say "installing $(sed -n 's/==.*//p' requirements*.txt | sort -u | wc -l) Python packages, once; PyTorch is large"
-logged .venv/bin/python -m pip install --disable-pip-version-check --no-input -r requirements.txt
+logged .venv/bin/python -m pip install --disable-pip-version-check --no-input -r requirements.txt -r requirements-cluster.txt
 logged .venv/bin/python -m pip install --disable-pip-version-check --no-input --no-deps -r requirements-networks.txt
 echo "$key" >$stamp
 say "done"

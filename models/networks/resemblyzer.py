@@ -30,7 +30,7 @@ HOP_SAMPLES = 160  # 10 ms
 FOURIER_SAMPLES = 400  # 25 ms
 MELS = 40
 LEVEL = 10 ** (-30 / 20)  # root mean square that quiet recordings are raised to; full scale is 1
-SPEAKER_SAMPLES = 32
+SPEAKER_SAMPLES = 64
 
 # Parts of 30 ms are silence 30 dB below the loudest one, unless speech is at most two parts away.
 SILENCE_PART = 480

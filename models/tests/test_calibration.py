@@ -12,22 +12,22 @@ from models.policies import Policy
 from models.quantized_network import quantize_network
 from models.tests.toy_network import Toy
 
-CHANGES = (0.5, 1, 2, 4, 8)
+EXCESSES = (0.5, 1, 2, 4, 8)
 
 
 def sweep(slope, noise=0.0):
-    """Points with numbers 0, 1, 2… whose change doubles; the loss is `slope` times the change, its replicates vary by `noise`."""
+    """Points with numbers 0, 1, 2… whose excess doubles; the loss is `slope` times the excess, its replicates vary by `noise`."""
     random = np.random.default_rng(1)
     return [
-        (Point("SENSITIVITY", float(number), 0.5, change, slope * change), slope * change + noise * random.standard_normal(400))
-        for number, change in enumerate(CHANGES)]
+        (Point("SENSITIVITY", float(number), 0.5, excess, slope * excess), slope * excess + noise * random.standard_normal(400))
+        for number, excess in enumerate(EXCESSES)]
 
 
-def test_the_loss_is_taken_as_proportional_to_the_change():
+def test_the_loss_is_taken_as_proportional_to_the_excess():
     measured = sweep(slope=0.1)
     number = choose(measured, budget=1)
-    assert [point.predicted for point, _ in measured] == pytest.approx([0.1 * change for change in CHANGES])
-    # Between two points, the logarithm of the change is linear.
+    assert [point.predicted for point, _ in measured] == pytest.approx([0.1 * excess for excess in EXCESSES])
+    # Between two points, the logarithm of the excess is linear.
     assert 0.1 * 0.5 * 2**number == pytest.approx(SAFETY)
 
 
@@ -38,7 +38,7 @@ def test_a_larger_budget_allows_more_and_noise_less():
 
 
 def test_without_a_loss_everything_is_allowed_and_without_room_nothing():
-    assert choose(sweep(0.0), 1) == len(CHANGES) - 1
+    assert choose(sweep(0.0), 1) == len(EXCESSES) - 1
     assert choose(sweep(100.0), 1) == 0
 
 
@@ -59,7 +59,7 @@ def folders(monkeypatch, tmp_path):
     monkeypatch.setattr(cache, "FOLDER", tmp_path / "cache")
     monkeypatch.setattr(calibration, "FOLDER", tmp_path)
     monkeypatch.setattr(calibration, "FIT_STEPS", 120)
-    monkeypatch.setattr(calibration, "SEARCH_STEPS", 240)
+    monkeypatch.setattr(calibration, "OTHER_SEARCH_STEPS", 240)
 
 
 def test_a_calibration_is_kept_and_read(folders):

@@ -33,7 +33,7 @@ def simulate(options, policies) -> dict[str, Path]:
     for policy in policies:
         parts = plan(q, [sample.inputs for sample in samples], policy)
         job = sim.Job(policy.name, policy, Build(), parts, BUILD / "waves" / policy.name)
-        sim.simulate(job, options)
+        sim.simulate(job, sim.repeat_command(job, options), options.sim, options.seed, waves=True)
         waves[policy.name] = job.folder / WAVES
     return waves
 

@@ -1,0 +1,287 @@
+"""`make eval`: what dynamic precision is worth on real networks and tasks, against honest baselines.
+
+The integer model runs the test data of each network, which calibration never saw, under each policy with the thresholds of `make calibrate`;
+the RTL runs a sample of it, and every output, decision and cycle is compared. Prints a table for each network, and writes build/eval.json,
+docs/results.md and docs/images/frontier.png (the last two for all networks at full size only; otherwise below build/).
+
+Every piece of work is cached once it is done: what was interrupted goes on, and the same command again costs nothing. Work runs in JOBS
+processes, or on a Dask cluster (SCHEDULER=); results do not depend on which.
+"""
+
+import argparse
+import math
+import multiprocessing
+import shutil
+import sys
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from rich.console import Console
+from tqdm import tqdm
+
+from models.build import Build
+from models.cache import cached, path_of, sources, store
+from models.calibration import KNOBS, calibrated, network_sources, number_of
+from models.evaluation import Bootstrap, cycles, difference, evaluate, spread
+from models.networks import NETWORKS, load
+from models.policies import Policy
+from tb import eval_report
+from tb.parts import plan
+from tb.registers import Counter
+from tb.runner import BUILD
+from tb.sim import Job, UserError, simulate
+
+# Steps of the test of each network: enough to decide on "no loss", or all that there are.
+TEST_STEPS = {"ddddocr": 80_000, "resemblyzer": 128_000, "silero": 150_000, "spelling": 100_000, "textgenrnn": 400_000}
+# Steps of the accelerator (those of each direction count) that the RTL runs.
+RTL_STEPS = {Policy.SENSITIVITY: 1000, Policy.CELL_HISTORY: 120, Policy.STATIC_HIGH: 120, Policy.STATIC_LOW: 120}
+CYCLES_STEPS = 1000  # of the cycle model
+YARDSTICK_STEPS = 200  # of the cycle model under RANDOM and ORACLE
+FRONTIER_STEPS, FRONTIER_SHARES = 20_000, (0.6, 0.8, 0.92)
+FLOAT, PLAIN = "FLOAT", "PLAIN"
+SOURCES = ("*.py", "networks/*.py")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece of work on one network: `kind` names the function that does it; like: the policy whose shares RANDOM or ORACLE take."""
+
+    kind: str
+    net: str
+    steps: int
+    policy: str = ""
+    like: str = ""
+    share: float = 0.0
+
+    @property
+    def name(self):
+        return f"{self.policy} like {self.like}" if self.like and self.like != "SENSITIVITY" else self.policy
+
+
+@lru_cache(maxsize=2)
+def _network(net):
+    return load(net)
+
+
+@lru_cache(maxsize=1)
+def _samples(net, steps):
+    return cached(("test", net, steps, sources(*network_sources(net))), lambda: _network(net).test(steps))
+
+
+@lru_cache(maxsize=1)
+def _bootstrap(net, steps):
+    return Bootstrap(_network(net), _samples(net, steps))
+
+
+def _quantized(net, policy):
+    return calibrated(_network(net), policy)
+
+
+def task_fit(task, shares):
+    """Only that the test data and what was calibrated are in the cache, once."""
+    _samples(task.net, task.steps)
+    for policy in KNOBS:
+        _quantized(task.net, policy)
+
+
+def task_figure(task, shares):
+    """Figure of the task over all test samples, low share, shares of the refined rows."""
+    network, samples = _network(task.net), _samples(task.net, task.steps)
+    if task.policy == FLOAT:
+        return {"figure": _bootstrap(task.net, task.steps).figure(network.float_outputs(samples))}
+    quantized = _quantized(task.net, Policy[task.like or task.policy])
+    found, run = evaluate(network, quantized, samples, Policy[task.policy], shares)
+    others = {"next-character accuracy": network.accuracy(samples, found)} if hasattr(network, "accuracy") else {}
+    return {"figure": _bootstrap(task.net, task.steps).figure(found), "others": others, "low_share": quantized.low_share(run),
+            "shares": run.shares()}
+
+
+def task_frontier(task, shares):
+    """Low share and figure over some of the test samples, at one low share of the policy (by its number), or of RANDOM."""
+    network = _network(task.net)
+    samples = spread(_samples(task.net, task.steps), FRONTIER_STEPS)
+    policy = Policy[task.policy]
+    quantized = _quantized(task.net, policy)
+    if policy in KNOBS:
+        number_of(quantized, policy, task.share, [sample.inputs for sample in samples[:1 + 2000 // len(samples[0].inputs)]])
+    elif policy == Policy.RANDOM:
+        shares = [[[1 - task.share] * 4 for _ in part.layers] for part in quantized.parts]
+    found, run = evaluate(network, quantized, samples, policy, shares)
+    return {"low_share": quantized.low_share(run), "value": network.metric(samples, found)}
+
+
+def task_cycles(task, shares):
+    """Cycles of a policy, of STATIC_HIGH and of the plain build on whole samples of the test."""
+    quantized = _quantized(task.net, Policy[task.like or task.policy])
+    policy = Policy[task.policy]
+    steps = CYCLES_STEPS if policy < Policy.RANDOM else YARDSTICK_STEPS
+    samples = rtl_samples(_samples(task.net, task.steps), quantized, steps)
+    return {"steps": sum(len(sample.inputs) for sample in samples), "cycles": cycles(quantized, samples, policy, shares=shares),
+            "high": cycles(quantized, samples, Policy.STATIC_HIGH), "plain": cycles(quantized, samples, Policy.STATIC_HIGH, Build().plain())}
+
+
+def task_rtl(task, shares):
+    """Steps of the accelerator that the RTL ran with every value equal, and its cycles, which must be those of the cycle model."""
+    plain = task.policy == PLAIN
+    policy = Policy.STATIC_HIGH if plain else Policy[task.policy]
+    quantized = _quantized(task.net, policy)
+    samples = rtl_samples(_samples(task.net, task.steps), quantized, min(task.steps, RTL_STEPS[policy]))
+    build = Build().plain() if plain else Build()
+    name = f"{task.net}-{task.policy}"
+    folder = BUILD / "eval" / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    job = Job(name, policy, build, plan(quantized, [sample.inputs for sample in samples], policy), folder)
+    result = simulate(job, f"make eval NET={task.net} STEPS={task.steps}")
+    taken, expected = sum(part["counters"][Counter.CYCLES] for part in result["parts"]), cycles(quantized, samples, policy, build)
+    if result["mismatches"] or taken != expected:
+        raise AssertionError(f"{name}: {result['mismatches']} values of the RTL differ, {taken} cycles, the model takes {expected}")
+    return {"steps": sum(sequence.shape[1] for part in job.plan.parts for sequence in part.sequences), "cycles": taken, "compared": result["compared"]}
+
+
+def rtl_samples(samples, quantized, steps):
+    """Samples for so many steps of the accelerator."""
+    return spread(samples, math.ceil(steps / len(quantized.parts)))
+
+
+def work(task, shares):
+    """Does a task, in a process of its own."""
+    torch.set_num_threads(1)
+    return globals()[f"task_{task.kind}"](task, shares)
+
+
+def tasks_of(net, steps, rtl):
+    """All tasks of a network; those that need the shares of a policy name it in `like`."""
+    policies = [policy.name for policy in list(Policy)[:4]]
+    result = [Task("fit", net, steps)]
+    result += [Task("figure", net, steps, name) for name in ("SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", FLOAT)]
+    yardsticks = [("RANDOM", "SENSITIVITY"), ("ORACLE", "SENSITIVITY"), ("RANDOM", "CELL_HISTORY")]
+    result += [Task("figure", net, steps, name, like) for name, like in yardsticks]
+    result += [Task("cycles", net, steps, name) for name in policies]
+    result += [Task("cycles", net, steps, name, like) for name, like in yardsticks]
+    result += [Task("frontier", net, steps, name, share=share) for name in ("SENSITIVITY", "CELL_HISTORY", "RANDOM") for share in FRONTIER_SHARES]
+    result.append(Task("frontier", net, steps, "STATIC_HIGH"))
+    if rtl:
+        result += [Task("rtl", net, steps, name) for name in (*policies, PLAIN)]
+    return result
+
+
+def needs(task) -> list:
+    """The tasks that must be done before."""
+    fit = Task("fit", task.net, task.steps)
+    return [fit][:task != fit] + [Task("figure", task.net, task.steps, task.like)][:bool(task.like)]
+
+
+def run_all(tasks, executor) -> dict:
+    """Results by task, from the cache or from the executor, each as soon as what it needs is done."""
+    text = {net: sources(*SOURCES, f"calibrated/{net}.json", "../rtl/*.v") for net in {task.net for task in tasks}}
+    keys = {task: (task.kind, task, text[task.net]) for task in tasks}
+    results = {task: cached(key, None) for task, key in keys.items() if path_of(key).exists()}
+    waiting, running = [task for task in tasks if task not in results], {}
+    with tqdm(total=len(tasks), initial=len(results), unit="task", dynamic_ncols=True) as bar:
+        while waiting or running:
+            for task in list(waiting):
+                if not all(source in results for source in needs(task)):
+                    continue
+                waiting.remove(task)
+                running[executor.submit(work, task, results[needs(task)[1]]["shares"] if task.like else None)] = task
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                task = running.pop(future)
+                results[task] = future.result()
+                store(keys[task], results[task])
+                bar.set_postfix_str(f"{task.net} {task.kind} {task.name}")
+                bar.update()
+    return {task: results[task] for task in tasks}
+
+
+def records(net, results) -> list[dict]:
+    """The records of build/eval.json of a network: see docs/results.md for the words."""
+    network, by = load(net), {}
+    for task, result in results.items():
+        if task.net == net and task.kind not in ("fit", "frontier"):
+            by.setdefault(task.name, {})[task.kind] = result
+    high, sensitivity = by["STATIC_HIGH"]["figure"]["figure"], by["SENSITIVITY"]["figure"]["figure"]
+    found = []
+    for name, parts in by.items():
+        if name == PLAIN:
+            continue
+        figure, price = parts["figure"]["figure"], parts.get("cycles")
+        paired = difference(network, figure, high)
+        against = difference(network, figure, sensitivity)
+        found.append({
+            "network": net, "policy": name, "metric": network.metric_name, "value": figure.value, "ci95": figure.interval,
+            "delta_mean": paired.mean, "delta_ci95": paired.interval, "no_loss": paired.no_loss, "delta_sensitivity_ci95": against.interval,
+            "others": parts["figure"].get("others", {}), "low_share": parts["figure"].get("low_share"),
+            "cycles": price and price["cycles"], "cycles_steps": price and price["steps"], "speedup": price and price["high"] / price["cycles"],
+            "speedup_plain": price and price["plain"] / price["cycles"], "rtl_steps_checked": parts.get("rtl", {}).get("steps", 0),
+        })
+    return found
+
+
+def frontier(net, results) -> list[dict]:
+    """Points of the plot: policy, low share, figure over the samples of the frontier."""
+    return [{"network": net, "policy": task.policy, **result} for task, result in results.items() if task.net == net and task.kind == "frontier"]
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="python -m tb.evaluate", description=__doc__.splitlines()[0])
+    parser.add_argument("--net", default="all", help=f"all, or some of {', '.join(sorted(NETWORKS))} with commas between them")
+    parser.add_argument("--steps", type=int, help="steps of the test of each network (default: " + ", ".join(f"{n} {s:,}" for n, s in TEST_STEPS.items()) + ")")
+    parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes (%(default)s)")
+    parser.add_argument("--scheduler", default="", help="address of a Dask scheduler, as tcp://host:8786, instead of processes")
+    parser.add_argument("--rtl", type=int, default=1, choices=(0, 1), help="0: leave the RTL out (%(default)s)")
+    options = parser.parse_args(arguments)
+    options.net = sorted(NETWORKS) if options.net == "all" else options.net.split(",")
+    for name in options.net:
+        if name not in NETWORKS:
+            raise UserError(f"NET={name}: unknown; choose all, or some of {', '.join(sorted(NETWORKS))}")
+    if options.jobs < 1 or options.steps is not None and options.steps < 1:
+        raise UserError("JOBS= and STEPS= are whole numbers of at least 1")
+    return options
+
+
+def executor_of(options):
+    """Processes here, or the workers of a Dask cluster: one interface. Raises UserError when there is no scheduler at the address."""
+    if not options.scheduler:
+        # Started anew: what a forked process inherits of PyTorch's threads may hang.
+        return ProcessPoolExecutor(options.jobs, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UserError("SCHEDULER= needs Dask: .venv/bin/pip install -r requirements-cluster.txt") from None
+    try:
+        return Client(options.scheduler, timeout=10).get_executor()
+    except (OSError, ValueError) as error:
+        raise UserError(f"SCHEDULER={options.scheduler}: {error}") from error
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    tasks = [task for net in options.net for task in tasks_of(net, options.steps or TEST_STEPS[net], options.rtl)]
+    executor = executor_of(options)
+    try:
+        results = run_all(tasks, executor)
+    except BaseException:
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
+    found = [entry for net in options.net for entry in records(net, results)]
+    points = [point for net in options.net for point in frontier(net, results)]
+    published = options.net == sorted(NETWORKS) and not options.steps and options.rtl
+    for path in eval_report.write(found, points, published):
+        print(path)
+    Console(width=max(Console().width, eval_report.WIDTH)).print(eval_report.table(found))
+    return found
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (UserError, FileNotFoundError) as error:
+        print(f"eval: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit("eval: interrupted; the same command goes on from here")
