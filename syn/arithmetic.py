@@ -108,15 +108,17 @@ class Adder:
     def booth(self, multiplicand: list[str], multiplier: list[str], signed: bool, multiplier_signed: bool) -> None:
         """Adds multiplicand * multiplier (bits, lowest first; the multiplicand is signed or not) by digits of the multiplier."""
         bits = list(multiplier) if multiplier_signed else [*multiplier, "1'b0"]
-        top = multiplicand[-1] if signed else "1'b0"
         bits += [bits[-1]] * (len(bits) % 2)
-        inverted = [self.net(f"~{net}") for net in multiplicand]
-        inverted_top = inverted[-1] if signed else "1'b1"
+        once = list(multiplicand)
+        if not signed:  # twice an unsigned number and a sign take a bit more
+            multiplicand = [*multiplicand, "1'b0"]
+        top, inverted = multiplicand[-1], [self.net(f"~{net}") for net in multiplicand]
+        inverted_top = inverted[-1]
         size = len(multiplicand) + 1  # of a row, its sign included
         for position in range(0, len(bits), 2):
             low, middle, high = bits[position - 1] if position else "1'b0", bits[position], bits[position + 1]
             if high == "1'b0" and middle == "1'b0":  # the digit is 0 or 1
-                self.row([self.net(f"{low} & {net}") for net in multiplicand], position, signed, PRODUCT_DELAY)
+                self.row([self.net(f"{low} & {net}") for net in once], position, signed, PRODUCT_DELAY)
                 continue
             negative = high if position == 0 else self.net(f"{high} & ~({middle} & {low})")  # not for the digit 0 of three ones
             if position == 0:  # the digit is -2, -1, 0 or 1
