@@ -34,7 +34,7 @@ from tb.runner import PERIOD, WAVES, run
 
 NETWORKS = ("silero", "resemblyzer", "textgenrnn", "ddddocr", "spelling")
 BUILD_OF = {Policy.STATIC_HIGH: "plain", Policy.STATIC_LOW: "dynamic", Policy.CELL_HISTORY: "dynamic", Policy.SENSITIVITY: "dynamic"}
-SAMPLE_STEPS, STEPS = 600, 40   # of the test data: the steps played are whole sequences spread over so many
+SAMPLE_STEPS, STEPS = 600, 40   # of the test data, and of them those played: the middle of sequences
 TRACED = 4000                   # cycles, at least, at the end of each run that windows are spread over
 WINDOWS, CYCLES = 12, 40        # of each network and policy
 MODES = {"zero delay": False, "cell delays": True}
@@ -106,9 +106,12 @@ def build_of(policy: Policy) -> Build:
 def parts_of(name: str, policy: Policy) -> tuple[int, list[Part]]:
     """Steps of test data of a network, and the runs of the accelerator that they take under a policy."""
     network = load(name)
-    quantized = calibrated(network, policy)
-    samples = spread(network.test(SAMPLE_STEPS), STEPS)
-    return sum(len(sample.inputs) for sample in samples), plan(quantized, [sample.inputs for sample in samples], policy).parts
+    inputs, left = [], STEPS
+    for sample in spread(network.test(SAMPLE_STEPS), STEPS):
+        begin = max(0, len(sample.inputs) - left) // 2
+        inputs.append(sample.inputs[begin:begin + left])
+        left -= len(inputs[-1])
+    return STEPS - left, plan(calibrated(network, policy), inputs, policy).parts
 
 
 def play(item: Part, policy: Policy, build: Build, folder: Path) -> tuple[dict, Waveform, range]:

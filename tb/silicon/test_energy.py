@@ -1,16 +1,21 @@
 """Energy of a netlist: Liberty's figures, hand-computed toggles, and a replay that notices a wrong gate, a wrong output and a wrong state."""
 
-import dataclasses
+import random
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from models.build import Build
+from models.policies import Policy
+from models.tests.random_networks import random_network
 from syn import energy, replay
 from syn.power import VOLTS, Library, NetPower, parse_liberty
 from syn.synthesize import BUILD, LIBERTY, fetch_library, synthesize
-from tb.lstm_accelerator.cases import run_on
-from tb.runner import WAVES
+from tb.lstm_accelerator.cases import SMALL, sequences_of
+from tb.parts import Part
+
+FOLDER = BUILD / "test"
 
 LIBERTY_TEXT = """
 /* a library with one gate */
@@ -97,3 +102,56 @@ def test_memory_energy_by_hand():
     assert found["buffers"] == pytest.approx(120 * 10.59 + 12 * 31.53 + 5 * 4.911 + 7 * 5.115 + 11 * 0.8701 + 13 * 1.019)
     plain = energy.memory_energy({**counters, "LO_PASS": 0}, "plain", 32, tiles=4)
     assert plain["weight memory"] == pytest.approx(100 * 63.31)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A tile of a small build as netlist, and windows of a run of it."""
+    parameters = {"Tiles": SMALL.tiles, "Lanes": SMALL.lanes, "Window": SMALL.window, "WeightDepth": SMALL.weight_depth, "UnitDepth": SMALL.unit_depth,
+                  "ActivationDepth": SMALL.activation_depth}
+    tile = replay.Tile(synthesize("small-tile", parameters=parameters, folder=FOLDER))
+    network = random_network(1, 9, [12, 8])
+    item = Part(network, sequences_of(network, [12], random.Random(1)))
+    _, wave, cycles = energy.play(item, Policy.SENSITIVITY, SMALL, FOLDER / "small-run")
+    return tile, energy.windows_of(tile, wave, cycles, 4)
+
+
+def test_a_replay_gives_what_rtl_gives(small):
+    tile, windows = small
+    power = NetPower(tile.module, energy.library())
+    counted = {delays: replay.by_net(power, replay.simulate(tile, windows, delays, FOLDER / "small-replay")) for delays in (False, True)}
+    # Without delay a net toggles once a cycle at most; with delays it glitches, and ends with the same value.
+    clock = power.index[tile.module["ports"]["clk_i"]["bits"][0]]
+    assert counted[False][clock].tolist() == [4 * energy.CYCLES] * 2
+    assert np.delete(counted[False].sum(1), clock).max() <= 4 * energy.CYCLES < counted[True].max()
+    assert (counted[True].sum(1) % 2 == counted[False].sum(1) % 2).all()
+    assert counted[False].sum() < counted[True].sum() < 3 * counted[False].sum()
+
+
+def test_a_replay_finds_a_wrong_output(small):
+    tile, windows = small
+    samples = {**windows[-1].samples, "commit_h_o": [value ^ 1 for value in windows[-1].samples["commit_h_o"]]}
+    with pytest.raises(replay.ReplayError, match="window 3, cycle 0: the netlist gives commit_h_o"):
+        replay.simulate(tile, [*windows[:-1], replace(windows[-1], samples=samples)], False, FOLDER / "small-wrong-output")
+
+
+def test_a_replay_finds_a_wrong_gate(small):
+    tile, windows = small
+    netlist = replace(tile.netlist, verilog=FOLDER / "small-wrong.v")
+    text = tile.netlist.plain_verilog.read_text()
+    changed = re.sub(r"  XNOR2X1 (\\u_row_engine\.u_row_sums)", r"  XOR2X1 \1", text, count=1)
+    assert changed != text
+    netlist.plain_verilog.write_text(changed)
+    tile = replay.Tile(tile.netlist)
+    tile.netlist = netlist
+    with pytest.raises(replay.ReplayError, match="the netlist gives"):
+        replay.simulate(tile, windows, False, FOLDER / "small-wrong-gate")
+
+
+def test_a_replay_finds_a_wrong_state(small):
+    tile, windows = small
+    place = next(index for index, cell in enumerate(tile.flip_flops) if ".u_row_sums." in cell)
+    first, second = windows[0].states
+    changed = [bit if index != place else 1 - bit for index, bit in enumerate(second)]
+    with pytest.raises(replay.ReplayError, match="window 0"):
+        replay.simulate(tile, [replace(windows[0], states=(first, changed))], False, FOLDER / "small-wrong-state")
