@@ -1,11 +1,14 @@
 """One step of an LSTM layer in integers (docs/numerics.md), for a batch and all units at once.
 
-Products are matrix products of integers: in int8 with int32 accumulators on processors that have an instruction for it (VNNI), else in
-float32, which is exact in any order of summation, as no sum exceeds 127 * 127 * 1024 < 2**24.
+Products are matrix products of integers: of bytes and nibbles in int8, where that is fast, else in float32. Both are exact in any order
+of summation: int8 products are added in pairs in 16 bits on processors without VNNI, but 255 * 8 * 2 fits there, which is why the two
+planes are multiplied apart; and no sum exceeds 127 * 127 * 1024 < 2**24.
 Row sums are sums of (m / 2**s) * acc in float64: exact, as they are integers of 44 bits over a power of two. Adding the half that
 rounds them takes 53 bits at most up to s = 52; beyond, the sum is below 2**-8 and rounds to zero whatever is lost of it.
 From z on, int32 holds everything: a product of Q0.15 and an int16 is at most 2**30 in size.
 """
+
+import math
 
 import torch
 
@@ -14,40 +17,62 @@ from models.fixed_point import round_real_, round_shift, saturate
 from models.layer import split_planes
 
 
-# Without the instruction, int8 products are fifty times slower than those in float32, and saturate.
-PRODUCT = torch.int8 if torch.cpu._is_vnni_supported() else torch.float32
+# Sequences times weights from which int8 is faster than float32: a call of it costs more. Without AVX2 it never is.
+INT8_PRODUCTS = 1 << 22 if torch.cpu._is_avx2_supported() else math.inf
+
+
+class FloatProduct:
+    """Products of activations and a weight matrix w [rows, k] in float32."""
+
+    def __init__(self, w, low, high):
+        self.weights = torch.cat([split_planes(w)[0].T] * low + [w.T] * high, dim=1).float()
+
+    def __call__(self, activations):
+        """Accumulators [n, precisions * rows] of integers -127..127 [n, k]: low (hi plane alone), then high."""
+        return activations.float() @ self.weights
+
+
+class Int8Product:
+    """The same in int8, by oneDNN: it takes activations unsigned, 128 above their values, and the planes one below the other."""
+
+    def __init__(self, w, low, high):
+        self.low, self.high = low, high
+        planes = torch.cat(split_planes(w)[:1 + high]).to(torch.int8)
+        self.weights = torch.ops.onednn.qlinear_prepack(planes.contiguous(), None)
+
+    def __call__(self, activations):
+        activations = (activations.int() + 128).to(torch.uint8)
+        sums = torch.ops.onednn.qlinear_pointwise(
+            activations, 1.0, 128, self.weights, torch.ones(1), torch.zeros(1, dtype=torch.int32), None, 1.0, 0, torch.float32, "none", [], "")
+        if not self.high:
+            return sums
+        hi, lo = sums.chunk(2, dim=1)
+        both_planes = lo.add_(hi, alpha=16)
+        return sums if self.low else both_planes
 
 
 class RowSums:
-    """Row sums of a layer and their pre-activations z, in low precision, in high precision, or in both.
+    """Row sums of a layer and their pre-activations z for a batch, in low precision, in high precision, or in both.
 
     shape: [precisions, 4, units], low first, of z after the batch.
     """
 
-    def __init__(self, layer, low, high):
+    def __init__(self, layer, batch, low, high):
         self.shape = (low + high, 4, layer.units)
-        self.weights_ih, self.weights_hh = (
-            torch.cat([split_planes(w)[0].T] * low + [w.T] * high, dim=1).to(PRODUCT) for w in (layer.w_ih, layer.w_hh)
+        self.product_ih, self.product_hh = (
+            (Int8Product if batch * w.numel() >= INT8_PRODUCTS else FloatProduct)(w, low, high) for w in (layer.w_ih, layer.w_hh)
         )
         scale = torch.ldexp(layer.m.double(), -layer.s.unsqueeze(2)).permute(2, 1, 0).flatten(1)
         self.scale_x0, self.scale_x1, self.scale_h = torch.cat([16 * scale] * low + [scale] * high, dim=1)
         self.b = torch.cat([layer.b_low.T] * low + [layer.b.T] * high).flatten().double()
 
-    def _accumulate(self, activations, weights):
-        """Accumulators [n, precisions * 4 * units] of integers: activations [n, k] times weights [k, precisions * 4 * units]."""
-        activations = activations.to(weights.dtype)
-        if weights.dtype == torch.float32:
-            return activations @ weights
-        # A clone, as the product takes strides for row lengths: an axis of size 1 may have any stride.
-        return torch._int_mm(activations.clone(memory_format=torch.contiguous_format), weights)
-
     def prepare(self, x):
         """Accumulators of the input: integers x [steps, batch, limbs, inputs] to [steps, batch, limbs, precisions * 4 * units]."""
-        return self._accumulate(x.flatten(0, 2), self.weights_ih).unflatten(0, x.shape[:3])
+        return self.product_ih(x.flatten(0, 2)).unflatten(0, x.shape[:3])
 
     def __call__(self, prepared, h):
         """z [batch, precisions, 4, units] of a step from its prepared part and h [batch, units] of the step before."""
-        sums = self._accumulate(h, self.weights_hh).double().mul_(self.scale_h)
+        sums = self.product_hh(h).double().mul_(self.scale_h)
         for accumulators, scale in zip(prepared.unbind(1), (self.scale_x0, self.scale_x1)):
             sums += accumulators.double().mul_(scale)
         return round_real_(sums).add_(self.b).clamp_(-32768, 32767).int().unflatten(1, self.shape)

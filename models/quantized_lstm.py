@@ -154,7 +154,7 @@ def _run_layer(layer, x, policy, selector, start, first):
     Returns h int8 and c int16 [steps, batch, units], masks [steps, batch, 4, units], and the final (h, c, history).
     """
     steps, batch = x.shape[:2]
-    rows = RowSums(layer, low=policy != Policy.STATIC_HIGH, high=policy != Policy.STATIC_LOW)
+    rows = RowSums(layer, batch, low=policy != Policy.STATIC_HIGH, high=policy != Policy.STATIC_LOW)
     h, c, history = (torch.zeros_like(part) if first else part.int() for part in start)
     all_h = torch.empty(steps, batch, layer.units, dtype=torch.int8)
     all_c = torch.empty(steps, batch, layer.units, dtype=torch.int16)

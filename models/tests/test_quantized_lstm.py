@@ -1,12 +1,14 @@
 """The vectorised model against the scalar reference, and properties of the whole network."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models import cell
 from models.layer import split_planes
 from models.policies import Policy
 from models.quantized_lstm import QuantizedLSTM
@@ -70,6 +72,24 @@ def test_equals_the_scalar_reference(policy, seed, inputs, units, limbs):
             assert run.state.c[number][sequence].tolist() == c[-1]
 
 
+@pytest.fixture(params=["float32", "int8"])
+def product(request, monkeypatch):
+    """Every product in this type, whatever its size."""
+    if request.param == "int8" and math.isinf(cell.INT8_PRODUCTS):
+        pytest.skip("this processor has no AVX2")
+    monkeypatch.setattr(cell, "INT8_PRODUCTS", 0 if request.param == "int8" else math.inf)
+
+
+@pytest.mark.parametrize("policy", STATIC + DECIDING)
+def test_products_of_both_types_equal_the_scalar_reference(policy, product):
+    network = random_network(3, 9, [40, 33], limbs=2)
+    x = random_input(3, network, batch=1, steps=3)
+    run = network.run(x, policy)
+    for number, (steps, _) in enumerate(run_scalar(network, x[0], policy)):
+        assert run.layer_h[number][0].tolist() == [h for h, _, _ in steps]
+        assert run.layer_c[number][0].tolist() == [c for _, c, _ in steps]
+
+
 def test_random_networks_decide_both_ways_and_saturate():
     """The networks behind these tests exercise what they should."""
     network = random_network(3, 9, [40, 40])
@@ -88,7 +108,7 @@ def test_cells_saturate():
     assert (c.min(), c.max()) == (-32768, 32767)
 
 
-def test_largest_sums_stay_exact():
+def test_largest_sums_stay_exact(product):
     """1024 inputs and units, every product of the largest size: accumulators and float64 row sums lose nothing."""
     layer = random_layer(torch.Generator().manual_seed(0), 1024, 1024, limbs=2)
     layer.w_ih[:] = -127
@@ -121,8 +141,7 @@ def test_a_factor_of_zero_never_refines_at_the_lowest_thresholds():
     assert run.masks[0][..., 2].all()
 
 
-def test_strides_do_not_matter():
-    """The int8 product of torch 2.13 misreads an axis of size 1 with an odd stride."""
+def test_strides_do_not_matter(product):
     network = random_network(1, 5, [6])
     state = network.zero_state(1)
     state.h[0] = torch.arange(6, dtype=torch.int8).unsqueeze(1).T
