@@ -50,7 +50,7 @@ NODE = 32  # nm, of the figures that stand for all; others are in the results as
 # Supply of low-standby-power cells in CACTI, in V, by node.
 SUPPLY = {22: 0.8, 32: 1.0, 45: 1.1, 65: 1.2, 90: 1.3}
 # Energy of a circuit is a2 V² + a1 V + a0 (Stillmaker and Baas, Integration 58, 2017, table 5), low-power cells where there is a choice.
-CURVES = {180: (24.64, -17.98, 0.0), 90: (4.762, -4.781, 2.092), 65: (3.755, -4.398, 1.975), 45: (1.103, -0.362, 0.2767), 32: (0.9559, -0.7823, 0.471)}
+CURVES = {180: (0.0, 24.64, -17.98), 90: (4.762, -4.781, 2.092), 65: (3.755, -4.398, 1.975), 45: (1.103, -0.362, 0.2767), 32: (0.9559, -0.7823, 0.471)}
 FAST_32 = (0.8367, -0.4341, 0.1701), 0.9  # high-performance cells and their supply
 
 

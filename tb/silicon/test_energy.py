@@ -89,7 +89,7 @@ def test_toggles_of_a_dump():
 
 
 def test_scaling_rules():
-    assert energy.SCALING["middle"][32] == pytest.approx(0.6446 / 47.47, rel=1e-3)
+    assert energy.SCALING["middle"][32] == pytest.approx(0.6446 / 26.372, rel=1e-3)
     assert energy.SCALING["C V²"][32] == pytest.approx(0.05487, rel=1e-3)
     assert list(energy.SCALING) == sorted(energy.SCALING, key=lambda rule: energy.SCALING[rule][32])
 
