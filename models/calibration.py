@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -93,15 +94,30 @@ class Calibration:
 
     def __init__(self, network, emphasis):
         self.network, self.emphasis = network, emphasis
-        key = (network.name, sources(*FIT_SOURCES, *network_sources(network.name)))
-        steps = FIT_STEPS + search_steps(network.name)
-        samples = cached(("calibration", steps, *key), lambda: _first(network, steps))
+        self._fit_key = (network.name, sources(*FIT_SOURCES, *network_sources(network.name)))
+        self.quantized = cached(("fit", *self._fit_key, emphasis), self._fit)
+        self.key = (*self._fit_key, emphasis, sources(*SWEEP_SOURCES))
+
+    @cached_property
+    def _samples(self):
+        """Samples of the fit, and those behind them; who finds all that it asks for in the cache needs none."""
+        steps = FIT_STEPS + search_steps(self.network.name)
+        samples = cached(("calibration", steps, *self._fit_key), lambda: _first(self.network, steps))
         few = _leading(samples, FIT_STEPS)
-        self.quantized = cached(("fit", *key, emphasis), lambda: quantize_network(
-            network.lstm, [sample.inputs for sample in few], squared_gradients(network, few), emphasis, low_share=None))
-        self.search = samples[len(few):]
-        self.probe = [sample.inputs for sample in _leading(self.search, PROBE_STEPS)]
-        self.key = (*key, emphasis, sources(*SWEEP_SOURCES))
+        return few, samples[len(few):]
+
+    def _fit(self):
+        few, _ = self._samples
+        inputs = [sample.inputs for sample in few]
+        return quantize_network(self.network.lstm, inputs, squared_gradients(self.network, few), self.emphasis, low_share=None)
+
+    @property
+    def search(self):
+        return self._samples[1]
+
+    @property
+    def probe(self):
+        return [sample.inputs for sample in _leading(self.search, PROBE_STEPS)]
 
     def variants(self):
         """Mean squared error of the output on some of the search samples, STATIC_HIGH's and SENSITIVITY's at VARIANT_SHARE together, by
