@@ -57,6 +57,11 @@ def log_code(value):
     return ((value.float().view(torch.int32) >> 22) - 2 * 127).clamp(min=-128).to(torch.int8)
 
 
+def size_code(value):
+    """0 for zero, else 1 + log_code; value 0..32768; int32."""
+    return (log_code(value).int() + 1).clamp(min=0)
+
+
 # Of z = 0 in the table of all words.
 SIGMOID_ORIGIN, TANH_ORIGIN = 32768, 98304
 

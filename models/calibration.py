@@ -2,7 +2,7 @@
 
 1. The gradient of the task's output in each pre-activation says where errors matter; scales, the rounding of weights, b_low and the levels
    of the thresholds follow from it (models.quantize). Of a few variants (EMPHASES, CELL_FLOORS) the one with the least error of the output
-   is taken. One number is left for each policy (models.thresholds).
+   is taken. One number is left for each policy, its price (models.thresholds).
 2. A sweep over that number measures the low share, the excess E (mean squared error of the output against float, less STATIC_HIGH's), and
    the change of the task's figure with its bootstrap. Small changes of a figure drown in the noise of few samples; E does not. So the loss
    is taken as proportional to E, a E, with `a` fitted where the loss is visible (LOCAL), and the number is chosen with which the
@@ -30,7 +30,7 @@ from models.gradients import squared_gradients
 from models.networks import NETWORKS, load
 from models.policies import Policy
 from models.quantized_network import QuantizedNetwork, quantize_network
-from models.thresholds import CELL_FLOORS, seek, set_cell_floor, set_history, set_sensitivity
+from models.thresholds import CELL_FLOORS, seek, set_cell_floor, set_price
 
 FOLDER = Path(__file__).resolve().parent / "calibrated"
 # The text that decides what a fit gives, and what a sweep, besides that of the network.
@@ -48,18 +48,11 @@ LOCAL, SAFETY = 16.0, 0.6
 ENOUGH = 6.0
 
 
-@dataclass(frozen=True)
-class Knob:
-    """The one number of a policy, within a range: a larger one gives a larger low share. shares: those of its sweep."""
-
-    set: object
-    range: tuple
-    shares: tuple
-
-
-KNOBS = {
-    Policy.SENSITIVITY: Knob(set_sensitivity, (-140.0, 60.0), (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)),
-    Policy.CELL_HISTORY: Knob(set_history, (0.0, 1.0), (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)),
+PRICES = (-140.0, 60.0)
+# Policies that decide, and the low shares of their sweeps.
+SHARES = {
+    Policy.SENSITIVITY: (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0),
+    Policy.CELL_HISTORY: (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
 }
 
 
@@ -79,14 +72,13 @@ class Point:
 def set_number(quantized, policy, number):
     """Set a policy's number in all parts."""
     for part in quantized.parts:
-        KNOBS[policy].set(part, number)
+        set_price(part, policy, number)
 
 
-def number_of(quantized, policy, low_share, inputs):
+def number_of(quantized, policy, low_share, inputs, precision=0.4):
     """The number with which a policy comes near to a low share on some inputs; it is set."""
-    bounds = KNOBS[policy].range
     return seek(lambda number: set_number(quantized, policy, number), lambda: quantized.low_share(quantized.run(inputs, policy)), low_share,
-                bounds, (bounds[1] - bounds[0]) / 500)
+                PRICES, precision)
 
 
 class Calibration:
@@ -144,7 +136,7 @@ class Calibration:
     def sweep(self, policy, progress):
         """[(Point, replicates of the loss in margins)] for the shares of a policy."""
         measure, result = None, []
-        for share in KNOBS[policy].shares:
+        for share in SHARES[policy]:
             def point():
                 nonlocal measure
                 measure = measure or _Measure(self, progress)
@@ -222,7 +214,7 @@ def calibrate(network, budget=MARGIN, progress=lambda steps: None) -> dict:
     cell_floor = min(variants, key=variants.get)
     calibration.set_cell_floor(cell_floor)
     numbers, points = {}, []
-    for policy in KNOBS:
+    for policy in SHARES:
         measured = calibration.sweep(policy, progress)
         numbers[policy.name] = choose(measured, budget / MARGIN)
         points += [asdict(point) for point, _ in measured]
@@ -238,7 +230,7 @@ def path_of(name: str) -> Path:
 
 
 def calibrated(network, policy=Policy.SENSITIVITY) -> QuantizedNetwork:
-    """The network with the thresholds that `make calibrate` found, units dealt to tiles for a policy.
+    """The network with the thresholds of a policy (SENSITIVITY's for one that does not decide) that `make calibrate` found, units dealt to tiles.
 
     The thresholds are in models/calibrated/; the rest is fitted anew from the calibration data, and cached. Raises FileNotFoundError that
     names the command where the network was never calibrated.
@@ -249,13 +241,12 @@ def calibrated(network, policy=Policy.SENSITIVITY) -> QuantizedNetwork:
     found = json.loads(path.read_text())
     calibration, numbers = Calibration(network, found["emphasis"]), found["numbers"]
     calibration.set_cell_floor(found["cell_floor"])
-    for name, number in numbers.items():
-        set_number(calibration.quantized, Policy[name], number)
-    dealt = policy if policy in KNOBS else Policy.SENSITIVITY
-    key = ("refinements", *calibration.key, found["cell_floor"], dealt.name, numbers[dealt.name])
-    for part, refinements in zip(calibration.quantized.parts, cached(key, lambda: calibration.refinements(dealt))):
+    deciding = policy if policy in SHARES else Policy.SENSITIVITY
+    set_number(calibration.quantized, deciding, numbers[deciding.name])
+    key = ("refinements", *calibration.key, found["cell_floor"], deciding.name, numbers[deciding.name])
+    for part, refinements in zip(calibration.quantized.parts, cached(key, lambda: calibration.refinements(deciding))):
         part.refinements = refinements
-        part.layers = [replace(layer, policy=dealt) for layer in part.layers]
+        part.layers = [replace(layer, policy=deciding) for layer in part.layers]
     return calibration.quantized
 
 
@@ -303,7 +294,7 @@ def main(arguments=None):
         sys.exit(f"calibrate: BUDGET={options.budget:g}: a number above 0 is needed")
     FOLDER.mkdir(exist_ok=True)
     for name in sorted(NETWORKS) if options.net == "all" else [options.net]:
-        with tqdm(total=(1 + sum(len(knob.shares) for knob in KNOBS.values())) * search_steps(name), unit="step", desc=name) as bar:
+        with tqdm(total=(1 + sum(map(len, SHARES.values()))) * search_steps(name), unit="step", desc=name) as bar:
             found = calibrate(load(name), options.budget, bar.update)
         path_of(name).write_text(json.dumps(found, indent=1) + "\n")
         Console().print(_table(found))

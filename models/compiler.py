@@ -268,7 +268,7 @@ class Image:
             return _pack(
                 (layer.units, 0, 16), (slots, 16, 16), (place.x_words, 32, 16), (place.h_words, 48, 16), (place.x_addr, 64, 16),
                 (place.h_addr, 80, 16), (place.unit_base, 96, 16), (layer.c_frac, 112, 4), (layer.policy, 116, 4),
-                (layer.limbs - 1, 120, 1), (place.w_base, 128, 32), *theta, (layer.history_threshold, 192, 16), (layer.hold, 208, 4), (layer.cell_floor, 212, 6),
+                (layer.limbs - 1, 120, 1), (place.w_base, 128, 32), *theta, (layer.cell_floor, 192, 6),
             )
 
         tiles = self.build.tiles

@@ -16,7 +16,8 @@ class QuantizedLayer:
     w_ih [4 * units, inputs], w_hh [4 * units, units]: -127..119
     m [units, 4, 3]: unsigned 16-bit mantissas of segments x0, x1, h; s [units, 4]: 0..63
     b, b_low [units, 4]: 18 bits, units of 2**-12; offset [units, 4]: int8, half octaves
-    c_frac: 8..15; theta (i, f, g, o): int8; history_threshold: 16 bits; hold: 1..7; cell_floor: 6 bits; limbs: 1 or 2
+    c_frac: 8..15; theta (i, f, g, o): int8; cell_floor: 6 bits; limbs: 1 or 2
+    theta and offset are those of one policy that decides: the layer's own.
     Raises ValueError for anything else.
     """
 
@@ -29,8 +30,6 @@ class QuantizedLayer:
     offset: torch.Tensor
     c_frac: int
     theta: tuple
-    history_threshold: int
-    hold: int = 1
     cell_floor: int = 0
     policy: Policy = Policy.SENSITIVITY
     limbs: int = 1
@@ -52,7 +51,7 @@ class QuantizedLayer:
         ranges = {
             "w_ih": (-127, 119), "w_hh": (-127, 119), "m": (0, 65535), "s": (0, 63), "b": (-(1 << 17), (1 << 17) - 1),
             "b_low": (-(1 << 17), (1 << 17) - 1), "offset": (-128, 127), "c_frac": (8, 15), "theta": (-128, 127),
-            "history_threshold": (0, 65535), "hold": (1, 7), "cell_floor": (0, 63), "limbs": (1, 2),
+            "cell_floor": (0, 63), "limbs": (1, 2),
         }
         for name, (low, high) in ranges.items():
             values = torch.as_tensor(getattr(self, name))

@@ -4,11 +4,11 @@ import enum
 
 import torch
 
-from models.activation import codes_of, log_code
+from models.activation import codes_of, log_code, size_code
 
 
 class Policy(enum.IntEnum):
-    """Codes 0..3 are those of the layer descriptor; RANDOM and ORACLE are yardsticks that no build has."""
+    """Codes 0..3 are those of the layer descriptor; the others are yardsticks that no build has."""
 
     STATIC_HIGH = 0
     STATIC_LOW = 1
@@ -16,6 +16,7 @@ class Policy(enum.IntEnum):
     SENSITIVITY = 3
     RANDOM = 16
     ORACLE = 17
+    STATIC_ROWS = 18
 
 
 GATES = ("i", "f", "g", "o")
@@ -34,6 +35,17 @@ def sensitivity(gates, tanh_c, c, cell_floor=0):
     through_cell = (o + slope_t).clamp(min=cell_floor)
     code_c = log_code(c.abs())
     return torch.stack((through_cell + slope_i + g, through_cell + slope_f + code_c, through_cell + i + slope_g, slope_o + t), dim=1)
+
+
+def cell_codes(c, history):
+    """Sizes X [batch, 4, units] that CELL_HISTORY compares, in octaves: of c before the step for f and o, of its latest changes for i and g."""
+    size, change = size_code(c.abs()) >> 1, history >> 2
+    return torch.stack((change, size, change, size), dim=1)
+
+
+def next_history(history, change):
+    """Decaying peak of the size of the change c' - c, half octaves, 0..31."""
+    return torch.maximum(size_code(change.abs().clamp(max=32767)), history - 1)
 
 
 def theta_alignment(c_frac):

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from models.layer import MAX_SIZE, QuantizedLayer, split_planes
-from models.policies import GATES, Policy, cell_floor_value, theta_alignment
+from models.policies import GATES, Policy, cell_codes, cell_floor_value, next_history, theta_alignment
 from models.quantized_lstm import QuantizedLSTM, input_limbs
-from models.thresholds import CELL_FLOORS, history_choices, seek, set_history, set_sensitivity
+from models.thresholds import CELL_FLOORS, seek, set_price
 from models.weight_rounding import round_planes
 
 H_SCALE = 2.0**-7
@@ -31,8 +31,8 @@ INPUT_RANGES = [2.0**-octaves for octaves in range(12)]
 SCALE_FRAMES = 2048
 # Error of a pre-activation beyond which a gate takes no further harm.
 LARGE_ERROR = 3.0
-# Thresholds between which that of SENSITIVITY is sought; least factor of a row.
-THRESHOLDS, LEAST_KAPPA = (-100.0, 40.0), 2.0**-60
+# Prices between which that of a policy is sought; least factor, and least error, of a row.
+PRICES, LEAST_KAPPA, LEAST_ERROR = (-100.0, 40.0), 2.0**-60, 2.0**-100
 # Steps of the calibration on which thresholds are sought.
 THRESHOLD_STEPS = 4096
 # Headroom of the cell state over the calibration, before saturation.
@@ -48,8 +48,8 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
     one limb (default: chosen by input from the calibration). gradients: by layer, of a loss in the pre-activations z, squared, float
     [sequences, steps, 4 * units], zero behind the end of a sequence (default: those of h in the same step): errors matter where they are
     large. emphasis: exponent with which they weigh the frames that weights are rounded for; 0 lets all frames count alike. low_share: that
-    SENSITIVITY and CELL_HISTORY shall reach on the calibration; None leaves thresholds to the caller, and refinements uncounted.
-    policy: of all layers, also the one whose refinements are counted for the compiler.
+    SENSITIVITY and CELL_HISTORY shall each reach on the calibration; None leaves thresholds to the caller, and refinements uncounted.
+    policy: of all layers, whose thresholds they get (`for_policy` gives others) and whose refinements are counted for the compiler.
     Dropout is ignored, as in evaluation; batch_first says nothing about weights. Raises ValueError, which says what and why, for what
     cannot be quantized.
     """
@@ -80,13 +80,14 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
         x = q.quantize_input(inputs)
         high = q.run(x, Policy.STATIC_HIGH)
         errors = _set_low_precision(q, x, high, valid, gradients)
-        q.levels = [_levels(layer, error, state, valid) for layer, error, state in zip(q.layers, errors, states)]
-        q.history = [history_choices(c, valid, error.sum(1)) for c, error in zip(high.layer_c, errors)]
+        q.levels = [_levels(*parts, valid) for parts in zip(q.layers, errors, states, high.layer_c)]
         if low_share is None:
             return q
-        set_history(q, low_share)
         few = max(1, int((lengths.cumsum(0) <= THRESHOLD_STEPS).sum()))
-        _set_low_share(q, x[:few], valid[:few], low_share)
+        for deciding in (Policy.CELL_HISTORY, Policy.SENSITIVITY):
+            _set_low_share(q, deciding, x[:few], valid[:few], low_share)
+            q.thresholds = [found | {deciding: (layer.theta, layer.offset)} for layer, found in zip(q.layers, q.thresholds)]
+        q = q.for_policy(policy)
         run = q.run(x[:few])
         q.refinements = [mask[valid[:few]].sum(-1).double().mean(0).tolist() for mask in run.masks]
     return q
@@ -266,8 +267,8 @@ def _quantize_layer(number, w_ih, w_hh, bias, activations, importance, input_sca
     integers = integers.to(torch.int8)
     return QuantizedLayer(
         w_ih=integers[:, :w_ih.shape[1]].contiguous(), w_hh=integers[:, w_ih.shape[1]:].contiguous(), m=by_unit(m), s=by_unit(s.long()),
-        b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), history_threshold=1, cell_floor=CELL_FLOOR,
-        policy=policy, limbs=len(input_scales),
+        b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), cell_floor=CELL_FLOOR, policy=policy,
+        limbs=len(input_scales),
     )
 
 
@@ -284,17 +285,30 @@ def _set_low_precision(q, x, run, valid, gradients):
     return errors
 
 
-def _levels(layer, errors, state, valid):
-    """Levels of `set_sensitivity` by cell_floor, [units, 4] each.
+def _levels(layer, errors, state, c, valid):
+    """Levels of `set_price` by policy, [units, 4] each, of SENSITIVITY by cell_floor; c int16 [batch, steps, units].
 
-    The squared error that a row in low precision makes is its squared sensitivity times kappa**2, a factor that is its own: the missing lo
-    part, and what of an error in h or c lives on. level = theta_alignment - 2 log2 kappa, kappa**2 for a word that is read.
+    The squared error that a row in low precision makes, for a word that is read, is a factor of its own times what the policy sees, on
+    average. SENSITIVITY sees the squared sensitivity; the factor is kappa**2: the missing lo part, and what of an error in h or c lives on;
+    level = theta_alignment - 2 log2 kappa. CELL_HISTORY sees 2**X, and STATIC_ROWS nothing.
     """
-    means, alignment, levels = errors.mean(0) / layer.row_weights, torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1), {}
+    means, alignment, sensitivities = errors.mean(0) / layer.row_weights, torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1), {}
     for cell_floor in CELL_FLOORS:
         squares = state.squared_sensitivity(cell_floor)[valid].double().mean(0).unflatten(0, (4, layer.units)).clamp(min=LEAST_KAPPA)
-        levels[cell_floor] = (alignment - (means / squares).clamp(min=LEAST_KAPPA).log2()).T
-    return levels
+        sensitivities[cell_floor] = (alignment - (means / squares).clamp(min=LEAST_KAPPA).log2()).T
+    return {
+        Policy.SENSITIVITY: sensitivities, Policy.STATIC_ROWS: -means.clamp(min=LEAST_ERROR).log2().T,
+        Policy.CELL_HISTORY: -(means / _mean_size(c, valid)).clamp(min=LEAST_ERROR).log2().T,
+    }
+
+
+def _mean_size(c, valid):
+    """Mean of 2**X of CELL_HISTORY [4, units] over the valid frames."""
+    history, sums = torch.zeros_like(c[:, 0], dtype=torch.int32), 0
+    for old, new, there in zip(_before(c).int().unbind(1), c.int().unbind(1), valid.unbind(1)):
+        sums = sums + cell_codes(old, history)[there].double().exp2().sum(0)
+        history = next_history(history, new - old)
+    return sums / valid.sum()
 
 
 def _missing(layer, x, before):
@@ -306,11 +320,11 @@ def _missing(layer, x, before):
     return sums / 2.0 ** layer.s.T
 
 
-def _set_low_share(q, x, valid, low_share):
-    """The threshold with which SENSITIVITY comes near to a low share."""
+def _set_low_share(q, policy, x, valid, low_share):
+    """The price with which a policy comes near to a low share."""
     def share():
         refined = [mask[valid].double().mean().item() * 4 * layer.units * layer.row_weights
-                   for mask, layer in zip(q.run(x, Policy.SENSITIVITY).masks, q.layers)]
+                   for mask, layer in zip(q.run(x, policy).masks, q.layers)]
         return 1 - sum(refined) / sum(4 * layer.units * layer.row_weights for layer in q.layers)
 
-    seek(lambda threshold: set_sensitivity(q, threshold), share, low_share, THRESHOLDS, 0.25)
+    seek(lambda price: set_price(q, policy, price), share, low_share, PRICES, 0.25)

@@ -1,12 +1,13 @@
 """A stack of quantized LSTM layers that computes the integers of the accelerator, for a batch and all units at once."""
 
+import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from models.cell import RowSums, choose, finish, output
-from models.policies import Policy
+from models.policies import Policy, next_history
 from models.selectors import Oracle, make_selector
 
 MAX_LAYERS = 8
@@ -18,8 +19,7 @@ PREPARED_SUMS = 1 << 19
 class State:
     """State between two steps: lists, by layer, of integer tensors [batch, units].
 
-    h Q0.7, c with c_frac fraction bits, history 0..7. With first, the next step begins a sequence: all three read as zero and
-    CELL_HISTORY refines.
+    h Q0.7, c with c_frac fraction bits, history 0..31. With first, the next step begins a sequence: all three read as zero.
     """
 
     h: list
@@ -83,15 +83,15 @@ class QuantizedLSTM:
     """A stack of quantized layers.
 
     input_scales: the real value of one unit of each limb of the input, or a tensor [inputs] where it differs by input. refinements: by
-    layer, the rows [units] that each unit is expected to refine in a step, if they are known. levels, history: by layer, what calibration
-    left for models.thresholds (levels: float64 [units, 4] by cell_floor, thresholds of the rows against each other; history: HistoryChoices).
+    layer, the rows [units] that each unit is expected to refine in a step, if they are known. levels, thresholds: by layer and
+    policy, what calibration left (levels of models.thresholds: float64 [units, 4], of SENSITIVITY by cell_floor; thresholds: theta, offset).
     """
 
     def __init__(self, layers, input_scales=(1.0,), refinements=None):
         self.layers = list(layers)
         self.input_scales = tuple(torch.as_tensor(scale, dtype=torch.float64) for scale in input_scales)
         self.refinements = refinements
-        self.levels = self.history = None
+        self.levels = self.thresholds = [{} for _ in self.layers]
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise ValueError(f"{len(self.layers)} layers, the accelerator takes 1..{MAX_LAYERS}")
         if len(self.input_scales) != self.layers[0].limbs:
@@ -108,6 +108,14 @@ class QuantizedLSTM:
             raise ValueError("the input has values that are NaN or infinite")
         return torch.stack(input_limbs(x.double(), self.input_scales), dim=-2).to(torch.int8)
 
+    def for_policy(self, policy):
+        """The same network with the thresholds of a policy, where calibration left any."""
+        other = copy.copy(self)
+        other.layers = [
+            replace(layer, policy=policy, theta=found[policy][0], offset=found[policy][1]) if policy in found else layer
+            for layer, found in zip(self.layers, self.thresholds)]
+        return other
+
     def zero_state(self, batch):
         """State before the first step of a sequence."""
         h, c, history = ([torch.zeros(batch, layer.units, dtype=torch.int32) for layer in self.layers] for _ in range(3))
@@ -116,7 +124,7 @@ class QuantizedLSTM:
     def run(self, x, policy=None, state=None, shares=None, seed=0):
         """Run integer inputs x [batch, steps, limbs, inputs] from a state (default: the start of a sequence).
 
-        policy: for every layer (default: each layer's own); shares: [layer][gate], the fractions of rows that RANDOM and ORACLE
+        policy: for every layer (default: each layer's own), with the thresholds that the layers have; shares: [layer][gate], the fractions of rows that RANDOM and ORACLE
         refine; seed: of RANDOM.
         """
         self._check_input(x)
@@ -165,12 +173,10 @@ def _run_layer(layer, x, policy, selector, start, first):
         if selector is None:
             z = z[:, 0]
         else:
-            masks[step] = mask = selector(z, c, history, first and step == 0)
+            masks[step] = mask = selector(z, c, history)
             z = choose(mask, z[:, 1], z[:, 0])
         gates, new_c, tanh_c = finish(z, c, layer.c_frac)
         h = output(gates, tanh_c)
-        changed = (new_c - c).abs() >= layer.history_threshold
-        history = choose(changed, layer.hold, (history - 1).clamp(min=0))
-        c = new_c
+        history, c = next_history(history, new_c - c), new_c
         all_h[step], all_c[step] = h, c
     return all_h, all_c, masks, (h, c, history)

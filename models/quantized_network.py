@@ -59,7 +59,7 @@ def quantize_stages(modules, calibration, gradients=None, emphasis=1.0, low_shar
 def _stacked(below, above):
     """Two QuantizedLSTM as one."""
     q = QuantizedLSTM([*below.layers, *above.layers], below.input_scales, below.refinements and [*below.refinements, *above.refinements])
-    q.levels, q.history = [*below.levels, *above.levels], [*below.history, *above.history]
+    q.levels, q.thresholds = [*below.levels, *above.levels], [*below.thresholds, *above.thresholds]
     return q
 
 
@@ -94,6 +94,10 @@ class QuantizedNetwork:
     def parts(self):
         """Every QuantizedLSTM, one run of the accelerator each."""
         return [part for stage in self.stages for part in stage]
+
+    def for_policy(self, policy):
+        """As of QuantizedLSTM."""
+        return QuantizedNetwork([[part.for_policy(policy) for part in stage] for stage in self.stages])
 
     def low_share(self, run, build=Build()):
         """1 - words of lo planes / words of hi planes that a build reads for a NetworkRun."""

@@ -1,32 +1,49 @@
 """The policies that decide while the network runs.
 
-A selector is called once a step with z [batch, 2 precisions, 4, units], the old c and the old history [batch, units], and whether the
-step begins a sequence; it returns the mask of refined rows [batch, 4, units].
+A selector is called once a step with z [batch, 2 precisions, 4, units], the old c and the old history [batch, units]; it returns the mask
+of refined rows [batch, 4, units].
 """
 
 import torch
 
 from models.cell import exact_output, finish
-from models.policies import Policy, sensitivity
+from models.policies import Policy, cell_codes, sensitivity
 
 
-def cell_history(z, c, history, first):
-    """All rows of a unit whose cell state has changed lately, and of every unit on a first step."""
-    refined = torch.full_like(history, first, dtype=torch.bool) | (history > 0)
-    return refined.unsqueeze(1).expand(-1, 4, -1)
+def row_thresholds(layer):
+    """Thresholds of the rows [4, units], int8: what is compared is negative only where an estimate has a factor of zero, for never."""
+    return (torch.tensor(layer.theta).unsqueeze(1) + layer.offset.T).clamp(-1, 127).to(torch.int8)
+
+
+class CellHistory:
+    """Rows where the cell state, or its latest change, is larger than the row's threshold."""
+
+    def __init__(self, layer):
+        self.threshold = row_thresholds(layer)
+
+    def __call__(self, z, c, history):
+        return cell_codes(c, history) > self.threshold
 
 
 class Sensitivity:
     """Rows where an error would move h by more than the row's threshold."""
 
     def __init__(self, layer):
-        # Sums are negative only where a factor is zero: such a row is never refined.
-        self.threshold = (torch.tensor(layer.theta).unsqueeze(1) + layer.offset.T).clamp(-1, 127).to(torch.int8)
-        self.c_frac, self.cell_floor = layer.c_frac, layer.cell_floor
+        self.threshold, self.c_frac, self.cell_floor = row_thresholds(layer), layer.c_frac, layer.cell_floor
 
-    def __call__(self, z, c, history, first):
+    def __call__(self, z, c, history):
         gates, _, tanh_c = finish(z[:, 0], c, self.c_frac)
         return sensitivity(gates, tanh_c, c, self.cell_floor) > self.threshold
+
+
+class StaticRows:
+    """The same rows in every step: those with a negative threshold."""
+
+    def __init__(self, layer):
+        self.mask = row_thresholds(layer) < 0
+
+    def __call__(self, z, c, history):
+        return self.mask.expand(len(c), -1, -1)
 
 
 class Random:
@@ -36,7 +53,7 @@ class Random:
         self.shares = torch.tensor(shares).unsqueeze(1)
         self.generator = torch.Generator().manual_seed(seed)
 
-    def __call__(self, z, c, history, first):
+    def __call__(self, z, c, history):
         return torch.rand(z[:, 0].shape, generator=self.generator) < self.shares
 
 
@@ -52,7 +69,7 @@ class Oracle:
         self.c_frac, self.shares = layer.c_frac, shares
         self.settled, self.errors = None, []
 
-    def __call__(self, z, c, history, first):
+    def __call__(self, z, c, history):
         errors = self._errors(z, c)
         if self.settled is not None:
             return errors >= self.settled
@@ -85,8 +102,9 @@ def make_selector(policy, layer, shares, seed):
     if policy in (Policy.RANDOM, Policy.ORACLE) and shares is None:
         raise ValueError(f"{policy.name} needs the shares of rows to refine, [layer][gate]")
     makers = {
-        Policy.CELL_HISTORY: lambda: cell_history,
+        Policy.CELL_HISTORY: lambda: CellHistory(layer),
         Policy.SENSITIVITY: lambda: Sensitivity(layer),
+        Policy.STATIC_ROWS: lambda: StaticRows(layer),
         Policy.RANDOM: lambda: Random(shares, seed),
         Policy.ORACLE: lambda: Oracle(layer, shares),
     }

@@ -53,8 +53,7 @@ module descriptor_check #(
         && descriptor_i[119:118] == 0                       // policy 0..3
         && (layer_i == 0 || !limbs)
         && descriptor_i[127:121] == 0
-        && !descriptor_i[211] && descriptor_i[210:208] != 0 // hold 1..7
-        && descriptor_i[255:218] == 0;
+        && descriptor_i[255:198] == 0;
     end
   end
 endmodule

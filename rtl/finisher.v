@@ -29,7 +29,7 @@ module finisher #(
   /* verilator lint_on UNUSEDSIGNAL */
   output wire [2:0]            gates_layer_o,
   output wire [2:0]            commit_layer_o,
-  input  wire [1:0]            commit_policy_i,
+  input  wire [1:0]            gates_policy_i,
   input  wire [3:0]            step_first_i,
   // row sums and constants
   output wire [IndexWidth-1:0] sum_index_o,
@@ -44,11 +44,11 @@ module finisher #(
   output wire                  cell_read_o,
   output wire [UnitWidth-1:0]  cell_read_address_o,
   /* verilator lint_off UNUSEDSIGNAL */     // the plain build has no history
-  input  wire [18:0]           cell_i,
+  input  wire [20:0]           cell_i,
   /* verilator lint_on UNUSEDSIGNAL */
   output wire                  cell_write_o,
   output wire [UnitWidth-1:0]  cell_write_address_o,
-  output wire [18:0]           cell_o,
+  output wire [20:0]           cell_o,
   // results
   input  wire                  commit_room_i,  // the commit queue has room for this pass and all under way
   output wire                  commit_valid_o,
@@ -140,7 +140,7 @@ module finisher #(
     .slope_o(slope)
   );
 
-  wire               first = phase_q[9] ? first_late_q : first_q;
+  wire               first = phase_q[9] || phase_q[10] ? first_late_q : first_q;
   wire signed [15:0] c     = first ? 16'sd0 : cell_i[15:0];
 
   wire signed [7:0] h;
@@ -159,38 +159,36 @@ module finisher #(
   );
 
   wire [3:0] mask;
-  wire [2:0] history;
+  wire [4:0] history;
 
   generate
     if (DynamicPrecision != 0) begin : gen_precision
       precision_unit u_precision_unit (
-        .clk_i              (clk_i),
-        .i_valid_i          (phase_q[5]),
-        .f_valid_i          (phase_q[6]),
-        .g_valid_i          (phase_q[7]),
-        .o_valid_i          (phase_q[8]),
-        .c_valid_i          (phase_q[9]),
-        .theta_i            (gates_descriptor_i[160 + 8*row_gate +: 8]),
-        .offset_i           (constant_i[49:42]),
-        .value_i            (value),
-        .slope_i            (slope),
-        .c_i                (c),
-        .c_new_i            (c_new),
-        .history_i          (cell_i[18:16]),
-        .first_i            (first_late_q),
-        .cell_history_i     (commit_policy_i == 2'd2),
-        .history_threshold_i(commit_descriptor_i[207:192]),
-        .hold_i             (commit_descriptor_i[210:208]),
-        .cell_floor_i       (commit_descriptor_i[217:212]),
-        .mask_o             (mask),
-        .history_o          (history)
+        .clk_i         (clk_i),
+        .i_valid_i     (phase_q[5]),
+        .f_valid_i     (phase_q[6]),
+        .g_valid_i     (phase_q[7]),
+        .o_valid_i     (phase_q[8]),
+        .c_valid_i     (phase_q[9]),
+        .change_valid_i(phase_q[10]),
+        .theta_i       (gates_descriptor_i[160 + 8*row_gate +: 8]),
+        .offset_i      (constant_i[49:42]),
+        .value_i       (value),
+        .slope_i       (slope),
+        .c_i           (c),
+        .c_new_i       (c_new),
+        .history_i     (first ? 5'd0 : cell_i[20:16]),
+        .cell_history_i(gates_policy_i == 2'd2),
+        .cell_floor_i  (commit_descriptor_i[197:192]),
+        .mask_o        (mask),
+        .history_o     (history)
       );
     end else begin : gen_plain
       /* verilator lint_off UNUSEDSIGNAL */   // the plain build decides nothing
-      wire unused = &{commit_policy_i, final_q, mask_q};
+      wire unused = &{gates_policy_i, final_q, mask_q};
       /* verilator lint_on UNUSEDSIGNAL */
       assign mask    = 4'd0;
-      assign history = 3'd0;
+      assign history = 5'd0;
     end
   endgenerate
 

@@ -1,10 +1,11 @@
 // Dynamic precision unit: which gates of a unit need their lo plane, from the evolution of its cell state (docs/numerics.md).
 //
-// CELL_HISTORY: all or none, by a hold counter that |c' - c| >= history_threshold sets. SENSITIVITY: gate k when the estimated effect of its
-// error on h, a sum of logarithm codes, exceeds θ_k + the row's offset; the part of a sum that is known early is taken off the threshold.
-// What reaches h through the cell, o (1 - t²), counts as cell_floor at least: an error that stays in the cell shows later.
+// Gate k is refined when a number of its own exceeds θ_k + the row's offset. SENSITIVITY: the estimated effect of its error on h, a sum of
+// logarithm codes; the part of a sum that is known early is taken off the threshold. What reaches h through the cell, o (1 - t²), counts as
+// cell_floor at least: an error that stays in the cell shows later. CELL_HISTORY: the size of c (f, o), or of its latest changes (i, g), in
+// octaves, taken off in the same place; nothing comes later then.
 // Cycles as in cell_update: gates i, f, g, o in 0..3, c' in 4 and t in 6, with the mask. θ and offset of a gate come four cycles before its
-// value, a slope one cycle before; history is valid in 7.
+// value, a slope one cycle before; c, history and cell_history hold from -1 to 3, c and history to 5. history_o is valid in 6.
 `default_nettype none
 
 module precision_unit (
@@ -14,22 +15,20 @@ module precision_unit (
   input  wire               g_valid_i,
   input  wire               o_valid_i,
   input  wire               c_valid_i,
+  input  wire               change_valid_i, // the cycle behind c_valid_i
   input  wire signed [7:0]  theta_i,
   input  wire signed [7:0]  offset_i,
   input  wire signed [15:0] value_i,
   input  wire        [10:0] slope_i,
   input  wire signed [15:0] c_i,
   input  wire signed [15:0] c_new_i,
-  input  wire        [2:0]  history_i,
-  input  wire               first_i,
+  input  wire        [4:0]  history_i,
   input  wire               cell_history_i,
-  input  wire        [15:0] history_threshold_i,
-  input  wire        [2:0]  hold_i,
   input  wire        [5:0]  cell_floor_i,
   output wire        [3:0]  mask_o,
-  output wire        [2:0]  history_o
+  output wire        [4:0]  history_o
 );
-  // What a sum must reach: one more than its threshold. Sums are 0 to 101, so 7 bits tell all thresholds apart that matter.
+  // What a number must reach: one more than its threshold. Sums are 0 to 101, so 7 bits tell all thresholds apart that matter.
   localparam [6:0] Never = 7'd127;
 
   wire signed [8:0] reach = theta_i + offset_i + 9'sd1;
@@ -40,14 +39,18 @@ module precision_unit (
     .data_o(reach_held)
   );
 
-  // One code of a slope and one of a value a cycle; with f comes the old cell state, as the code of f itself is not needed.
-  wire signed [15:0] operand   = f_valid_i ? c_i : value_i;
-  wire        [15:0] magnitude = operand[15] ? -operand : operand;
+  // One code of a slope and one of another number a cycle: of a value, or of c, as the code of f itself is not needed, or of c' - c.
+  wire        [16:0] change    = c_new_i - c_i;
+  wire               use_c     = f_valid_i || (cell_history_i && (i_valid_i || g_valid_i || o_valid_i));
+  wire        [15:0] operand   = c_valid_i ? change[15:0] : use_c ? c_i : value_i;
+  wire        [15:0] magnitude = (c_valid_i ? change[16] : operand[15]) ? -operand : operand;
   wire        [4:0]  code, slope_code;
   wire               zero, slope_zero;
   log_code u_code (.value_i(magnitude), .code_o(code), .zero_o(zero));
   log_code u_slope_code (.value_i({5'b0, slope_i}), .code_o(slope_code), .zero_o(slope_zero));
 
+  // In place of a slope: half of the history, or of the code of c, for the next gate; and the code of the change, which stops at that of 32767.
+  wire beyond = code[4:1] == 4'd15;
   reg [4:0] slope_code_q, held_code_q;
   reg       slope_zero_q, held_zero_q; // held: i for S_g, then o for the other three
 
@@ -60,37 +63,35 @@ module precision_unit (
     end
   endfunction
 
-  wire       use_held = !i_valid_i && !f_valid_i && !o_valid_i;
-  wire [4:0] factor   = f_valid_i ? code : use_held ? held_code_q : 5'd0;
-  wire       no_factor = f_valid_i ? zero : use_held && held_zero_q;
-  wire [5:0] factors  = {1'b0, slope_code_q} + {1'b0, factor};
-  wire       none     = slope_zero_q || no_factor;
+  // The size of c is its code plus one, so half of it is half of the code, rounded up.
+  wire       use_held  = !i_valid_i && !f_valid_i && !o_valid_i && !(g_valid_i && cell_history_i);
+  wire       use_code  = f_valid_i && !cell_history_i;
+  wire       round     = cell_history_i && (f_valid_i || o_valid_i) && code[0];
+  wire [4:0] factor    = use_code ? code : use_held ? held_code_q : {4'd0, round};
+  wire [5:0] factors   = {1'b0, slope_code_q} + {1'b0, factor};
+  wire       none      = slope_zero_q || (use_code ? zero : use_held && held_zero_q);
 
   // What the factors that are still to come must reach.
   reg  [6:0] need_i_q, need_f_q, need_g_q, need_o_q;
-  wire [6:0] need = less(reach_held, factors, none);
+  wire [6:0] need = less(reach_held, factors, cell_history_i ? reach_held > {1'b0, factors} : none);
 
   wire [6:0] through_cell = {1'b0, none || factors < cell_floor_i ? cell_floor_i : factors};
 
-  // Evolution of the cell state.
-  // The carry that goes in, c' >= c, makes |c' - c| of the difference by inversion alone.
-  wire        falls = c_new_i < c_i;
-  /* verilator lint_off UNUSEDSIGNAL */  // the place of that carry falls away
-  wire [16:0] difference = {c_new_i, 1'b1} + {~c_i, !falls};
-  /* verilator lint_on UNUSEDSIGNAL */
-  wire        significant = (difference[16:1] ^ {16{falls}}) >= history_threshold_i;
-  wire [2:0]  held  = first_i ? 3'd0 : history_i;
+  // The history is the size of the change, zero or one more than its code, or what is left of it.
+  wire [4:0] size  = slope_zero_q ? 5'd0 : slope_code_q + 5'd1;
+  wire [4:0] decay = history_i == 5'd0 ? 5'd0 : history_i - 5'd1;
 
-  reg [2:0] history_q;
-  reg       unstable_q;
+  reg [4:0] history_q;
+  reg       cell_history_q;
 
   assign history_o = history_q;
-  assign mask_o    = cell_history_i ? {4{unstable_q}}
-                   : {!zero && {2'b0, code} >= need_o_q, through_cell >= need_g_q, through_cell >= need_f_q, through_cell >= need_i_q};
+  assign mask_o    = {(!zero || cell_history_q) && {2'b0, code} >= need_o_q, through_cell >= need_g_q, through_cell >= need_f_q, through_cell >= need_i_q};
 
   always @(posedge clk_i) begin
-    slope_code_q <= slope_code;
-    slope_zero_q <= slope_zero;
+    slope_code_q <= c_valid_i ? {code[4:2], code[1] && !beyond, code[0] || beyond}
+                  : !cell_history_i || change_valid_i ? slope_code
+                  : i_valid_i || g_valid_i ? {1'b0, code[4:1]} : {2'b0, history_i[4:2]};
+    slope_zero_q <= c_valid_i ? zero : slope_zero;
     if (i_valid_i || o_valid_i) begin
       held_code_q <= code;
       held_zero_q <= zero;
@@ -98,12 +99,12 @@ module precision_unit (
     if (i_valid_i) need_i_q <= need;
     if (f_valid_i) need_f_q <= need;
     if (g_valid_i) need_g_q <= need;
-    if (o_valid_i) need_o_q <= need;
-    if (g_valid_i) need_i_q <= less(need_i_q, {1'b0, code}, zero);
-    if (c_valid_i) begin
-      history_q  <= significant ? hold_i : held == 3'd0 ? 3'd0 : held - 3'd1;
-      unstable_q <= first_i || held != 3'd0;
+    if (o_valid_i) begin
+      need_o_q       <= need;
+      cell_history_q <= cell_history_i;
     end
+    if (g_valid_i && !cell_history_i) need_i_q <= less(need_i_q, {1'b0, code}, zero);
+    if (change_valid_i) history_q <= size > decay ? size : decay;
   end
 endmodule
 

@@ -91,7 +91,7 @@ module tile #(
   );
 
   wire [1:0] visit_policy = override_i ? override_policy_i : visit_descriptor[117:116];
-  wire [1:0] late_policy  = override_i ? override_policy_i : late_descriptor[117:116];
+  wire [1:0] gates_policy = override_i ? override_policy_i : gates_descriptor[117:116];
 
   // What to work on.
   wire                   hi_read, lo_read, zero, first, last, fresh, row_complete, refine;
@@ -219,7 +219,7 @@ module tile #(
     .gates_descriptor_i(gates_descriptor),
     .late_layer_o      (late_layer),
     .late_descriptor_i (late_descriptor),
-    .policy_i          (late_policy),
+    .policy_i          (gates_policy),
     .step_first_i      (step_first_i),
     .refine_valid_o    (refine),
     .result_index_o    (result_index),

@@ -82,7 +82,7 @@ module unit_engine #(
 
   // The plain build keeps no second bias, no offset to a threshold and no history.
   localparam ConstantWidth = DynamicPrecision != 0 ? 50 : 24;
-  localparam CellWidth     = DynamicPrecision != 0 ? 19 : 16;
+  localparam CellWidth     = DynamicPrecision != 0 ? 21 : 16;
 
   wire [49:0] constant;
   generate
@@ -96,7 +96,7 @@ module unit_engine #(
   wire [UnitWidth+1:0] constant_address;
   wire [UnitWidth-1:0] cell_read_address, cell_write_address;
   /* verilator lint_off UNUSEDSIGNAL */   // the plain build has no history
-  wire [18:0]          cell_new;
+  wire [20:0]          cell_new;
   /* verilator lint_on UNUSEDSIGNAL */
   wire [7:0]           result_h;
   wire [2:0]           result_layer;
@@ -117,7 +117,7 @@ module unit_engine #(
     .commit_descriptor_i (late_descriptor_i),
     .gates_layer_o       (gates_layer_o),
     .commit_layer_o      (late_layer_o),
-    .commit_policy_i     (policy_i),
+    .gates_policy_i      (policy_i),
     .step_first_i        (step_first_i),
     .sum_index_o         (sum_index_o),
     .sum_gate_o          (sum_gate_o),
@@ -127,7 +127,7 @@ module unit_engine #(
     .constant_i          (constant),
     .cell_read_o         (cell_read_o),
     .cell_read_address_o (cell_read_address),
-    .cell_i              (cell_word_o[18:0]),
+    .cell_i              (cell_word_o[20:0]),
     .cell_write_o        (cell_write_o),
     .cell_write_address_o(cell_write_address),
     .cell_o              (cell_new),

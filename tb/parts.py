@@ -52,6 +52,7 @@ class Plan:
 
 def plan(q, inputs, policy, states=None) -> Plan:
     """The parts of a QuantizedNetwork for float sequences [steps, inputs] under a policy; states: by part, of QuantizedLSTM, or None."""
+    q = q.for_policy(policy)
     found = q.run_singly(inputs, policy, states=states)
     begin = iter(states or [None] * len(q.parts))
     stages = [[Part(lstm, [x for x, _ in runs], next(begin)) for lstm, runs in zip(*stage)] for stage in zip(q.stages, found)]

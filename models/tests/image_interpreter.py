@@ -54,11 +54,11 @@ class Interpreter:
         places = {
             "units": (15, 0), "slots": (31, 16), "x_words": (47, 32), "h_words": (63, 48), "x_addr": (79, 64), "h_addr": (95, 80),
             "unit_base": (111, 96), "c_frac": (115, 112), "policy": (119, 116), "two_limbs": (120, 120), "w_base": (159, 128),
-            "history_threshold": (207, 192), "hold": (211, 208), "cell_floor": (217, 212),
+            "cell_floor": (197, 192),
         }
         values = {name: field(word, *place) for name, place in places.items()}
         values["theta"] = [signed(field(word, 167 + 8 * gate, 160 + 8 * gate), 8) for gate in range(4)]
-        assert field(word, 127, 121) == 0 and word >> 218 == 0, "other bits are zero"
+        assert field(word, 127, 121) == 0 and word >> 198 == 0, "other bits are zero"
         return values
 
     def byte(self, tile, bank, address):
@@ -148,7 +148,7 @@ class Interpreter:
             address = place["unit_base"] + slot
             cell = 0 if first else self.memory[4][tile][address]
             value, c, history, mask = scalar_reference.unit_step(
-                self.unit(tile, place, slot), x, h, signed(cell, 16), cell >> 16, first, policy, place)
+                self.unit(tile, place, slot), x, h, signed(cell, 16), cell >> 16, policy, place)
             self.memory[4][tile][address] = c & 0xFFFF | history << 16
             outputs.append(value)
             masks.append(mask)

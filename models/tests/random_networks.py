@@ -15,6 +15,9 @@ def random_layer(generator, inputs, units, limbs=1, policy=Policy.SENSITIVITY):
     typical = int((0.5 * torch.tensor(float(inputs + units)).log2() + 16.5).item())
     c_frac = integers(8, 15, 1).item()
     level = integers(-20, -8, 1).item()
+    theta = torch.tensor([level + part for part in theta_alignment(c_frac)])
+    # Half of the rows have thresholds that SENSITIVITY decides by, the others some that CELL_HISTORY does.
+    offset = torch.where(integers(0, 1, units, 4) > 0, integers(-4, 4, units, 4), integers(-1, 7, units, 4) * torch.tensor([1, 2, 1, 2]) - theta)
     return QuantizedLayer(
         w_ih=integers(-127, 119, 4 * units, inputs),
         w_hh=integers(-127, 119, 4 * units, units),
@@ -22,11 +25,9 @@ def random_layer(generator, inputs, units, limbs=1, policy=Policy.SENSITIVITY):
         s=integers(typical - 4, typical + 2, units, 4),
         b=integers(-6000, 6000, units, 4),
         b_low=integers(-6000, 6000, units, 4),
-        offset=integers(-4, 4, units, 4),
+        offset=offset,
         c_frac=c_frac,
-        theta=[level + part for part in theta_alignment(c_frac)],
-        history_threshold=integers(1, 1 << (c_frac - 2), 1).item(),
-        hold=integers(1, 7, 1).item(),
+        theta=theta,
         cell_floor=integers(0, 48, 1).item(),
         policy=policy,
         limbs=limbs,

@@ -43,6 +43,11 @@ def code(value):
     return 2 * exponent + fraction
 
 
+def size(value):
+    """0 for zero, else 1 + its code."""
+    return code(value) + 1 if value else 0
+
+
 def row_sum(row, x_limbs, h, refined):
     """P of a row: dict of w_ih, w_hh (lists) and m (x0, x1, h)."""
     total = 0
@@ -90,10 +95,15 @@ def sensitivity_mask(unit, gates, t, c, theta, cell_floor):
     return mask
 
 
-def unit_step(unit, x_limbs, h, c, history, first, policy, settings):
-    """One step of a unit: unit is its four rows; settings has c_frac, theta, history_threshold, hold, cell_floor.
+def history_mask(unit, c, history, theta):
+    sizes = [history >> 2, size(abs(c)) >> 1, history >> 2, size(abs(c)) >> 1]
+    return sum((sizes[gate] > theta[gate] + row["offset"]) << gate for gate, row in enumerate(unit))
 
-    h is the whole layer's; h, c and history are zero if this is the first step of a sequence. policy is the code of the descriptor.
+
+def unit_step(unit, x_limbs, h, c, history, policy, settings):
+    """One step of a unit: unit is its four rows; settings has c_frac, theta, cell_floor.
+
+    h is the whole layer's; h, c and history are zero on the first step of a sequence. policy is the code of the descriptor.
     Returns h, c, history and the mask of refined gates.
     """
     if policy == 0:
@@ -101,11 +111,10 @@ def unit_step(unit, x_limbs, h, c, history, first, policy, settings):
     elif policy == 1:
         mask = 0
     elif policy == 2:
-        mask = 15 if first or history > 0 else 0
+        mask = history_mask(unit, c, history, settings["theta"])
     else:
         provisional = gates_of(unit, x_limbs, h, 0)
         _, t, _ = cell(provisional, c, settings["c_frac"])
         mask = sensitivity_mask(unit, provisional, t, c, settings["theta"], settings["cell_floor"])
     new_c, _, new_h = cell(gates_of(unit, x_limbs, h, mask), c, settings["c_frac"])
-    changed = abs(new_c - c) >= settings["history_threshold"]
-    return new_h, new_c, settings["hold"] if changed else max(history - 1, 0), mask
+    return new_h, new_c, max(size(min(abs(new_c - c), 32767)), history - 1, 0), mask

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models import cache, calibration
-from models.calibration import KNOBS, SAFETY, Point, calibrate, calibrated, choose, number_of, path_of
+from models.calibration import SAFETY, SHARES, Point, calibrate, calibrated, choose, number_of, path_of
 from models.networks import NETWORKS
 from models.policies import Policy
 from models.quantized_network import quantize_network
@@ -42,7 +42,7 @@ def test_without_a_loss_everything_is_allowed_and_without_room_nothing():
     assert choose(sweep(100.0), 1) == 0
 
 
-@pytest.mark.parametrize("policy", KNOBS)
+@pytest.mark.parametrize("policy", SHARES)
 def test_a_number_is_found_for_a_low_share(policy):
     toy = Toy(bidirectional=True)
     inputs = [sample.inputs for sample in toy.calibration()]
@@ -70,7 +70,7 @@ def test_a_calibration_is_kept_and_read(folders):
     assert calibrate(Toy(), progress=again.append) == found
     assert not again  # what is cached is not measured anew
     path_of("toy").write_text(json.dumps(found))
-    for policy in KNOBS:
+    for policy in SHARES:
         quantized = calibrated(Toy(), policy)
         assert {layer.policy for part in quantized.parts for layer in part.layers} == {policy}
         assert all(len(layer) == 6 for part in quantized.parts for layer in part.refinements)
@@ -85,5 +85,5 @@ def test_a_network_that_was_never_calibrated_names_the_command(folders):
 def test_every_network_is_calibrated(name):
     found = json.loads(path_of(name).read_text())
     assert found["network"] == name and found["budget"] == 0.5
-    assert set(found["numbers"]) == {policy.name for policy in KNOBS}
+    assert set(found["numbers"]) == {policy.name for policy in SHARES}
     assert {point["policy"] for point in found["sweep"]} == {Policy.SENSITIVITY.name, Policy.CELL_HISTORY.name}

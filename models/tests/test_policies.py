@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from models.activation import codes_of, log_code
+from models.activation import codes_of, log_code, size_code
 from models.cell import finish
-from models.policies import sensitivity, theta_alignment
+from models.policies import cell_codes, next_history, sensitivity, theta_alignment
 
 
 def test_codes_are_rounded_logarithms():
@@ -13,6 +13,20 @@ def test_codes_are_rounded_logarithms():
     low_by = 2 * values.double().log2() - log_code(values)
     assert low_by.min() >= 0 and low_by.max() < 2 * torch.tensor(1.5).log2() + 1e-3
     assert log_code(torch.tensor([1, 2, 3, 4, 5, 6, 7, 8])).tolist() == [0, 2, 3, 4, 4, 5, 5, 6]
+    assert size_code(torch.tensor([0, 1, 2, 3, 32767, 32768])).tolist() == [0, 1, 3, 4, 30, 31]
+
+
+def test_history_is_a_decaying_peak_of_the_change():
+    history, found = torch.zeros(1), []
+    for change in (0, -300, 0, 0, 40, 17, 65535, 0):
+        history = next_history(history.int(), torch.tensor([change]))
+        found.append(history.item())
+    assert found == [0, 17, 16, 15, 14, 13, 30, 29]
+
+
+def test_the_most_negative_cell_has_a_size():
+    c, history = torch.tensor([[-32768, 32767, 0, 1, 3]], dtype=torch.int32), torch.tensor([[31, 3, 4, 0, 0]])
+    assert cell_codes(c, history)[0].tolist() == [[7, 0, 1, 0, 0], [15, 15, 0, 0, 2]] * 2
 
 
 @pytest.mark.parametrize("c_frac", (8, 12, 15))

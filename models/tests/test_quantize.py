@@ -10,7 +10,8 @@ from torch import nn
 from models.layer import split_planes
 from models.policies import Policy
 from models.quantize import quantize
-from models.thresholds import set_sensitivity
+from models.tests import scalar_reference
+from models.thresholds import set_price
 
 LENGTHS = (25, 7, 40, 1, 33)
 # Largest |h - float h| of STATIC_HIGH over inputs of the calibration's range, and its root mean square. Rounding h alone errs by
@@ -40,6 +41,7 @@ def float_h(lstm, sample):
 
 def errors(lstm, q, inputs, policy):
     """h less that of the float network, of all samples."""
+    q = q.for_policy(policy)
     runs = [(q.run(q.quantize_input(sample).unsqueeze(0), policy), sample) for sample in inputs]
     return torch.cat([run.h[0] / 128 - float_h(lstm, sample) for run, sample in runs])
 
@@ -61,33 +63,55 @@ def test_high_precision_is_close_to_float(options):
 
 
 def test_precision_orders_the_errors():
-    """Large weights, so that precision matters: high < SENSITIVITY < CELL_HISTORY, all low."""
+    """Large weights, so that precision matters: high < SENSITIVITY < CELL_HISTORY < all low."""
     lstm = network(units=64, gain=3)
     q = quantize(lstm, samples(lstm))
     high, low, history, sensitivity = (rms(errors(lstm, q, samples(lstm, seed=1), policy)) for policy in list(Policy)[:4])
-    assert 2 * high < sensitivity < 0.7 * min(history, low)
+    assert 2 * high < sensitivity < history < 0.7 * low
     assert sensitivity < 0.02
 
 
 def test_low_share_on_calibration_meets_its_target():
-    """Of SENSITIVITY, to the half octave of its threshold; of CELL_HISTORY, layer by layer, nearly exactly."""
+    """Of both policies, to the quarter of a unit of their prices."""
     lstm = network(units=48, num_layers=2)
     calibration = samples(lstm, lengths=(30,) * 6)
     for target in (0.8, 0.5, 0.7):
         q = quantize(lstm, calibration, low_share=target)
         x = q.quantize_input(torch.stack(calibration))
-        assert q.run(x, Policy.SENSITIVITY).low_share == pytest.approx(target, abs=0.06)
-        for mask in q.run(x, Policy.CELL_HISTORY).masks:
-            assert 1 - mask.double().mean().item() == pytest.approx(target, abs=0.02)
+        for policy in (Policy.SENSITIVITY, Policy.CELL_HISTORY):
+            of_policy = q.for_policy(policy)
+            assert {layer.policy for layer in of_policy.layers} == {policy}
+            assert of_policy.run(x).low_share == pytest.approx(target, abs=0.06)
+        assert torch.equal(q.run(x).masks[0], q.run(x, Policy.SENSITIVITY).masks[0])
 
 
-def test_thresholds_move_all_rows_alike():
-    """A threshold higher by half an octave is theta + 1 everywhere; a part of it moves as many rows."""
+def test_levels_of_cell_history_are_those_of_its_errors():
+    """Thresholds go by the mean of 2**X, here one frame after the other, over the expected error that STATIC_ROWS goes by."""
+    lstm = network(units=6)
+    calibration = samples(lstm)
+    q = quantize(lstm, calibration)
+    sums = torch.zeros(6, 4, dtype=torch.float64)
+    for sample in calibration:
+        c = q.run(q.quantize_input(sample).unsqueeze(0), Policy.STATIC_HIGH).layer_c[0][0].tolist()
+        before, history = [0] * 6, [0] * 6
+        for state in c:
+            for unit, (old, new) in enumerate(zip(before, state)):
+                change, size = history[unit] >> 2, scalar_reference.size(abs(old)) >> 1
+                sums[unit] += torch.tensor([2.0**change, 2.0**size] * 2)
+                history[unit] = max(scalar_reference.size(abs(new - old)), history[unit] - 1)
+            before = state
+    levels = q.levels[0]
+    assert torch.allclose(levels[Policy.CELL_HISTORY] - levels[Policy.STATIC_ROWS], (sums / sum(LENGTHS)).log2())
+
+
+@pytest.mark.parametrize("policy", (Policy.SENSITIVITY, Policy.CELL_HISTORY))
+def test_thresholds_move_all_rows_alike(policy):
+    """A price higher by one is theta + 1 everywhere; a part of it moves as many rows."""
     lstm = network(num_layers=3)
     q = quantize(lstm, samples(lstm))
 
-    def thresholds(threshold):
-        set_sensitivity(q, threshold)
+    def thresholds(price):
+        set_price(q, policy, price)
         return torch.cat([torch.tensor(layer.theta) + layer.offset for layer in q.layers])
 
     assert torch.equal(thresholds(-19.0), thresholds(-20.0) + 1)
@@ -246,7 +270,7 @@ def test_padding_of_short_sequences_changes_nothing():
     shuffled = random.Random(0).sample(calibration, len(calibration))
     one, other = quantize(lstm, calibration).layers[0], quantize(lstm, shuffled).layers[0]
     assert torch.equal(one.b_low, other.b_low)
-    assert (one.theta, one.history_threshold, one.c_frac) == (other.theta, other.history_threshold, other.c_frac)
+    assert (one.theta, one.c_frac) == (other.theta, other.c_frac)
 
 
 def spoil(name, index, value):

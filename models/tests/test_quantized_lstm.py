@@ -32,7 +32,7 @@ def scalar_unit(layer, unit):
 
 
 def scalar_settings(layer):
-    return {name: getattr(layer, name) for name in ("c_frac", "theta", "history_threshold", "hold", "cell_floor")}
+    return {name: getattr(layer, name) for name in ("c_frac", "theta", "cell_floor")}
 
 
 def run_scalar(network, x, policy):
@@ -43,10 +43,8 @@ def run_scalar(network, x, policy):
         units = [scalar_unit(layer, unit) for unit in range(layer.units)]
         h, c, history = ([0] * layer.units for _ in range(3))
         steps = []
-        for step, limbs in enumerate(values):
-            results = [
-                scalar_reference.unit_step(unit, limbs, h, c[n], history[n], step == 0, policy, settings) for n, unit in enumerate(units)
-            ]
+        for limbs in values:
+            results = [scalar_reference.unit_step(unit, limbs, h, c[n], history[n], policy, settings) for n, unit in enumerate(units)]
             h, c, history, mask = (list(column) for column in zip(*results))
             steps.append((h, c, mask))
         trace.append((steps, history))
@@ -132,7 +130,7 @@ def test_largest_sums_stay_exact(product):
 
 
 def test_a_factor_of_zero_never_refines_at_the_lowest_thresholds():
-    network = random_network(1, 5, [6])
+    network = random_network(4, 5, [6])
     layer = network.layers[0]
     layer.theta = (-128,) * 4
     layer.offset[:] = -128
@@ -167,7 +165,7 @@ def test_a_refined_row_is_the_8_bit_row(seed, units):
     x = random_input(seed, network, batch=2, steps=4)
     high = network.run(x, Policy.STATIC_HIGH)
     everything = [[1.0] * 4] * len(units)
-    always = QuantizedLSTM([dataclasses.replace(layer, history_threshold=0) for layer in network.layers], network.input_scales)
+    always = QuantizedLSTM([dataclasses.replace(layer, theta=(-128,) * 4) for layer in network.layers], network.input_scales)
     for run in (network.run(x, Policy.RANDOM, shares=everything), always.run(x, Policy.CELL_HISTORY)):
         assert run.low_share == 0
         assert torch.equal(run.h, high.h)
@@ -254,8 +252,7 @@ LAYER_REFUSALS = [
     ({"c_frac": 7}, "c_frac"),
     ({"theta": (0, 0, 0, 128)}, "theta"),
     ({"theta": (0, 0, 0)}, "gates"),
-    ({"history_threshold": 65536}, "history_threshold"),
-    ({"hold": 0}, "hold"),
+    ({"cell_floor": 64}, "cell_floor"),
     ({"limbs": 3}, "limbs"),
 ]
 

@@ -24,17 +24,17 @@ def descriptor(tile: int, **changes) -> int:
     """A good descriptor of layer 0 for `tile`, with fields changed. The layer has 3 * TILES - 1 units."""
     units = 3 * TILES - 1
     fields = dict(units=units, slots=len(range(tile, units, TILES)), x_words=2, h_words=-(-units // DOT_LANES), x_addr=ACTIVATIONS - 4, h_addr=1,
-                  unit_base=UNITS - 3, c_frac=12, policy=3, limbs=1, zeros=0, w_base=0, theta=0x80FF7F01, history=0xFFFF, hold=7, cell_floor=63, rest=0)
+                  unit_base=UNITS - 3, c_frac=12, policy=3, limbs=1, zeros=0, w_base=0, theta=0x80FF7F01, cell_floor=63, rest=0)
     fields["w_base"] = WEIGHTS - 4 * fields["slots"] * (fields["x_words"] + fields["h_words"])
     fields |= changes
     low = dict(units=0, slots=16, x_words=32, h_words=48, x_addr=64, h_addr=80, unit_base=96, c_frac=112, policy=116, limbs=120, zeros=121,
-               w_base=128, theta=160, history=192, hold=208, cell_floor=212, rest=218)
+               w_base=128, theta=160, cell_floor=192, rest=198)
     return sum(value << low[name] for name, value in fields.items())
 
 
 BAD_FIELDS = [dict(units=0), dict(units=0, slots=0, h_words=0), dict(units=1025), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4), dict(x_words=0), dict(x_words=3),
               dict(x_words=1024), dict(h_words=0), dict(h_words=40), dict(x_addr=ACTIVATIONS - 3), dict(h_addr=ACTIVATIONS), dict(unit_base=UNITS - 2),
-              dict(c_frac=7), dict(policy=4), dict(zeros=1), dict(w_base=WEIGHTS), dict(w_base=0xFFFFFFFF), dict(hold=0), dict(hold=8), dict(rest=1)]
+              dict(c_frac=7), dict(policy=4), dict(zeros=1), dict(w_base=WEIGHTS), dict(w_base=0xFFFFFFFF), dict(rest=1), dict(rest=1 << 57)]
 
 
 def packet(target, tile, address, words, header_words=None, reserved=0):

@@ -79,7 +79,7 @@ def random_state(network: QuantizedLSTM, generator: random.Random) -> State:
     def integers(low, high):
         return [torch.randint(low, high + 1, (1, layer.units), generator=numbers, dtype=torch.int32) for layer in network.layers]
 
-    return State(integers(-127, 127), integers(-32768, 32767), integers(0, 7))
+    return State(integers(-127, 127), integers(-32768, 32767), integers(0, 31))
 
 
 async def play_all(bench, network, sequences, **arguments):
