@@ -124,8 +124,8 @@ class QuantizedLSTM:
     def run(self, x, policy=None, state=None, shares=None, seed=0):
         """Run integer inputs x [batch, steps, limbs, inputs] from a state (default: the start of a sequence).
 
-        policy: for every layer (default: each layer's own), with the thresholds that the layers have; shares: [layer][gate], the fractions of rows that RANDOM and ORACLE
-        refine; seed: of RANDOM.
+        policy: for every layer (default: each layer's own), with the thresholds that the layers have (`for_policy`); shares: [layer][gate],
+        the fractions of rows that RANDOM and ORACLE refine; seed: of RANDOM.
         """
         self._check_input(x)
         state = state or self.zero_state(len(x))

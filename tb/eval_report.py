@@ -110,7 +110,8 @@ def markdown(records, image) -> str:
         "whole samples spread over it. The RTL ran the last column's steps of the accelerator: all outputs, decisions, states, counters and "
         "cycles were equal to the model's.\n\n"
         "RANDOM refines at random as often as SENSITIVITY (or CELL_HISTORY), gate by gate; ORACLE as often, the rows with the largest true effect "
-        "on h in the same step. No build has them; their cycles are those of their decisions.\n\n## Mean over the networks\n\n",
+        "on h in the same step; STATIC_ROWS the same rows in every step, those with the largest expected error of the loss for a word. No build has "
+        "them; their cycles are those of their decisions.\n\n## Mean over the networks\n\n",
         _heading(("policy", "low share", "speedup", "over the plain build")),
         _rows((name, share, speedup, plain) for name, share, _, speedup, plain in summary(records)),
         f"| paper | > {PAPER_LOW_SHARE:.0%} | {PAPER_SPEEDUP:.2f}x | |\n\n![frontiers]({image})\n\n"

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from models.build import Build
 from models.cache import cached, path_of, sources, store
-from models.calibration import KNOBS, calibrated, network_sources, number_of
+from models.calibration import SHARES, calibrated, network_sources, number_of
 from models.evaluation import Bootstrap, cycles, difference, evaluate, spread
 from models.networks import NETWORKS, load
 from models.policies import Policy
@@ -38,7 +38,7 @@ TEST_STEPS = {"ddddocr": 80_000, "resemblyzer": 128_000, "silero": 150_000, "spe
 # Steps of the accelerator (those of each direction count) that the RTL runs.
 RTL_STEPS = {Policy.SENSITIVITY: 1000, Policy.CELL_HISTORY: 120, Policy.STATIC_HIGH: 120, Policy.STATIC_LOW: 120}
 CYCLES_STEPS = 1000  # of the cycle model
-YARDSTICK_STEPS = 200  # of the cycle model under RANDOM and ORACLE
+YARDSTICK_STEPS = 200  # of the cycle model under the yardsticks
 FRONTIER_STEPS, FRONTIER_SHARES = 20_000, (0.6, 0.8, 0.92)
 FLOAT, PLAIN = "FLOAT", "PLAIN"
 SOURCES = ("*.py", "networks/*.py")
@@ -46,7 +46,7 @@ SOURCES = ("*.py", "networks/*.py")
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of work on one network: `kind` names the function that does it; like: the policy whose shares RANDOM or ORACLE take."""
+    """A piece of work on one network: `kind` names the function that does it; like: the policy whose shares a yardstick takes."""
 
     kind: str
     net: str
@@ -75,36 +75,40 @@ def _bootstrap(net, steps):
     return Bootstrap(_network(net), _samples(net, steps))
 
 
-def _quantized(net, policy):
-    return calibrated(_network(net), policy)
+def _quantized(task, like=None):
+    """The network for the policy of a task; STATIC_ROWS for the low share of the policy that it is like."""
+    quantized = calibrated(_network(task.net), Policy[task.like or task.policy])
+    if task.policy == Policy.STATIC_ROWS.name:  # the same share on any input
+        number_of(quantized, Policy.STATIC_ROWS, like["low_share"], [_samples(task.net, task.steps)[0].inputs[:1]], precision=0.01)
+    return quantized
 
 
-def task_fit(task, shares):
+def task_fit(task, like):
     """Only that the test data and what was calibrated are in the cache, once."""
     _samples(task.net, task.steps)
-    for policy in KNOBS:
-        _quantized(task.net, policy)
+    for policy in SHARES:
+        calibrated(_network(task.net), policy)
 
 
-def task_figure(task, shares):
+def task_figure(task, like):
     """Figure of the task over all test samples, low share, shares of the refined rows."""
     network, samples = _network(task.net), _samples(task.net, task.steps)
     if task.policy == FLOAT:
         return {"figure": _bootstrap(task.net, task.steps).figure(network.float_outputs(samples))}
-    quantized = _quantized(task.net, Policy[task.like or task.policy])
-    found, run = evaluate(network, quantized, samples, Policy[task.policy], shares)
+    quantized = _quantized(task, like)
+    found, run = evaluate(network, quantized, samples, Policy[task.policy], like and like["shares"])
     others = {"next-character accuracy": network.accuracy(samples, found)} if hasattr(network, "accuracy") else {}
     return {"figure": _bootstrap(task.net, task.steps).figure(found), "others": others, "low_share": quantized.low_share(run),
             "shares": run.shares()}
 
 
-def task_frontier(task, shares):
+def task_frontier(task, like):
     """Low share and figure over some of the test samples, at one low share of the policy (by its number), or of RANDOM."""
     network = _network(task.net)
     samples = spread(_samples(task.net, task.steps), FRONTIER_STEPS)
-    policy = Policy[task.policy]
-    quantized = _quantized(task.net, policy)
-    if policy in KNOBS:
+    policy, shares = Policy[task.policy], None
+    quantized = _quantized(task)
+    if policy in SHARES:
         number_of(quantized, policy, task.share, [sample.inputs for sample in samples[:1 + 2000 // len(samples[0].inputs)]])
     elif policy == Policy.RANDOM:
         shares = [[[1 - task.share] * 4 for _ in part.layers] for part in quantized.parts]
@@ -112,21 +116,21 @@ def task_frontier(task, shares):
     return {"low_share": quantized.low_share(run), "value": network.metric(samples, found)}
 
 
-def task_cycles(task, shares):
+def task_cycles(task, like):
     """Cycles of a policy, of STATIC_HIGH and of the plain build on whole samples of the test."""
-    quantized = _quantized(task.net, Policy[task.like or task.policy])
+    quantized = _quantized(task, like)
     policy = Policy[task.policy]
     steps = CYCLES_STEPS if policy < Policy.RANDOM else YARDSTICK_STEPS
     samples = rtl_samples(_samples(task.net, task.steps), quantized, steps)
-    return {"steps": sum(len(sample.inputs) for sample in samples), "cycles": cycles(quantized, samples, policy, shares=shares),
+    return {"steps": sum(len(sample.inputs) for sample in samples), "cycles": cycles(quantized, samples, policy, shares=like and like["shares"]),
             "high": cycles(quantized, samples, Policy.STATIC_HIGH), "plain": cycles(quantized, samples, Policy.STATIC_HIGH, Build().plain())}
 
 
-def task_rtl(task, shares):
+def task_rtl(task, like):
     """Steps of the accelerator that the RTL ran with every value equal, and its cycles, which must be those of the cycle model."""
     plain = task.policy == PLAIN
     policy = Policy.STATIC_HIGH if plain else Policy[task.policy]
-    quantized = _quantized(task.net, policy)
+    quantized = calibrated(_network(task.net), policy)
     samples = rtl_samples(_samples(task.net, task.steps), quantized, min(task.steps, RTL_STEPS[policy]))
     build = Build().plain() if plain else Build()
     name = f"{task.net}-{task.policy}"
@@ -146,10 +150,10 @@ def rtl_samples(samples, quantized, steps):
     return spread(samples, math.ceil(steps / len(quantized.parts)))
 
 
-def work(task, shares):
-    """Does a task, in a process of its own."""
+def work(task, like):
+    """Does a task, in a process of its own. like: the figure of the policy that it is like, or None."""
     torch.set_num_threads(1)
-    return globals()[f"task_{task.kind}"](task, shares)
+    return globals()[f"task_{task.kind}"](task, like)
 
 
 def tasks_of(net, steps, rtl):
@@ -157,7 +161,7 @@ def tasks_of(net, steps, rtl):
     policies = [policy.name for policy in list(Policy)[:4]]
     result = [Task("fit", net, steps)]
     result += [Task("figure", net, steps, name) for name in ("SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", FLOAT)]
-    yardsticks = [("RANDOM", "SENSITIVITY"), ("ORACLE", "SENSITIVITY"), ("RANDOM", "CELL_HISTORY")]
+    yardsticks = [(name, like) for like in ("SENSITIVITY", "CELL_HISTORY") for name in ("RANDOM", "STATIC_ROWS")] + [("ORACLE", "SENSITIVITY")]
     result += [Task("figure", net, steps, name, like) for name, like in yardsticks]
     result += [Task("cycles", net, steps, name) for name in policies]
     result += [Task("cycles", net, steps, name, like) for name, like in yardsticks]
@@ -186,7 +190,7 @@ def run_all(tasks, executor) -> dict:
                 if not all(source in results for source in needs(task)):
                     continue
                 waiting.remove(task)
-                running[executor.submit(work, task, results[needs(task)[1]]["shares"] if task.like else None)] = task
+                running[executor.submit(work, task, results[needs(task)[1]] if task.like else None)] = task
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 task = running.pop(future)
