@@ -124,9 +124,9 @@ def model_ratios() -> dict:
             lstm(x)
 
     float_run()
-    policies = [policy for policy in Policy if policy < Policy.RANDOM]
-    rounds = [[seconds(float_run) / seconds(lambda policy=policy: q.run(integers, policy)) for policy in policies] for _ in range(ROUNDS)]
-    return {policy.name: statistics.median(values) for policy, values in zip(policies, zip(*rounds))}
+    networks = {policy: q.for_policy(policy) for policy in Policy if policy < Policy.RANDOM}
+    rounds = [[seconds(float_run) / seconds(lambda: network.run(integers, policy)) for policy, network in networks.items()] for _ in range(ROUNDS)]
+    return {policy.name: statistics.median(values) for policy, values in zip(networks, zip(*rounds))}
 
 
 def over_ideal() -> dict:

@@ -107,7 +107,7 @@ def test_parts_of_an_evaluation_are_the_whole(monkeypatch, bidirectional, layers
 def test_cycles_of_directions_add_up_and_sequences_follow_each_other():
     toy = Toy(bidirectional=True)
     samples = toy.test()[:3]
-    quantized = quantize_network(toy.lstm, [sample.inputs for sample in toy.calibration()])
+    quantized = quantize_network(toy.lstm, [sample.inputs for sample in toy.calibration()]).for_policy(Policy.CELL_HISTORY)
     expected = 0
     for part, inputs in zip(quantized.parts, ([sample.inputs for sample in samples], [sample.inputs.flip(0) for sample in samples])):
         runs = [part.run(part.quantize_input(sequence)[None], Policy.CELL_HISTORY) for sequence in inputs]

@@ -71,5 +71,5 @@ def test_node(name, cases, tmp_path):
     compare([imported(sequence) for sequence in sequences], 1e-5)
     q = imported.quantize(sequences)
     for policy, largest_error in LARGEST_ERROR.items():
-        run = q.run([imported.directed(sequence) for sequence in sequences], policy)
+        run = q.for_policy(policy).run([imported.directed(sequence) for sequence in sequences], policy)
         compare([imported.directed(hidden[-1]) for hidden in run.hidden], largest_error)
