@@ -61,6 +61,18 @@ async def state_is_carried_and_loaded(dut, stalls):
 
 
 @cocotb.test()
+async def a_sequence_forgets_the_state_before(dut):
+    """Also where a unit of its first step is finished right before one of its second."""
+    generator, bench = random.Random(seed()), await harness(dut)
+    for _ in range(6):
+        await bench.load(network_of(3, [generator.randint(1, 9), generator.randint(1, 9)], 1, generator))
+        for policy in policies(bench.build):
+            await bench.load_state(random_state(bench.network, generator))
+            await bench.play(sequences_of(bench.network, [2], generator), policy)
+    bench.check()
+
+
+@cocotb.test()
 async def a_soft_reset_leaves_a_clean_accelerator(dut):
     generator, bench = random.Random(seed()), await harness(dut, h=60, trace=60)
     await bench.load(any_network(bench.build, generator))
