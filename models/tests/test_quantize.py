@@ -120,6 +120,15 @@ def test_thresholds_move_all_rows_alike(policy):
     assert moved.double().mean() == pytest.approx(0.3, abs=0.1)
 
 
+def test_static_rows_are_those_of_the_largest_error_in_every_step():
+    lstm = network()
+    q = quantize(lstm, samples(lstm))
+    level = q.levels[0][Policy.STATIC_ROWS]
+    set_price(q, Policy.STATIC_ROWS, -level.median().item() - 0.5)
+    mask = q.run(q.quantize_input(samples(lstm)[0]).unsqueeze(0), Policy.STATIC_ROWS).masks[0][0]
+    assert torch.equal(mask, (level < level.median()).expand_as(mask)) and mask.any()
+
+
 def test_errors_that_matter_less_are_left():
     """A unit that the loss does not depend on is refined less, another more, at the same share."""
     lstm = network(gain=2)
