@@ -5,8 +5,9 @@
    is taken. One number is left for each policy, its price (models.thresholds).
 2. A sweep over that number measures the low share, the excess E (mean squared error of the output against float, less STATIC_HIGH's), and
    the change of the task's figure with its bootstrap. Small changes of a figure drown in the noise of few samples; E does not. So the loss
-   is taken as proportional to E, a E, with `a` fitted where the loss is visible (LOCAL), and the number is chosen with which the
-   unfavourable end of the 95 % interval of a E stays within SAFETY of the budget: the rest is left to the sampling error of the test.
+   is taken as proportional to E, a E, with `a` fitted where the loss is visible (LOCAL). The number is chosen with which a test of the
+   network's size shows no loss with a probability of POWER, its sampling error as that of the calibration; between the points of the sweep,
+   more are measured (BISECTIONS).
 Fit and every point of the sweep are cached, so that what was interrupted goes on. What was found is written to models/calibrated/.
 """
 
@@ -16,6 +17,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import torch
@@ -25,8 +27,8 @@ from rich.table import Table
 from tqdm import tqdm
 
 from models.cache import cached, sources
-from models.evaluation import MARGIN, Bootstrap, outputs, task_loss
-from models.gradients import squared_gradients
+from models.evaluation import MARGIN, TEST_STEPS, Bootstrap, outputs, task_loss
+from models.gradients import gradients
 from models.networks import NETWORKS, load
 from models.policies import Policy
 from models.quantized_network import QuantizedNetwork, quantize_network
@@ -37,13 +39,13 @@ FOLDER = Path(__file__).resolve().parent / "calibrated"
 FIT_SOURCES = ("quantize.py", "quantized_network.py", "weight_rounding.py", "gradients.py", "thresholds.py")
 SWEEP_SOURCES = ("cell.py", "selectors.py", "policies.py", "quantized_lstm.py", "evaluation.py")
 FIT_STEPS = 12_800
-# Bits per character vary much from text to text, pairs of voices from voice to voice.
-SEARCH_STEPS = {"textgenrnn": 160_000, "resemblyzer": 80_000}
+# Bits per character vary much from text to text, pairs of voices from voice to voice; a string has few letters.
+SEARCH_STEPS = {"textgenrnn": 160_000, "resemblyzer": 80_000, "spelling": 160_000}
 OTHER_SEARCH_STEPS = 40_000
 PROBE_STEPS = 2048  # on which the number for a low share is sought, and refinements are counted for the compiler
 # Which frames weights are rounded for (see `quantize`), and the cell_floor, are tried on the network's error.
 EMPHASES, VARIANT_SHARE, VARIANT_STEPS = (0.0, 1.0), 0.85, 12_000
-LOCAL, SAFETY = 16.0, 0.6
+LOCAL, POWER, BISECTIONS = 16.0, 0.8, 2
 # A sweep ends behind the first loss, in margins, that is this large: nothing beyond it can be chosen.
 ENOUGH = 6.0
 
@@ -58,15 +60,16 @@ SHARES = {
 
 @dataclass
 class Point:
-    """A point of a sweep: the policy's number, low share, excess error of the output, mean loss of the task in margins, upper end of the
-    fit."""
+    """A point of a sweep: the policy's number, low share, excess error of the output; in margins the mean loss of the task, its standard error
+    in a test, and `needed`, the budget with which such a test shows no loss with a probability of POWER."""
 
     policy: str
     number: float
     low_share: float
     excess: float
     loss: float
-    predicted: float = float("nan")
+    error: float
+    needed: float = float("nan")
 
 
 def set_number(quantized, policy, number):
@@ -101,7 +104,7 @@ class Calibration:
     def _fit(self):
         few, _ = self._samples
         inputs = [sample.inputs for sample in few]
-        return quantize_network(self.network.lstm, inputs, squared_gradients(self.network, few), self.emphasis, low_share=None)
+        return quantize_network(self.network.lstm, inputs, gradients(self.network, few), self.emphasis, low_share=None)
 
     @property
     def search(self):
@@ -133,19 +136,30 @@ class Calibration:
         for part in self.quantized.parts:
             set_cell_floor(part, cell_floor)
 
-    def sweep(self, policy, progress):
-        """[(Point, replicates of the loss in margins)] for the shares of a policy."""
-        measure, result = None, []
-        for share in SHARES[policy]:
+    def sweep(self, policy, budget, progress):
+        """[(Point, replicates of the loss in margins)] of a policy in the order of their numbers, and the number that a budget in margins
+        allows."""
+        measure, measured = None, []
+
+        def at(place, number):
             def point():
                 nonlocal measure
                 measure = measure or _Measure(self, progress)
-                return measure(policy, number_of(self.quantized, policy, share, self.probe))
+                return measure(policy, number())
 
-            result.append(cached(("point", *self.key, self.cell_floor, policy.name, share), point))
-            if result[-1][0].loss > ENOUGH:
+            return cached(("point", *self.key, self.cell_floor, policy.name, place), point)
+
+        for share in SHARES[policy]:
+            measured.append(at(share, lambda: number_of(self.quantized, policy, share, self.probe)))
+            if measured[-1][0].loss > ENOUGH:
                 break
-        return result
+        for _ in range(BISECTIONS):
+            within = choose(measured, budget)
+            if within is None or within + 1 == len(measured):
+                break
+            middle = (measured[within][0].number + measured[within + 1][0].number) / 2
+            measured.insert(within + 1, at(("number", middle), lambda: middle))
+        return measured, measured[choose(measured, budget) or 0][0].number
 
     def refinements(self, policy):
         """Rows that each unit refines in a step of the probe, [part][layer][unit]."""
@@ -174,7 +188,9 @@ class _Measure:
         figure, high = self.bootstrap.figure(found), self.high_figure
         loss = task_loss(self.network, figure.value, high.value, high.value)
         replicates = task_loss(self.network, figure.replicates, high.replicates, high.value)
-        return Point(policy.name, number, self.calibration.quantized.low_share(run), excess, float(loss)), replicates
+        steps = run.steps
+        error = float(np.nanstd(replicates)) * (steps / TEST_STEPS.get(self.network.name, steps)) ** 0.5
+        return Point(policy.name, number, self.calibration.quantized.low_share(run), excess, float(loss), error), replicates
 
 
 def output_change(network, found, reference):
@@ -183,27 +199,25 @@ def output_change(network, found, reference):
 
 
 def choose(measured, budget):
-    """The number from (Point, replicates) of a sweep in the order of their low shares; fills in Point.predicted. budget in margins."""
+    """Place of the last of (Point, replicates) in a sweep, in the order of their low shares, that a budget in margins allows; None where
+    it allows none. Fills in Point.needed."""
     # A larger low share neither errs nor loses less: what looks so is noise.
-    excesses, worst = np.maximum.accumulate([max(point.excess, 0.0) for point, _ in measured]), 0.0
-    for (point, _), excess in zip(measured, excesses):
+    excesses, worst, allowed = np.maximum.accumulate([max(point.excess, 0.0) for point, _ in measured]), 0.0, None
+    end, power = NormalDist().inv_cdf(0.975), NormalDist().inv_cdf(POWER)
+    for place, ((point, _), excess) in enumerate(zip(measured, excesses)):
         near = [(other, values) for other, (_, values) in zip(excesses, measured) if 0 < other <= LOCAL * excess]
+        slopes = np.zeros(1)
         if near:
             errors, values = (np.array(parts) for parts in zip(*near))
             weights = errors / np.maximum(np.nanvar(values, axis=1), 1e-6)
             slopes = weights @ np.nan_to_num(values) / (weights @ errors)
-            worst = max(worst, float(np.quantile(slopes, 0.975) * excess))
-        point.predicted = worst
-    points, target = [point for point, _ in measured], SAFETY * budget
-    within = [index for index, point in enumerate(points) if point.predicted <= target]
-    if not within:
-        return points[0].number
-    last = within[-1]
-    if last + 1 == len(points) or points[last].predicted <= 0 or excesses[last + 1] <= excesses[last]:
-        return points[last].number
-    # Between two points the logarithm of the excess is taken as linear in the number.
-    part = np.log(target / points[last].predicted) / np.log(excesses[last + 1] / excesses[last])
-    return float(points[last].number + np.clip(part, 0, 1) * (points[last + 1].number - points[last].number))
+        expected = max(float(np.mean(slopes)), 0.0) * excess
+        # What the test finds varies, as does what was expected of it, and the interval of what it finds must end within the budget.
+        worst = max(worst, expected + end * point.error + power * float(np.hypot(point.error, np.std(slopes) * excess)))
+        point.needed = worst
+        if worst <= budget:
+            allowed = place
+    return allowed
 
 
 def calibrate(network, budget=MARGIN, progress=lambda steps: None) -> dict:
@@ -215,8 +229,7 @@ def calibrate(network, budget=MARGIN, progress=lambda steps: None) -> dict:
     calibration.set_cell_floor(cell_floor)
     numbers, points = {}, []
     for policy in SHARES:
-        measured = calibration.sweep(policy, progress)
-        numbers[policy.name] = choose(measured, budget / MARGIN)
+        measured, numbers[policy.name] = calibration.sweep(policy, budget / MARGIN, progress)
         points += [asdict(point) for point, _ in measured]
     tried = [
         {"emphasis": candidate.emphasis, "cell_floor": floor, "error": error}
@@ -276,10 +289,10 @@ def _leading(samples, steps):
 
 def _table(found) -> Table:
     table = Table(title=f"{found['network']}: loss of the task in margins of {MARGIN:g}, on calibration data", box=box.SIMPLE_HEAD)
-    for heading in ("policy", "low share", "excess error", "loss", "upper end of the fit"):
+    for heading in ("policy", "low share", "excess error", "loss", "its error in a test", "budget needed"):
         table.add_column(heading, justify="left" if heading == "policy" else "right")
     for point in found["sweep"]:
-        table.add_row(point["policy"], f"{point['low_share']:.1%}", f"{point['excess']:.2e}", f"{point['loss']:.2f}", f"{point['predicted']:.2f}")
+        table.add_row(point["policy"], f"{point['low_share']:.1%}", f"{point['excess']:.2e}", f"{point['loss']:.2f}", f"{point['error']:.2f}", f"{point['needed']:.2f}")
     return table
 
 
@@ -294,7 +307,7 @@ def main(arguments=None):
         sys.exit(f"calibrate: BUDGET={options.budget:g}: a number above 0 is needed")
     FOLDER.mkdir(exist_ok=True)
     for name in sorted(NETWORKS) if options.net == "all" else [options.net]:
-        with tqdm(total=(1 + sum(map(len, SHARES.values()))) * search_steps(name), unit="step", desc=name) as bar:
+        with tqdm(total=(1 + BISECTIONS * len(SHARES) + sum(map(len, SHARES.values()))) * search_steps(name), unit="step", desc=name) as bar:
             found = calibrate(load(name), options.budget, bar.update)
         path_of(name).write_text(json.dumps(found, indent=1) + "\n")
         Console().print(_table(found))

@@ -15,6 +15,8 @@ from models.quantized_network import NetworkRun
 REPLICATES = 1000
 SLOW_REPLICATES = 400  # of figures that are no means over samples
 EVALUATED_AT_ONCE = 512  # samples
+# Steps of the test of each network: enough to decide on "no loss", or all that there are.
+TEST_STEPS = {"ddddocr": 80_000, "resemblyzer": 128_000, "silero": 150_000, "spelling": 260_000, "textgenrnn": 400_000}
 MARGIN = 0.5  # of "no loss": points of a rate, percent of another figure
 
 

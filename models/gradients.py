@@ -8,19 +8,20 @@ from models.quantized_network import directed, stages
 BATCH = 32
 
 
-def squared_gradients(network, samples, probes=2, seed=0):
-    """Mean squared gradient of random projections of the head's output in each pre-activation z: the squared length of what an error does.
+def gradients(network, samples, projections=2, seed=0):
+    """Gradients of random projections of the head's output in each pre-activation z: on average, the square of what errors do to a projection
+    is the squared length of what they do to the output.
 
-    By part (as QuantizedNetwork.parts) and layer, float32 [samples, steps, 4 * units], zero behind the end of a sample. The projections
-    are normal, independent at each step of the output; the output is `network.comparable`.
+    By part (as QuantizedNetwork.parts) and layer, float32 [projections, samples, steps, 4 * units], zero behind the end of a sample. The
+    projections are normal, independent at each step of the output; the output is `network.comparable`.
     """
     generator = torch.Generator().manual_seed(seed)
     steps = max(len(sample.inputs) for sample in samples)
-    batches = [_batch(network, samples[start:start + BATCH], steps, probes, generator) for start in range(0, len(samples), BATCH)]
-    return [[torch.cat(layer) for layer in zip(*part)] for part in zip(*batches)]
+    batches = [_batch(network, samples[start:start + BATCH], steps, projections, generator) for start in range(0, len(samples), BATCH)]
+    return [[torch.cat(layer, dim=1) for layer in zip(*part)] for part in zip(*batches)]
 
 
-def _batch(network, samples, steps, probes, generator):
+def _batch(network, samples, steps, projections, generator):
     below, hidden, all_z = [sample.inputs for sample in samples], [[] for _ in samples], []
     for stage in stages(network.lstm):
         outputs = []
@@ -37,18 +38,17 @@ def _batch(network, samples, steps, probes, generator):
         below = [layers[-1] for layers in hidden]
     results = [network.comparable(network.head(sample, layers)) for sample, layers in zip(samples, hidden)]
     flat = [z for _, layer in all_z for z in layer]
-    sums = [torch.zeros_like(z) for z in flat]
-    for _ in range(probes):
+    found = []
+    for _ in range(projections):
         projection = sum((result * torch.randn(result.shape, generator=generator)).sum() for result in results)
-        for total, gradient in zip(sums, torch.autograd.grad(projection, flat, retain_graph=True)):
-            total += gradient.square() / probes
-    parts, rest = [], iter(sums)
+        found.append(torch.autograd.grad(projection, flat, retain_graph=True))
+    parts, rest = [], (torch.stack(same) for same in zip(*found))
     for stage in stages(network.lstm):
         for lstm in stage:
             layers = []
             for _ in range(lstm.num_layers):
-                layer = torch.stack([next(rest).detach() for _ in range(x.shape[1])], dim=1)
-                layers.append(nn.functional.pad(layer, (0, 0, 0, steps - layer.shape[1])))
+                layer = torch.stack([next(rest) for _ in range(x.shape[1])], dim=2)
+                layers.append(nn.functional.pad(layer, (0, 0, 0, steps - layer.shape[2])))
             parts.append(layers)
     return parts
 

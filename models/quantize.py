@@ -45,9 +45,9 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
     """Quantize an nn.LSTM with the sample inputs `calibration`, a list of float tensors [steps, inputs], each from zero state.
 
     limbs: 1 or 2 int8 vectors for an input (default: two where one does not carry it). input_scale: real value of one unit of the input, for
-    one limb (default: chosen by input from the calibration). gradients: by layer, of a loss in the pre-activations z, squared, float
-    [sequences, steps, 4 * units], zero behind the end of a sequence (default: those of h in the same step): errors matter where they are
-    large. emphasis: exponent with which they weigh the frames that weights are rounded for; 0 lets all frames count alike. low_share: that
+    one limb (default: chosen by input from the calibration). gradients: by layer, of some projections of an output in the pre-activations z,
+    float [projections, sequences, steps, 4 * units] (default: those of h in the same step): what errors do to the output. emphasis: exponent
+    with which their squares weigh the frames that weights are rounded for; 0 lets all frames count alike. low_share: that
     SENSITIVITY and CELL_HISTORY shall each reach on the calibration; None leaves thresholds to the caller, and refinements uncounted.
     policy: of all layers, whose thresholds they get (`for_policy` gives others) and whose refinements are counted for the compiler.
     Dropout is ignored, as in evaluation; batch_first says nothing about weights. Raises ValueError, which says what and why, for what
@@ -62,24 +62,25 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
         weights = [_weights(lstm, number) for number in range(lstm.num_layers)]
         states = list(_float_states(weights, inputs))
         if gradients is None:
-            gradients = [state.squared_sensitivity(CELL_FLOOR) for state in states]
-        gradients = [gradient.double()[valid] for gradient in gradients]
+            effects = [Effects(state.squared_sensitivity(CELL_FLOOR)[valid].sqrt().unsqueeze(0), torch.arange(valid.sum())) for state in states]
+        else:
+            effects = [Effects(gradient[:, valid], valid.nonzero()[:, 0]) for gradient in gradients]
         if input_scale:
             input_scales = (input_scale,)
         else:
-            input_scales = _input_scales(inputs[valid], weights[0][0], gradients[0], limbs)
+            input_scales = _input_scales(inputs[valid], weights[0][0], effects[0], limbs)
         layers, below = [], inputs
-        for number, (parameters, state, gradient) in enumerate(zip(weights, states, gradients)):
+        for number, (parameters, state, effect) in enumerate(zip(weights, states, effects)):
             c_frac = _cell_fraction_bits(state.c[valid].abs().max().item())
             activations = torch.cat((below, _before(state.h)), dim=-1)[valid]
             scales = input_scales if number == 0 else (H_SCALE,)
-            layers.append(_quantize_layer(number, *parameters, activations, gradient**emphasis, scales, c_frac, policy))
+            layers.append(_quantize_layer(number, *parameters, activations, effect.importance() ** emphasis, scales, c_frac, policy))
             below = state.h
         q = QuantizedLSTM(layers, input_scales)
 
         x = q.quantize_input(inputs)
         high = q.run(x, Policy.STATIC_HIGH)
-        errors = _set_low_precision(q, x, high, valid, gradients)
+        errors = _set_low_precision(q, x, high, valid, effects)
         q.levels = [_levels(*parts, valid) for parts in zip(q.layers, errors, states, high.layer_c)]
         if low_share is None:
             return q
@@ -91,6 +92,46 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
         run = q.run(x[:few])
         q.refinements = [mask[valid[:few]].sum(-1).double().mean(0).tolist() for mask in run.masks]
     return q
+
+
+@dataclass
+class Effects:
+    """What errors in the pre-activations of a layer do to an output, to first order.
+
+    gradients: float32 [projections, frames, rows]. The effects of the frames of a sequence (int64 [frames], its number) add up before they
+    are squared: errors that keep their sign through many steps of a cell that forgets little matter more than their squares tell.
+    """
+
+    gradients: torch.Tensor
+    sequence: torch.Tensor
+
+    def importance(self):
+        """Squared effect of an error of 1 in a frame alone, float64 [frames, rows]."""
+        return self.gradients.double().square().mean(0)
+
+    def squared(self, errors):
+        """Squared effect of errors [frames, rows] for a frame, [rows]."""
+        return self._sums(errors).square().sum(0) / len(self.gradients) / len(self.sequence)
+
+    def constant(self, values):
+        """The constants [rows] in whose place values [frames, rows] have the least squared effect; their means where nothing has any."""
+        alone = self._sums(torch.ones_like(values))
+        power = alone.square().sum(0)
+        return torch.where(power > 0, (self._sums(values) * alone).sum(0) / power, values.mean(0))
+
+    def some(self, frames):
+        """Which frames [frames] belong to so many frames of whole sequences, evenly chosen, or to a few more."""
+        every = math.ceil(len(self.sequence) / frames)
+        return self.sequence % every == 0
+
+    def part(self, frames):
+        return Effects(self.gradients[:, frames], self.sequence[frames])
+
+    def _sums(self, errors):
+        """Effects of errors [frames, rows], [projections * sequences, rows]."""
+        count = int(self.sequence.max()) + 1
+        return torch.cat([errors.new_zeros(count, errors.shape[1]).index_add_(0, self.sequence, gradient.to(errors) * errors)
+                          for gradient in self.gradients])
 
 
 def needs_two_limbs(x, w_ih, largest):
@@ -180,8 +221,8 @@ def _float_states(weights, x):
         x = torch.stack([h for _, _, h in steps], dim=1)
 
 
-def _input_scales(x, w_ih, gradient, limbs):
-    """Scales of one or two limbs of inputs x [frames, inputs], by input; gradient [frames, 4 * units].
+def _input_scales(x, w_ih, effects, limbs):
+    """Scales of one or two limbs of inputs x [frames, inputs], by input.
 
     Inputs are brought to one size, half of it in their own scales and half in their weights, so that neither loses much by rounding. The
     range is the one of INPUT_RANGES with the least error: large inputs may saturate if the gates do.
@@ -190,8 +231,8 @@ def _input_scales(x, w_ih, gradient, limbs):
     balance = torch.where((size > 0) & (weight > 0), (size / weight).sqrt(), 1)
     balance /= balance.mean()
     largest = (x / balance).abs().max().item()
-    unbalanced, few = x.abs().max().item(), slice(None, None, math.ceil(len(x) / SCALE_FRAMES))
-    x, gradient = x[few], gradient[few]
+    unbalanced, few = x.abs().max().item(), effects.some(SCALE_FRAMES)
+    x, effects = x[few], effects.part(few)
     if limbs is None:
         limbs = 1 + needs_two_limbs(x, w_ih, unbalanced)
 
@@ -201,7 +242,7 @@ def _input_scales(x, w_ih, gradient, limbs):
 
     def error(fraction):
         rounded = sum(limb * scale for limb, scale in zip(input_limbs(x, scales(fraction)), scales(fraction)))
-        return (gradient * ((rounded - x) @ w_ih.T).clamp(-LARGE_ERROR, LARGE_ERROR).square()).mean()
+        return effects.squared(((rounded - x) @ w_ih.T).clamp(-LARGE_ERROR, LARGE_ERROR)).sum()
 
     return scales(min(INPUT_RANGES, key=error))
 
@@ -272,15 +313,15 @@ def _quantize_layer(number, w_ih, w_hh, bias, activations, importance, input_sca
     )
 
 
-def _set_low_precision(q, x, run, valid, gradients):
-    """b_low = b + mean of the lo part of the pre-activation; returns the squared errors of the loss, by layer [frames, 4, units], that rows
-    in low precision make."""
+def _set_low_precision(q, x, run, valid, effects):
+    """b_low = b + the constant that best stands for the lo part of the pre-activation; returns the squared effects, by layer [4, units], of
+    rows in low precision."""
     errors = []
-    for layer, h, gradient in zip(q.layers, run.layer_h, gradients):
-        missing = _missing(layer, x[valid], _before(h)[valid])
-        mean = missing.mean(0)
-        layer.b_low = (layer.b + torch.floor(mean + 0.5).T.long()).clamp(-(1 << 17), (1 << 17) - 1)
-        errors.append(gradient.unflatten(1, (4, layer.units)) * ((missing - mean) / Z_UNITS).square())
+    for layer, h, effect in zip(q.layers, run.layer_h, effects):
+        missing = _missing(layer, x[valid], _before(h)[valid]).flatten(1)
+        constant = effect.constant(missing)
+        layer.b_low = (layer.b + torch.floor(constant + 0.5).long().unflatten(0, (4, layer.units)).T).clamp(-(1 << 17), (1 << 17) - 1)
+        errors.append(effect.squared((missing - constant) / Z_UNITS).unflatten(0, (4, layer.units)))
         x = h.unsqueeze(2)
     return errors
 
@@ -292,7 +333,7 @@ def _levels(layer, errors, state, c, valid):
     average. SENSITIVITY sees the squared sensitivity; the factor is kappa**2: the missing lo part, and what of an error in h or c lives on;
     level = theta_alignment - 2 log2 kappa. CELL_HISTORY sees 2**X, and STATIC_ROWS nothing.
     """
-    means, alignment, sensitivities = errors.mean(0) / layer.row_weights, torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1), {}
+    means, alignment, sensitivities = errors / layer.row_weights, torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1), {}
     for cell_floor in CELL_FLOORS:
         squares = state.squared_sensitivity(cell_floor)[valid].double().mean(0).unflatten(0, (4, layer.units)).clamp(min=LEAST_KAPPA)
         sensitivities[cell_floor] = (alignment - (means / squares).clamp(min=LEAST_KAPPA).log2()).T

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from models.build import Build
 from models.cache import cached, path_of, sources, store
 from models.calibration import SHARES, calibrated, network_sources, number_of
-from models.evaluation import Bootstrap, cycles, difference, evaluate, spread
+from models.evaluation import TEST_STEPS, Bootstrap, cycles, difference, evaluate, spread
 from models.networks import NETWORKS, load
 from models.policies import Policy
 from tb import eval_report
@@ -33,8 +33,6 @@ from tb.registers import Counter
 from tb.runner import BUILD
 from tb.sim import Job, UserError, simulate
 
-# Steps of the test of each network: enough to decide on "no loss", or all that there are.
-TEST_STEPS = {"ddddocr": 80_000, "resemblyzer": 128_000, "silero": 150_000, "spelling": 100_000, "textgenrnn": 400_000}
 # Steps of the accelerator (those of each direction count) that the RTL runs.
 RTL_STEPS = {Policy.SENSITIVITY: 1000, Policy.CELL_HISTORY: 120, Policy.STATIC_HIGH: 120, Policy.STATIC_LOW: 120}
 CYCLES_STEPS = 1000  # of the cycle model

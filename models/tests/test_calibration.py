@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models import cache, calibration
-from models.calibration import SAFETY, SHARES, Point, calibrate, calibrated, choose, number_of, path_of
+from models.calibration import BISECTIONS, POWER, SHARES, Point, calibrate, calibrated, choose, number_of, path_of
 from models.networks import NETWORKS
 from models.policies import Policy
 from models.quantized_network import quantize_network
@@ -15,31 +15,38 @@ from models.tests.toy_network import Toy
 EXCESSES = (0.5, 1, 2, 4, 8)
 
 
-def sweep(slope, noise=0.0):
-    """Points with numbers 0, 1, 2… whose excess doubles; the loss is `slope` times the excess, its replicates vary by `noise`."""
+def sweep(slope, noise=0.0, error=0.0):
+    """Points whose excess doubles; the loss is `slope` times the excess, its replicates vary by `noise`, what a test finds by `error`."""
     random = np.random.default_rng(1)
     return [
-        (Point("SENSITIVITY", float(number), 0.5, excess, slope * excess), slope * excess + noise * random.standard_normal(400))
+        (Point("SENSITIVITY", float(number), 0.5, excess, slope * excess, error), slope * excess + noise * random.standard_normal(400))
         for number, excess in enumerate(EXCESSES)]
 
 
 def test_the_loss_is_taken_as_proportional_to_the_excess():
     measured = sweep(slope=0.1)
-    number = choose(measured, budget=1)
-    assert [point.predicted for point, _ in measured] == pytest.approx([0.1 * excess for excess in EXCESSES])
-    # Between two points, the logarithm of the excess is linear.
-    assert 0.1 * 0.5 * 2**number == pytest.approx(SAFETY)
+    assert choose(measured, budget=0.45) == EXCESSES.index(4)
+    assert [point.needed for point, _ in measured] == pytest.approx([0.1 * excess for excess in EXCESSES])
 
 
 def test_a_larger_budget_allows_more_and_noise_less():
-    exact, noisy = sweep(0.1), sweep(0.1, noise=0.3)
-    assert choose(exact, 0.5) < choose(exact, 1)
-    assert choose(noisy, 1) < choose(exact, 1)
+    assert choose(sweep(0.1), 0.3) < choose(sweep(0.1), 1)
+    assert choose(sweep(0.1, noise=3), 1) < choose(sweep(0.1), 1)
+    assert choose(sweep(0.1, error=0.2), 1) < choose(sweep(0.1), 1)
+
+
+def test_a_test_shows_no_loss_with_the_probability_asked_for():
+    """What it finds varies by `error` around the loss; the unfavourable end of its interval is 1.96 `error` above."""
+    loss, error = 0.5, 0.2
+    (point, _), = measured = [(Point("SENSITIVITY", 0.0, 0.5, 1.0, loss, error), np.full(400, loss))]
+    choose(measured, 1)
+    found = loss + error * np.random.default_rng(1).standard_normal(100_000) + 1.96 * error
+    assert np.mean(found <= point.needed) == pytest.approx(POWER, abs=0.01)
 
 
 def test_without_a_loss_everything_is_allowed_and_without_room_nothing():
     assert choose(sweep(0.0), 1) == len(EXCESSES) - 1
-    assert choose(sweep(100.0), 1) == 0
+    assert choose(sweep(100.0), 1) is None
 
 
 @pytest.mark.parametrize("policy", SHARES)
@@ -66,6 +73,9 @@ def test_a_calibration_is_kept_and_read(folders):
     steps = []
     found = calibrate(Toy(), progress=steps.append)
     assert steps and found["network"] == "toy" and set(found["numbers"]) == {"SENSITIVITY", "CELL_HISTORY"}
+    for policy in SHARES:
+        numbers = [point["number"] for point in found["sweep"] if point["policy"] == policy.name]
+        assert found["numbers"][policy.name] in numbers == sorted(numbers) and len(numbers) <= len(SHARES[policy]) + BISECTIONS
     again = []
     assert calibrate(Toy(), progress=again.append) == found
     assert not again  # what is cached is not measured anew

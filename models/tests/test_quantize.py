@@ -9,7 +9,7 @@ from torch import nn
 
 from models.layer import split_planes
 from models.policies import Policy
-from models.quantize import quantize
+from models.quantize import Effects, quantize
 from models.tests import scalar_reference
 from models.thresholds import set_price
 
@@ -134,16 +134,37 @@ def test_errors_that_matter_less_are_left():
     lstm = network(gain=2)
     calibration = samples(lstm)
     x = nn.utils.rnn.pad_sequence(calibration, batch_first=True)
-    gradients = torch.full((*x.shape[:2], 4, lstm.hidden_size), 1.0)
-    gradients[..., :12] = 1e-3
-    refinements = torch.tensor(quantize(lstm, calibration, gradients=[gradients.flatten(2)]).refinements[0])
+    gradients = torch.full((1, *x.shape[:2], 4, lstm.hidden_size), 1.0)
+    gradients[..., :12] = 0.03
+    refinements = torch.tensor(quantize(lstm, calibration, gradients=[gradients.flatten(3)]).refinements[0])
     assert 2 * refinements[:12].mean() < refinements[12:].mean()
 
 
+def test_effects_of_a_sequence_add_up():
+    """Errors that keep their sign do more than those that change it; a constant takes the first away, not the second."""
+    effects = Effects(torch.ones(1, 20, 2), torch.arange(20) // 10)
+    errors = torch.ones(20, 2, dtype=torch.float64)
+    errors[1::2, 1] = -1
+    assert effects.squared(errors).tolist() == [10.0, 0.0]  # two sequences of 10 frames: 2 * 10 ** 2 / 20
+    assert effects.constant(errors).tolist() == [1.0, 0.0]
+    alone = Effects(torch.ones(1, 20, 2), torch.arange(20))
+    assert alone.squared(errors).tolist() == [1.0, 1.0]
+    nothing = Effects(torch.zeros(1, 20, 2), torch.arange(20))
+    assert nothing.constant(errors).tolist() == [1.0, 0.0]  # means, where nothing tells more
+
+
+def test_a_constant_is_the_best_one():
+    torch.manual_seed(1)
+    effects, values = Effects(torch.randn(2, 60, 3), torch.arange(60) // 7), torch.randn(60, 3, dtype=torch.float64)
+    best = effects.constant(values)
+    assert all((effects.squared(values - best) < effects.squared(values - best - step)).all() for step in (-0.01, 0.01))
+
+
 def test_low_bias_replaces_the_mean_of_the_missing_plane():
+    """With gradients that are the same in all frames, and sequences of one length."""
     lstm = network(num_layers=2, gain=2)
-    calibration = samples(lstm)
-    q = quantize(lstm, calibration, limbs=2)
+    calibration = samples(lstm, lengths=[20] * 5)
+    q = quantize(lstm, calibration, limbs=2, gradients=[torch.ones(1, 5, 20, 4 * lstm.hidden_size)] * 2)
     missing = [torch.zeros(layer.units, 4, dtype=torch.float64) for layer in q.layers]
     for sample in calibration:
         x = q.quantize_input(sample).unsqueeze(0)
@@ -157,7 +178,7 @@ def test_low_bias_replaces_the_mean_of_the_missing_plane():
                 missing[number] += (products * layer.m[..., m] / 2.0 ** layer.s).sum(0)
             segments = [run.layer_h[number][0]]
     for layer, total in zip(q.layers, missing):
-        assert ((layer.b_low - layer.b) - total / sum(LENGTHS)).abs().max() <= 0.5 + 1e-6
+        assert ((layer.b_low - layer.b) - total / 100).abs().max() <= 0.5 + 1e-6
         assert (layer.b_low != layer.b).any()
 
 
