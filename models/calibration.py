@@ -45,7 +45,7 @@ OTHER_SEARCH_STEPS = 40_000
 PROBE_STEPS = 2048  # on which the number for a low share is sought, and refinements are counted for the compiler
 # Which frames weights are rounded for (see `quantize`), and the cell_floor, are tried on the network's error.
 EMPHASES, VARIANT_SHARE, VARIANT_STEPS = (0.0, 1.0), 0.85, 12_000
-LOCAL, POWER, BISECTIONS = 16.0, 0.8, 2
+LOCAL, POWER, BISECTIONS = 16.0, 0.75, 2
 # A sweep ends behind the first loss, in margins, that is this large: nothing beyond it can be chosen.
 ENOUGH = 6.0
 
