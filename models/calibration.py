@@ -40,7 +40,7 @@ FIT_SOURCES = ("quantize.py", "quantized_network.py", "weight_rounding.py", "gra
 SWEEP_SOURCES = ("cell.py", "selectors.py", "policies.py", "quantized_lstm.py", "evaluation.py")
 FIT_STEPS = 12_800
 # Bits per character vary much from text to text, pairs of voices from voice to voice; a string has few letters.
-SEARCH_STEPS = {"textgenrnn": 160_000, "resemblyzer": 80_000, "spelling": 160_000}
+SEARCH_STEPS = {"textgenrnn": 160_000, "resemblyzer": 80_000, "spelling": 80_000}
 OTHER_SEARCH_STEPS = 40_000
 PROBE_STEPS = 2048  # on which the number for a low share is sought, and refinements are counted for the compiler
 # Which frames weights are rounded for (see `quantize`), and the cell_floor, are tried on the network's error.
