@@ -115,22 +115,18 @@ def task_frontier(task, like):
 
 
 def task_cycles(task, like):
-    """Cycles of a policy, of STATIC_HIGH and of the plain build on whole samples of the test."""
-    quantized = _quantized(task, like)
-    policy = Policy[task.policy]
-    steps = CYCLES_STEPS if policy < Policy.RANDOM else YARDSTICK_STEPS
-    samples = rtl_samples(_samples(task.net, task.steps), quantized, steps)
-    return {"steps": sum(len(sample.inputs) for sample in samples), "cycles": cycles(quantized, samples, policy, shares=like and like["shares"]),
-            "high": cycles(quantized, samples, Policy.STATIC_HIGH), "plain": cycles(quantized, samples, Policy.STATIC_HIGH, Build().plain())}
+    """Cycles on whole samples of the test."""
+    policy, build = policy_and_build(task)
+    quantized = calibrated(_network(task.net), policy) if task.policy == PLAIN else _quantized(task, like)
+    samples = rtl_samples(_samples(task.net, task.steps), quantized, CYCLES_STEPS if policy < Policy.RANDOM else YARDSTICK_STEPS)
+    return {"steps": sum(len(sample.inputs) for sample in samples), "cycles": cycles(quantized, samples, policy, build, like and like["shares"])}
 
 
 def task_rtl(task, like):
     """Steps of the accelerator that the RTL ran with every value equal, and its cycles, which must be those of the cycle model."""
-    plain = task.policy == PLAIN
-    policy = Policy.STATIC_HIGH if plain else Policy[task.policy]
+    policy, build = policy_and_build(task)
     quantized = calibrated(_network(task.net), policy)
     samples = rtl_samples(_samples(task.net, task.steps), quantized, min(task.steps, RTL_STEPS[policy]))
-    build = Build().plain() if plain else Build()
     name = f"{task.net}-{task.policy}"
     folder = BUILD / "eval" / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -141,6 +137,11 @@ def task_rtl(task, like):
     if result["mismatches"] or taken != expected:
         raise AssertionError(f"{name}: {result['mismatches']} values of the RTL differ, {taken} cycles, the model takes {expected}")
     return {"steps": sum(sequence.shape[1] for part in job.plan.parts for sequence in part.sequences), "cycles": taken, "compared": result["compared"]}
+
+
+def policy_and_build(task):
+    """The plain build computes STATIC_HIGH."""
+    return (Policy.STATIC_HIGH, Build().plain()) if task.policy == PLAIN else (Policy[task.policy], Build())
 
 
 def rtl_samples(samples, quantized, steps):
@@ -161,7 +162,7 @@ def tasks_of(net, steps, rtl):
     result += [Task("figure", net, steps, name) for name in ("SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", FLOAT)]
     yardsticks = [(name, like) for like in ("SENSITIVITY", "CELL_HISTORY") for name in ("RANDOM", "STATIC_ROWS")] + [("ORACLE", "SENSITIVITY")]
     result += [Task("figure", net, steps, name, like) for name, like in yardsticks]
-    result += [Task("cycles", net, steps, name) for name in policies]
+    result += [Task("cycles", net, steps, name) for name in (*policies, PLAIN)]
     result += [Task("cycles", net, steps, name, like) for name, like in yardsticks]
     result += [Task("frontier", net, steps, name, share=share) for name in ("SENSITIVITY", "CELL_HISTORY", "RANDOM") for share in FRONTIER_SHARES]
     result.append(Task("frontier", net, steps, "STATIC_HIGH"))
@@ -206,7 +207,7 @@ def records(net, results) -> list[dict]:
         if task.net == net and task.kind not in ("fit", "frontier"):
             by.setdefault(task.name, {})[task.kind] = result
     high, sensitivity = by["STATIC_HIGH"]["figure"]["figure"], by["SENSITIVITY"]["figure"]["figure"]
-    found = []
+    found, per_step = [], {name: parts["cycles"]["cycles"] / parts["cycles"]["steps"] for name, parts in by.items() if "cycles" in parts}
     for name, parts in by.items():
         if name == PLAIN:
             continue
@@ -217,8 +218,8 @@ def records(net, results) -> list[dict]:
             "network": net, "policy": name, "metric": network.metric_name, "value": figure.value, "ci95": figure.interval,
             "delta_mean": paired.mean, "delta_ci95": paired.interval, "no_loss": paired.no_loss, "delta_sensitivity_ci95": against.interval,
             "others": parts["figure"].get("others", {}), "low_share": parts["figure"].get("low_share"),
-            "cycles": price and price["cycles"], "cycles_steps": price and price["steps"], "speedup": price and price["high"] / price["cycles"],
-            "speedup_plain": price and price["plain"] / price["cycles"], "rtl_steps_checked": parts.get("rtl", {}).get("steps", 0),
+            "cycles": price and price["cycles"], "cycles_steps": price and price["steps"], "speedup": price and per_step["STATIC_HIGH"] / per_step[name],
+            "speedup_plain": price and per_step[PLAIN] / per_step[name], "rtl_steps_checked": parts.get("rtl", {}).get("steps", 0),
         })
     return found
 
