@@ -36,8 +36,9 @@ from models.thresholds import CELL_FLOORS, seek, set_cell_floor, set_price
 
 FOLDER = Path(__file__).resolve().parent / "calibrated"
 # The text that decides what a fit gives, and what a sweep, besides that of the network.
-FIT_SOURCES = ("quantize.py", "quantized_network.py", "weight_rounding.py", "gradients.py", "thresholds.py")
-SWEEP_SOURCES = ("cell.py", "selectors.py", "policies.py", "quantized_lstm.py", "evaluation.py")
+FIT_SOURCES = ("quantize.py", "quantized_network.py", "weight_rounding.py", "gradients.py", "thresholds.py", "policies.py", "quantized_lstm.py",
+               "selectors.py", "cell.py", "activation.py", "fixed_point.py", "layer.py")
+SWEEP_SOURCES = ("evaluation.py", "build.py")
 FIT_STEPS = 12_800
 # Bits per character vary much from text to text, pairs of voices from voice to voice; a string has few letters.
 SEARCH_STEPS = {"textgenrnn": 160_000, "resemblyzer": 80_000, "spelling": 80_000}
@@ -48,8 +49,6 @@ EMPHASES, VARIANT_SHARE, VARIANT_STEPS = (0.0, 1.0), 0.85, 12_000
 LOCAL, POWER, BISECTIONS = 16.0, 0.75, 2
 # A sweep ends behind the first loss, in margins, that is this large: nothing beyond it can be chosen.
 ENOUGH = 6.0
-
-
 PRICES = (-140.0, 60.0)
 # Policies that decide, and the low shares of their sweeps.
 SHARES = {
@@ -91,7 +90,7 @@ class Calibration:
         self.network, self.emphasis = network, emphasis
         self._fit_key = (network.name, sources(*FIT_SOURCES, *network_sources(network.name)))
         self.quantized = cached(("fit", *self._fit_key, emphasis), self._fit)
-        self.key = (*self._fit_key, emphasis, sources(*SWEEP_SOURCES))
+        self.key = (*self._fit_key, emphasis, sources(*SWEEP_SOURCES), search_steps(network.name), PROBE_STEPS)
 
     @cached_property
     def _samples(self):
@@ -311,6 +310,10 @@ def main(arguments=None):
             found = calibrate(load(name), options.budget, bar.update)
         path_of(name).write_text(json.dumps(found, indent=1) + "\n")
         Console().print(_table(found))
+        for policy, number in found["numbers"].items():
+            needed = next(point["needed"] for point in found["sweep"] if point["policy"] == policy and point["number"] == number)
+            if needed > options.budget / MARGIN:
+                print(f"{name}: {policy} is not within the budget at any share: the lowest one was taken, which needs {MARGIN * needed:.2f}")
         print(path_of(name).relative_to(FOLDER.parent.parent))
 
 

@@ -123,7 +123,8 @@ def spread(samples, steps):
 def cycles(quantized, samples, policy, build=Build(), shares=None):
     """Cycles that a build takes for whole sequences, one behind the other; each direction is a run of its own, and loading is not counted.
 
-    shares: [part][layer][gate], for RANDOM and ORACLE. No build has those: their cycles are what their decisions take under SENSITIVITY.
+    shares: [part][layer][gate], for RANDOM and ORACLE. No build has those, nor STATIC_ROWS: their cycles are what their decisions take under
+    SENSITIVITY.
     """
     runs = [direction for stage in quantized.run_singly([sample.inputs for sample in samples], policy, shares) for direction in stage]
     total = 0

@@ -31,13 +31,13 @@ def _batch(network, samples, steps, projections, generator):
             for number in range(lstm.num_layers):
                 x, z = _layer(lstm, number, x)
                 layers.append(x)
-                all_z.append((reverse, z))
+                all_z.append(z)
             outputs.append([[directed(h[:len(sample)], reverse) for h, sample in zip(layer, below)] for layer in layers])
         for index, layers in enumerate(hidden):
             layers += [torch.cat([h[index] for h in parts], dim=1) for parts in zip(*outputs)]
         below = [layers[-1] for layers in hidden]
     results = [network.comparable(network.head(sample, layers)) for sample, layers in zip(samples, hidden)]
-    flat = [z for _, layer in all_z for z in layer]
+    flat = [z for layer in all_z for z in layer]
     found = []
     for _ in range(projections):
         projection = sum((result * torch.randn(result.shape, generator=generator)).sum() for result in results)

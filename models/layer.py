@@ -15,7 +15,7 @@ class QuantizedLayer:
 
     w_ih [4 * units, inputs], w_hh [4 * units, units]: -127..119
     m [units, 4, 3]: unsigned 16-bit mantissas of segments x0, x1, h; s [units, 4]: 0..63
-    b, b_low [units, 4]: 18 bits, units of 2**-12; offset [units, 4]: int8, half octaves
+    b, b_low [units, 4]: 18 bits, units of 2**-12; offset [units, 4]: int8, in the units of the policy
     c_frac: 8..15; theta (i, f, g, o): int8; cell_floor: 6 bits; limbs: 1 or 2
     theta and offset are those of one policy that decides: the layer's own.
     Raises ValueError for anything else.

@@ -32,7 +32,7 @@ SCALE_FRAMES = 2048
 # Error of a pre-activation beyond which a gate takes no further harm.
 LARGE_ERROR = 3.0
 # Prices between which that of a policy is sought; least factor, and least error, of a row.
-PRICES, LEAST_KAPPA, LEAST_ERROR = (-100.0, 40.0), 2.0**-60, 2.0**-100
+PRICES, LEAST_FACTOR, LEAST_ERROR = (-100.0, 40.0), 2.0**-60, 2.0**-100
 # Steps of the calibration on which thresholds are sought.
 THRESHOLD_STEPS = 4096
 # Headroom of the cell state over the calibration, before saturation.
@@ -87,11 +87,11 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
         few = max(1, int((lengths.cumsum(0) <= THRESHOLD_STEPS).sum()))
         for deciding in (Policy.CELL_HISTORY, Policy.SENSITIVITY):
             _set_low_share(q, deciding, x[:few], valid[:few], low_share)
-            q.thresholds = [found | {deciding: (layer.theta, layer.offset)} for layer, found in zip(q.layers, q.thresholds)]
-        q = q.for_policy(policy)
-        run = q.run(x[:few])
-        q.refinements = [mask[valid[:few]].sum(-1).double().mean(0).tolist() for mask in run.masks]
-    return q
+            refinements = _refinements(q, deciding, x[:few], valid[:few])
+            q.thresholds = [found | {deciding: (layer.theta, layer.offset, refined)}
+                            for layer, found, refined in zip(q.layers, q.thresholds, refinements)]
+        q.refinements = _refinements(q, policy, x[:few], valid[:few])  # where the policy does not decide
+        return q.for_policy(policy)
 
 
 @dataclass
@@ -120,9 +120,11 @@ class Effects:
         return torch.where(power > 0, (self._sums(values) * alone).sum(0) / power, values.mean(0))
 
     def some(self, frames):
-        """Which frames [frames] belong to so many frames of whole sequences, evenly chosen, or to a few more."""
+        """Which frames [frames] belong to whole sequences, evenly chosen, that hold about so many frames, or half as many at least."""
         every = math.ceil(len(self.sequence) / frames)
-        return self.sequence % every == 0
+        while (chosen := self.sequence % every == 0).sum() < min(frames, len(self.sequence)) / 2:
+            every -= 1
+        return chosen
 
     def part(self, frames):
         return Effects(self.gradients[:, frames], self.sequence[frames])
@@ -313,6 +315,11 @@ def _quantize_layer(number, w_ih, w_hh, bias, activations, importance, input_sca
     )
 
 
+def _refinements(q, policy, x, valid):
+    """Rows that each unit refines in a step, by layer [units]."""
+    return [mask[valid].sum(-1).double().mean(0).tolist() for mask in q.run(x, policy).masks]
+
+
 def _set_low_precision(q, x, run, valid, effects):
     """b_low = b + the constant that best stands for the lo part of the pre-activation; returns the squared effects, by layer [4, units], of
     rows in low precision."""
@@ -335,8 +342,8 @@ def _levels(layer, errors, state, c, valid):
     """
     means, alignment, sensitivities = errors / layer.row_weights, torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1), {}
     for cell_floor in CELL_FLOORS:
-        squares = state.squared_sensitivity(cell_floor)[valid].double().mean(0).unflatten(0, (4, layer.units)).clamp(min=LEAST_KAPPA)
-        sensitivities[cell_floor] = (alignment - (means / squares).clamp(min=LEAST_KAPPA).log2()).T
+        seen = state.squared_sensitivity(cell_floor)[valid].double().mean(0).unflatten(0, (4, layer.units)).clamp(min=LEAST_FACTOR)
+        sensitivities[cell_floor] = (alignment - (means / seen).clamp(min=LEAST_FACTOR).log2()).T
     return {
         Policy.SENSITIVITY: sensitivities, Policy.STATIC_ROWS: -means.clamp(min=LEAST_ERROR).log2().T,
         Policy.CELL_HISTORY: -(means / _mean_size(c, valid)).clamp(min=LEAST_ERROR).log2().T,

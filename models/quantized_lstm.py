@@ -84,7 +84,8 @@ class QuantizedLSTM:
 
     input_scales: the real value of one unit of each limb of the input, or a tensor [inputs] where it differs by input. refinements: by
     layer, the rows [units] that each unit is expected to refine in a step, if they are known. levels, thresholds: by layer and
-    policy, what calibration left (levels of models.thresholds: float64 [units, 4], of SENSITIVITY by cell_floor; thresholds: theta, offset).
+    policy, what calibration left (levels of models.thresholds: float64 [units, 4], of SENSITIVITY by cell_floor; thresholds: theta, offset,
+    refinements).
     """
 
     def __init__(self, layers, input_scales=(1.0,), refinements=None):
@@ -109,11 +110,12 @@ class QuantizedLSTM:
         return torch.stack(input_limbs(x.double(), self.input_scales), dim=-2).to(torch.int8)
 
     def for_policy(self, policy):
-        """The same network with the thresholds of a policy, where calibration left any."""
+        """The same network with the thresholds and refinements of a policy, if it is one that decides and calibration left any."""
         other = copy.copy(self)
-        other.layers = [
-            replace(layer, policy=policy, theta=found[policy][0], offset=found[policy][1]) if policy in found else layer
-            for layer, found in zip(self.layers, self.thresholds)]
+        if all(policy in found for found in self.thresholds):
+            own = [found[policy] for found in self.thresholds]
+            other.layers = [replace(layer, policy=policy, theta=theta, offset=offset) for layer, (theta, offset, _) in zip(self.layers, own)]
+            other.refinements = [refinements for *_, refinements in own]
         return other
 
     def zero_state(self, batch):

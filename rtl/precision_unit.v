@@ -28,7 +28,7 @@ module precision_unit (
   output wire        [3:0]  mask_o,
   output wire        [4:0]  history_o
 );
-  // What a number must reach: one more than its threshold. Sums are 0 to 101, so 7 bits tell all thresholds apart that matter.
+  // What a number must reach: one more than its threshold. Sums are 0 to 113, so 7 bits tell all thresholds apart that matter.
   localparam [6:0] Never = 7'd127;
 
   wire signed [8:0] reach = theta_i + offset_i + 9'sd1;

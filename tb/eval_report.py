@@ -111,7 +111,7 @@ def markdown(records, image) -> str:
         "cycles were equal to the model's.\n\n"
         "RANDOM refines at random as often as SENSITIVITY (or CELL_HISTORY), gate by gate; ORACLE as often, the rows with the largest true effect "
         "on h in the same step; STATIC_ROWS the same rows in every step, those with the largest expected error of the loss for a word. No build has "
-        "them; their cycles are those of their decisions.\n\n## Mean over the networks\n\n",
+        "them; their cycles, of fewer steps, are those of their decisions under SENSITIVITY, so STATIC_ROWS pays for looking at what it knows.\n\n## Mean over the networks\n\n",
         _heading(("policy", "low share", "speedup", "over the plain build")),
         _rows((name, share, speedup, plain) for name, share, _, speedup, plain in summary(records)),
         f"| paper | > {PAPER_LOW_SHARE:.0%} | {PAPER_SPEEDUP:.2f}x | |\n\n![frontiers]({image})\n\n"

@@ -51,7 +51,7 @@ BUGS = [
     Bug("precision_unit", "gives i and g the size of c, f and o the history", "i_valid_i || g_valid_i ? {", "!i_valid_i && !g_valid_i ? {", "precision_unit"),
     Bug("precision_unit", "forgets that -32768 has a size", "u_code (.value_i(magnitude)", "u_code (.value_i({1'b0, magnitude[14:0]})", "precision_unit"),
     Bug("precision_unit", "lets the size of a change be more than that of 32767", "c_valid_i ? change_code", "c_valid_i ? code", "precision_unit"),
-    Bug("precision_unit", "never refines o where t is 0", "(!zero || cell_history_q)", "!zero", "precision_unit"),
+    Bug("precision_unit", "never refines o where t is 0 under CELL_HISTORY", "(!zero || cell_history_q)", "!zero", "precision_unit"),
     Bug("precision_unit", "forgets what an error in the cell does later", "none || factors < cell_floor_i ? cell_floor_i : factors", "factors",
         "precision_unit"),
     Bug("fifo", "takes a word more than it holds", "Full  = Depth;", "Full  = Depth + 1;", "fifo"),

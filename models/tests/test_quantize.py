@@ -153,6 +153,23 @@ def test_effects_of_a_sequence_add_up():
     assert nothing.constant(errors).tolist() == [1.0, 0.0]  # means, where nothing tells more
 
 
+def test_some_frames_are_those_of_whole_sequences():
+    sequence = torch.arange(12_000) // 100
+    chosen = Effects(torch.ones(1, 12_000, 1), sequence).some(2000)
+    assert 1000 <= chosen.sum() <= 3000 and len(sequence[chosen].unique()) * 100 == chosen.sum()
+    uneven = torch.repeat_interleave(torch.tensor([1, 6000, 6000]))
+    assert Effects(torch.ones(1, 12_001, 1), uneven).some(2000).sum() >= 1000
+
+
+def test_every_policy_deals_by_its_own_refinements():
+    lstm = network(gain=2)
+    calibration = samples(lstm)
+    q = quantize(lstm, calibration)
+    for policy in (Policy.CELL_HISTORY, Policy.SENSITIVITY):
+        assert q.for_policy(policy).refinements == quantize(lstm, calibration, policy=policy).refinements
+    assert q.for_policy(Policy.CELL_HISTORY).refinements != q.for_policy(Policy.SENSITIVITY).refinements
+
+
 def test_a_constant_is_the_best_one():
     torch.manual_seed(1)
     effects, values = Effects(torch.randn(2, 60, 3), torch.arange(60) // 7), torch.randn(60, 3, dtype=torch.float64)
