@@ -25,7 +25,7 @@ WEIGHTS = "100:20:0:0:100"    # of delay, dynamic power, leakage, cycle time and
 # loaded while the tile is idle, and have one port. "2 MiB" is the weight memory of four tiles in one piece, whole or as two planes.
 MEMORIES = {
     "dynamic": {"hi_plane": (128, 16384, False), "lo_plane": (128, 16384, False), "activations": (256, 512, True), "scales": (48, 2048, False),
-                "constants": (50, 2048, False), "cells": (19, 512, True)},
+                "constants": (50, 2048, False), "cells": (21, 512, True)},
     "plain": {"hi_plane": (128, 32768, False), "activations": (128, 1024, True), "scales": (48, 2048, False), "constants": (24, 2048, False),
               "cells": (16, 512, True)},
     "2 MiB": {"whole": (128, 131072, False), "plane": (128, 65536, False)},

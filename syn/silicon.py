@@ -13,8 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from syn import area, fpga, timing
+from models.cache import cached, sources
+from syn import area, energy, energy_report, fpga, timing
+from syn.replay import ReplayError
 from syn.synthesize import BUILDS, ROOT, SynthesisError, fetch_library, synthesize
+from tb.runner import SimulationError
 
 RESULTS = ROOT / "build" / "silicon.json"
 PLOT = ROOT / "docs" / "images" / "area.png"
@@ -36,7 +39,7 @@ def run_all(jobs: dict) -> dict:
 
 
 def measure() -> dict:
-    """All figures, as they are written to build/silicon.json. Raises SynthesisError, TimingError, PlaceAndRouteError."""
+    """All figures, as they are written to build/silicon.json. Raises SynthesisError, TimingError, PlaceAndRouteError, SimulationError, ReplayError."""
     fetch_library()
     jobs = {("routed", "dynamic"): partial(fpga.place_and_route, "dynamic")}  # the longest first
     for build in BUILDS:
@@ -53,6 +56,13 @@ def measure() -> dict:
     logic = {build: sum(values.values()) for build, values in parts.items()}
     forms = {"Booth rows": logic} | {name: {build: sum(done[form, build].area().values()) for build in BUILDS} for form, name in FORMS.items()}
     files = {build: area.register_files(netlists[build], timed[build]) for build in BUILDS}
+    totals = area.totals(netlists, files)  # before the long work: it knows whether the memories are those of the builds
+    meters = {build: energy.Meter.of(netlist) for build, netlist in netlists.items()}
+    text = sources("*.py", "networks/*.py", "calibrated/*.json", "../rtl/*.v", "../syn/energy.py", "../syn/power.py", "../syn/replay.py")
+    activities = run_all({
+        (name, policy): partial(cached, ("activity", name, policy.name, text, netlists[build].json.read_text()), partial(energy.measure, name, policy, meters[build]))
+        for name in energy.NETWORKS for policy, build in energy.BUILD_OF.items()})
+    clock = {build: path.ns for build, path in paths.items()}
     return {
         "area": parts,
         "register_files": files,
@@ -60,12 +70,13 @@ def measure() -> dict:
         "overhead_with_register_files": overhead({build: logic[build] + files[build] for build in BUILDS}),
         "overhead_causes": {cause: value / logic["plain"] for cause, value in area.causes(parts["plain"], parts["dynamic"]).items()},
         "overhead_forms": {form: {**areas, "overhead": overhead(areas)} for form, areas in forms.items()},
-        "overhead_total": area.totals(netlists, files),
+        "overhead_total": totals,
         "precision_unit_share": parts["dynamic"]["precision unit"] / logic["dynamic"],
-        "clock_ns": {build: path.ns for build, path in paths.items()},
+        "clock_ns": clock,
         "critical_path": {build: path.instances for build, path in paths.items()},
         "fpga": {"resources": {build: {family: done["fpga", build, family] for family in fpga.FAMILIES} for build in BUILDS},
                  "routed": {"dynamic": done["routed", "dynamic"]}},
+        **energy.results(activities, meters, clock),
     }
 
 
@@ -121,6 +132,9 @@ def report(results: dict, console: Console) -> None:
     console.print(resources)
     for build, routed in results["fpga"]["routed"].items():
         console.print(f"placed and routed, {build} build on {routed['device']}: {routed['clock_mhz']} MHz")
+    console.print(energy_report.table(results))
+    low, high = results["saving_range"]
+    console.print(f"saved by SENSITIVITY, mean over networks: {results['saving_mean']:.1%} ({low:.1%} to {high:.1%} over scaling rules and delays)")
 
 
 def plot(results: dict) -> None:
@@ -146,12 +160,13 @@ def plot(results: dict) -> None:
 def main() -> None:
     try:
         results = measure()
-    except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError) as error:
+    except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError, SimulationError, ReplayError, ValueError) as error:
         print(f"silicon: {error}", file=sys.stderr)
         sys.exit(2)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     report(results, Console(width=120))
     plot(results)
+    energy_report.plot(results)
     print(RESULTS.relative_to(ROOT))
 
 
