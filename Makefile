@@ -104,7 +104,7 @@ lint:
 	$(setup) icarus
 	@scripts/lint.sh
 
-## what the dynamic precision costs in silicon: area and clock of both builds, resources and clock on FPGAs
+## what the dynamic precision costs and saves in silicon: area, clock and energy of both builds, resources and clock on FPGAs
 silicon:
 	$(setup) icarus
 	@scripts/setup-silicon.sh
