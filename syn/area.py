@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 from syn import memory
-from syn.synthesize import Netlist
+from syn.synthesize import Netlist, SynthesisError
 
 # Parts of a tile, by the last name in the path of an instance; what no name matches is "rest".
 PARTS = {
@@ -48,14 +48,14 @@ def register_files(netlist: Netlist, timing: Netlist) -> float:
 
 
 def memory_area(netlist: Netlist, build: str, node: int) -> dict[str, float]:
-    """Area of the memories of a tile by name, in square millimetres. Raises ValueError if memory.json is of other memories."""
+    """Area of the memories of a tile by name, in square millimetres. Raises SynthesisError if memory.json is of other memories."""
     known = json.loads(memory.DATA.read_text())["memories"][build]
     areas = {}
     for path, parameters in netlist.memories().items():
         if parameters["kind"] == "ram":
             name = path.rpartition(".u_")[2]
             if (known[name]["bits"], known[name]["words"]) != (parameters["Width"], parameters["Depth"]):
-                raise ValueError(f"syn/memory.json has another {name} than the {build} build; please run: python -m syn.memory")
+                raise SynthesisError(f"syn/memory.json has another {name} than the {build} build; please run: python -m syn.memory")
             areas[name] = known[name]["nodes"][str(node)]["area_mm2"]
     return areas
 

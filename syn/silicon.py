@@ -59,8 +59,9 @@ def measure() -> dict:
     totals = area.totals(netlists, files)  # before the long work: it knows whether the memories are those of the builds
     meters = {build: energy.Meter.of(netlist) for build, netlist in netlists.items()}
     text = sources("*.py", "networks/*.py", "calibrated/*.json", "../rtl/*.v", "../syn/energy.py", "../syn/power.py", "../syn/replay.py")
+    logic_text = {build: netlist.json.read_text() for build, netlist in netlists.items()}
     activities = run_all({
-        (name, policy): partial(cached, ("activity", name, policy.name, text, netlists[build].json.read_text()), partial(energy.measure, name, policy, meters[build]))
+        (name, policy): partial(cached, ("activity", name, policy.name, text, logic_text[build]), partial(energy.measure, name, policy, meters[build]))
         for name in energy.NETWORKS for policy, build in energy.BUILD_OF.items()})
     clock = {build: path.ns for build, path in paths.items()}
     return {
@@ -160,7 +161,7 @@ def plot(results: dict) -> None:
 def main() -> None:
     try:
         results = measure()
-    except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError, SimulationError, ReplayError, ValueError) as error:
+    except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError, SimulationError, ReplayError) as error:
         print(f"silicon: {error}", file=sys.stderr)
         sys.exit(2)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")

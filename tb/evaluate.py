@@ -75,7 +75,7 @@ def _bootstrap(net, steps):
 
 def _quantized(task, like=None):
     """The network for the policy of a task; STATIC_ROWS for the low share of the policy that it is like."""
-    quantized = calibrated(_network(task.net), Policy[task.like or task.policy])
+    quantized = calibrated(_network(task.net), Policy[task.like] if task.like else policy_and_build(task)[0])
     if task.policy == Policy.STATIC_ROWS.name:  # the same share on any input
         number_of(quantized, Policy.STATIC_ROWS, like["low_share"], [_samples(task.net, task.steps)[0].inputs[:1]], precision=0.01)
     return quantized
@@ -117,7 +117,7 @@ def task_frontier(task, like):
 def task_cycles(task, like):
     """Cycles on whole samples of the test."""
     policy, build = policy_and_build(task)
-    quantized = calibrated(_network(task.net), policy) if task.policy == PLAIN else _quantized(task, like)
+    quantized = _quantized(task, like)
     samples = rtl_samples(_samples(task.net, task.steps), quantized, CYCLES_STEPS if policy < Policy.RANDOM else YARDSTICK_STEPS)
     return {"steps": sum(len(sample.inputs) for sample in samples), "cycles": cycles(quantized, samples, policy, build, like and like["shares"])}
 
@@ -125,7 +125,7 @@ def task_cycles(task, like):
 def task_rtl(task, like):
     """Steps of the accelerator that the RTL ran with every value equal, and its cycles, which must be those of the cycle model."""
     policy, build = policy_and_build(task)
-    quantized = calibrated(_network(task.net), policy)
+    quantized = _quantized(task)
     samples = rtl_samples(_samples(task.net, task.steps), quantized, min(task.steps, RTL_STEPS[policy]))
     name = f"{task.net}-{task.policy}"
     folder = BUILD / "eval" / name
