@@ -46,7 +46,7 @@ OTHER_SEARCH_STEPS = 40_000
 PROBE_STEPS = 2048  # on which the number for a low share is sought, and refinements are counted for the compiler
 # Which frames weights are rounded for (see `quantize`), and the cell_floor, are tried on the network's error.
 EMPHASES, VARIANT_SHARE, VARIANT_STEPS = (0.0, 1.0), 0.85, 12_000
-LOCAL, POWER, BISECTIONS = 16.0, 0.75, 2
+LOCAL, POWER, BISECTIONS = 16.0, 0.9, 2
 # A sweep ends behind the first loss, in margins, that is this large: nothing beyond it can be chosen.
 ENOUGH = 6.0
 PRICES = (-140.0, 60.0)
@@ -208,8 +208,9 @@ def choose(measured, budget):
         slopes = np.zeros(1)
         if near:
             errors, values = (np.array(parts) for parts in zip(*near))
-            weights = errors / np.maximum(np.nanvar(values, axis=1), 1e-6)
-            slopes = weights @ np.nan_to_num(values) / (weights @ errors)
+            values = values[:, ~np.isnan(values).any(axis=0)]  # replicates that lack a kind of sample have no figure
+            weights = errors / np.maximum(values.var(axis=1), 1e-6)
+            slopes = weights @ values / (weights @ errors)
         expected = max(float(np.mean(slopes)), 0.0) * excess
         # What the test finds varies, as does what was expected of it, and the interval of what it finds must end within the budget.
         worst = max(worst, expected + end * point.error + power * float(np.hypot(point.error, np.std(slopes) * excess)))

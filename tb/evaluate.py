@@ -179,7 +179,7 @@ def needs(task) -> list:
 
 def run_all(tasks, executor) -> dict:
     """Results by task, from the cache or from the executor, each as soon as what it needs is done."""
-    text = {net: sources(*SOURCES, f"calibrated/{net}.json", "../rtl/*.v") for net in {task.net for task in tasks}}
+    text = {net: sources(*SOURCES, f"calibrated/{net}.json", "../rtl/*.v", "../tb/*.py") for net in {task.net for task in tasks}}
     keys = {task: (task.kind, task, text[task.net]) for task in tasks}
     results = {task: cached(key, None) for task, key in keys.items() if path_of(key).exists()}
     waiting, running = [task for task in tasks if task not in results], {}

@@ -44,6 +44,15 @@ def test_a_test_shows_no_loss_with_the_probability_asked_for():
     assert np.mean(found <= point.needed) == pytest.approx(POWER, abs=0.01)
 
 
+def test_replicates_without_a_figure_are_left_out():
+    whole, partly = sweep(0.1, noise=0.05), sweep(0.1, noise=0.05)
+    for _, values in partly:
+        values[::4] = np.nan
+    for measured in (whole, partly):
+        choose(measured, 1)
+    assert [point.needed for point, _ in partly] == pytest.approx([point.needed for point, _ in whole], rel=0.1)
+
+
 def test_without_a_loss_everything_is_allowed_and_without_room_nothing():
     assert choose(sweep(0.0), 1) == len(EXCESSES) - 1
     assert choose(sweep(100.0), 1) is None
