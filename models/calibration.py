@@ -263,6 +263,12 @@ def calibrated(network, policy=Policy.SENSITIVITY) -> QuantizedNetwork:
     return calibration.quantized
 
 
+def swept_number(name, policy, low_share):
+    """The number of a policy of which the calibration of a network measured the low share that is nearest."""
+    points = [point for point in json.loads(path_of(name).read_text())["sweep"] if point["policy"] == policy.name]
+    return min(points, key=lambda point: abs(point["low_share"] - low_share))["number"]
+
+
 def network_sources(name):
     """The text that decides what a network's data are, as globs of `sources`."""
     return tuple(f"networks/{part}" for part in (f"{name}.*", "network.py", "speech.py", "turns.py"))

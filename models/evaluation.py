@@ -52,12 +52,12 @@ class Bootstrap:
         self.draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=REPLICATES)
 
     def figure(self, outputs) -> Figure:
-        """The figure of one head output a sample. Means over samples are found to be such, and resampled as group sums."""
+        """The figure of one head output a sample. Means over samples, each with its weight, are found to be such, and resampled as group sums."""
         value = self.network.metric(self.samples, outputs)
         single = np.array([self.network.metric([sample], [output]) for sample, output in zip(self.samples, outputs)])
-        if abs(single.mean() - value) < 1e-6 * max(1, abs(value)):
-            sums = np.bincount(self.group, single)
-            counts = np.bincount(self.group)
+        weights = np.array([self.network.weight(sample) for sample in self.samples])
+        if abs(np.average(single, weights=weights) - value) < 1e-6 * max(1, abs(value)):
+            sums, counts = np.bincount(self.group, weights * single), np.bincount(self.group, weights)
             return Figure(value, self.draws @ sums / (self.draws @ counts))
 
         @lru_cache(maxsize=None)

@@ -26,6 +26,30 @@ def table(results: dict) -> Table:
     return made
 
 
+def saving_table(results: dict) -> Table:
+    """What SENSITIVITY saves of the plain build's energy, mean over the networks, by scaling rule, node and delays."""
+    made = Table(title="Saved by SENSITIVITY, mean over the networks", title_justify="left")
+    for heading in ("rule", "zero delay", "cell delays"):
+        made.add_column(heading, justify="left" if heading == "rule" else "right")
+    for rule, modes in results["saving_by_rule"].items():
+        made.add_row(f"{rule}, {NODE} nm", *(f"{modes[mode]:.1%}" for mode in ("zero delay", "cell delays")))
+    for node, value in results["saving_by_node"].items():
+        if int(node) != NODE:
+            made.add_row(f"middle, {node} nm", "", f"{value:.1%}")
+    made.add_row(f"middle, {NODE} nm, a plane's read as dear as the whole memory's", "", f"{_saving_with_dear_planes(results):.1%}")
+    return made
+
+
+def _saving_with_dear_planes(results: dict) -> float:
+    """STATIC_LOW reads half as many words as the plain build: what more than that it saves, it saves by cheaper reads."""
+    savings = []
+    for policies in results["energy"].values():
+        plain, low, sensitivity = (policies[name] for name in ("STATIC_HIGH", "STATIC_LOW", "SENSITIVITY"))
+        dearer = plain["weight memory"] / (2 * low["weight memory"]) - 1
+        savings.append(1 - (sum(sensitivity.values()) + dearer * sensitivity["weight memory"]) / sum(plain.values()))
+    return sum(savings) / len(savings)
+
+
 def plot(results: dict) -> None:
     """Stacked bars of each network's policies side by side, as shares of the plain build's energy."""
     IMAGES.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,9 @@
-"""What the dynamic precision costs in silicon: `make silicon`. Tables on the terminal, build/silicon.json and a plot in docs/images/."""
+"""What the dynamic precision costs in silicon: `make silicon`. Tables on the terminal and in docs/silicon-tables.md,
+build/silicon.json and a plot in docs/images/."""
 
 import json
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 
@@ -20,6 +22,7 @@ from syn.synthesize import BUILDS, ROOT, SynthesisError, fetch_library, synthesi
 from tb.runner import SimulationError
 
 RESULTS = ROOT / "build" / "silicon.json"
+TABLES = ROOT / "docs" / "silicon-tables.md"
 PLOT = ROOT / "docs" / "images" / "area.png"
 FORMS = {"array": "array rows", None: "left to Yosys"}  # of the multiplications, beside the one that is used
 
@@ -94,8 +97,8 @@ def table(title: str, *headings: str) -> Table:
     return made
 
 
-def report(results: dict, console: Console) -> None:
-    """Prints the tables."""
+def report(results: dict) -> Iterator[Table | str]:
+    """Tables, and lines between them."""
     plain, dynamic = results["area"]["plain"], results["area"]["dynamic"]
     logic = table("Logic of a tile, square micrometres (OSU 0.18 um, without memories)", "part", "plain", "dynamic", "difference")
     for part in sorted(plain | dynamic, key=lambda part: -dynamic.get(part, 0)):
@@ -106,36 +109,47 @@ def report(results: dict, console: Console) -> None:
         logic.add_row(f"  {cause}", "", "", f"{value:+.1%}")
     logic.add_row("register files, as cells", *(f"{results['register_files'][build]:,.0f}" for build in BUILDS), "")
     logic.add_row("total with them", "", "", f"{results['overhead_with_register_files']:+.1%}")
-    console.print(logic)
+    yield logic
 
     forms = table("Overhead by the form of the multiplications", "form", "plain", "dynamic", "overhead")
     for form, values in results["overhead_forms"].items():
         forms.add_row(form, f"{values['plain']:,.0f}", f"{values['dynamic']:,.0f}", f"{values['overhead']:+.1%}")
-    console.print(forms)
+    yield forms
 
     total = table("Whole tile with its 512 KiB of weights", "node", "logic mm2", "memories mm2", *(f"overhead, {name}" for name in area.SCALING))
     for node, share in results["overhead_total"]["mm2"].items():
         both = share["dynamic"]
         total.add_row(f"{node} nm", f"{both['logic'] + both['register_files']:.3f}", f"{both['weights'] + both['other_memories']:.3f}",
                       *(f"{value:+.1%}" for value in results["overhead_total"]["overhead"][node].values()))
-    console.print(total)
+    yield total
 
     clock = table("Clock (OpenSTA)", "build", "ns", "critical path")
     for build, value in results["clock_ns"].items():
         clock.add_row(build, f"{value:.2f}", " > ".join(path.rpartition(".")[2] or "tile" for path in results["critical_path"][build]))
-    console.print(clock)
+    yield clock
 
     kinds = list(fpga.RESOURCES)
     resources = table("FPGA, one tile and its periphery", "build", *kinds)
     for build, families in results["fpga"]["resources"].items():
         for family, found in families.items():
             resources.add_row(f"{build} {family}", *(f"{found[kind]:,}" for kind in kinds))
-    console.print(resources)
+    yield resources
     for build, routed in results["fpga"]["routed"].items():
-        console.print(f"placed and routed, {build} build on {routed['device']}: {routed['clock_mhz']} MHz")
-    console.print(energy_report.table(results))
+        yield f"placed and routed, {build} build on {routed['device']}: {routed['clock_mhz']} MHz"
+    yield energy_report.table(results)
+    yield energy_report.saving_table(results)
     low, high = results["saving_range"]
-    console.print(f"saved by SENSITIVITY, mean over networks: {results['saving_mean']:.1%} ({low:.1%} to {high:.1%} over scaling rules and delays)")
+    yield f"saved by SENSITIVITY, mean over networks: {results['saving_mean']:.1%} ({low:.1%} to {high:.1%} over scaling rules and delays)"
+
+
+def markdown(part: Table | str) -> str:
+    """A table or a line of the report for a page."""
+    if isinstance(part, str):
+        return f"\n{part}\n"
+    headings = [str(column.header) for column in part.columns]
+    rule = ["---:" if column.justify == "right" else "---" for column in part.columns]
+    rows = zip(*(column.cells for column in part.columns), strict=True)
+    return f"\n## {part.title}\n\n" + "".join("| " + " | ".join(map(str, row)) + " |\n" for row in (headings, rule, *rows))
 
 
 def plot(results: dict) -> None:
@@ -165,10 +179,15 @@ def main() -> None:
         print(f"silicon: {error}", file=sys.stderr)
         sys.exit(2)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    report(results, Console(width=120))
+    parts, console = list(report(results)), Console(width=120)
+    for part in parts:
+        console.print(part)
+    TABLES.write_text("# What the dynamic precision costs in silicon: tables\n\nWritten by `make silicon`. What they mean, method and limits: "
+                      "[silicon.md](silicon.md).\n" + "".join(map(markdown, parts)))
     plot(results)
     energy_report.plot(results)
-    print(RESULTS.relative_to(ROOT))
+    for path in (TABLES, RESULTS):
+        print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":

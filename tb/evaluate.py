@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from models.build import Build
 from models.cache import cached, path_of, sources, store
-from models.calibration import SHARES, calibrated, network_sources, number_of
+from models.calibration import SHARES, calibrated, network_sources, number_of, set_number, swept_number
 from models.evaluation import TEST_STEPS, Bootstrap, cycles, difference, evaluate, spread
 from models.networks import NETWORKS, load
 from models.policies import Policy
@@ -33,11 +33,11 @@ from tb.registers import Counter
 from tb.runner import BUILD
 from tb.sim import Job, UserError, simulate
 
-# Steps of the accelerator (those of each direction count) that the RTL runs.
-RTL_STEPS = {Policy.SENSITIVITY: 1000, Policy.CELL_HISTORY: 120, Policy.STATIC_HIGH: 120, Policy.STATIC_LOW: 120}
-CYCLES_STEPS = 1000  # of the cycle model
-YARDSTICK_STEPS = 200  # of the cycle model under the yardsticks
-FRONTIER_STEPS, FRONTIER_SHARES = 20_000, (0.6, 0.8, 0.92)
+# Steps of the accelerator (those of each direction count) whose cycles are computed, and which the RTL runs. Static policies take the same in
+# every step.
+CYCLES_STEPS = {Policy.SENSITIVITY: 1000, Policy.CELL_HISTORY: 400, Policy.STATIC_HIGH: 120, Policy.STATIC_LOW: 120}
+YARDSTICK_STEPS = 120  # of the policies that no build has
+FRONTIER_STEPS, FRONTIER_SHARES = 20_000, (0.6, 0.8, 0.9)
 FLOAT, PLAIN = "FLOAT", "PLAIN"
 SOURCES = ("*.py", "networks/*.py")
 
@@ -73,67 +73,67 @@ def _bootstrap(net, steps):
     return Bootstrap(_network(net), _samples(net, steps))
 
 
-def _quantized(task, like=None):
+def _quantized(task, given=None):
     """The network for the policy of a task; STATIC_ROWS for the low share of the policy that it is like."""
     quantized = calibrated(_network(task.net), Policy[task.like] if task.like else policy_and_build(task)[0])
     if task.policy == Policy.STATIC_ROWS.name:  # the same share on any input
-        number_of(quantized, Policy.STATIC_ROWS, like["low_share"], [_samples(task.net, task.steps)[0].inputs[:1]], precision=0.01)
+        number_of(quantized, Policy.STATIC_ROWS, given["low_share"], [_samples(task.net, task.steps)[0].inputs[:1]], precision=0.01)
     return quantized
 
 
-def task_fit(task, like):
+def task_fit(task, given):
     """Only that the test data and what was calibrated are in the cache, once."""
     _samples(task.net, task.steps)
     for policy in SHARES:
         calibrated(_network(task.net), policy)
 
 
-def task_figure(task, like):
+def task_figure(task, given):
     """Figure of the task over all test samples, low share, shares of the refined rows."""
     network, samples = _network(task.net), _samples(task.net, task.steps)
     if task.policy == FLOAT:
         return {"figure": _bootstrap(task.net, task.steps).figure(network.float_outputs(samples))}
-    quantized = _quantized(task, like)
-    found, run = evaluate(network, quantized, samples, Policy[task.policy], like and like["shares"])
+    quantized = _quantized(task, given)
+    found, run = evaluate(network, quantized, samples, Policy[task.policy], given and given["shares"])
     others = {"next-character accuracy": network.accuracy(samples, found)} if hasattr(network, "accuracy") else {}
     return {"figure": _bootstrap(task.net, task.steps).figure(found), "others": others, "low_share": quantized.low_share(run),
             "shares": run.shares()}
 
 
-def task_frontier(task, like):
-    """Low share and figure over some of the test samples, at one low share of the policy (by its number), or of RANDOM."""
+def task_frontier(task, given):
+    """Low share and figure over some of the test samples, at a low share that the calibration of the policy measured, or that RANDOM has."""
     network = _network(task.net)
     samples = spread(_samples(task.net, task.steps), FRONTIER_STEPS)
     policy, shares = Policy[task.policy], None
     quantized = _quantized(task)
     if policy in SHARES:
-        number_of(quantized, policy, task.share, [sample.inputs for sample in samples[:1 + 2000 // len(samples[0].inputs)]])
+        set_number(quantized, policy, swept_number(task.net, policy, task.share))
     elif policy == Policy.RANDOM:
         shares = [[[1 - task.share] * 4 for _ in part.layers] for part in quantized.parts]
     found, run = evaluate(network, quantized, samples, policy, shares)
     return {"low_share": quantized.low_share(run), "value": network.metric(samples, found)}
 
 
-def task_cycles(task, like):
+def task_cycles(task, given):
     """Cycles on whole samples of the test."""
     policy, build = policy_and_build(task)
-    quantized = _quantized(task, like)
-    samples = rtl_samples(_samples(task.net, task.steps), quantized, CYCLES_STEPS if policy < Policy.RANDOM else YARDSTICK_STEPS)
-    return {"steps": sum(len(sample.inputs) for sample in samples), "cycles": cycles(quantized, samples, policy, build, like and like["shares"])}
+    quantized = _quantized(task, given)
+    samples = cycles_samples(task, quantized)
+    return {"steps": sum(len(sample.inputs) for sample in samples), "cycles": cycles(quantized, samples, policy, build, given and given["shares"])}
 
 
-def task_rtl(task, like):
-    """Steps of the accelerator that the RTL ran with every value equal, and its cycles, which must be those of the cycle model."""
+def task_rtl(task, given):
+    """Steps of the accelerator that the RTL ran with every value equal, in the cycles that were given."""
     policy, build = policy_and_build(task)
     quantized = _quantized(task)
-    samples = rtl_samples(_samples(task.net, task.steps), quantized, min(task.steps, RTL_STEPS[policy]))
+    samples = cycles_samples(task, quantized)
     name = f"{task.net}-{task.policy}"
     folder = BUILD / "eval" / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     job = Job(name, policy, build, plan(quantized, [sample.inputs for sample in samples], policy), folder)
     result = simulate(job, f"make eval NET={task.net} STEPS={task.steps}")
-    taken, expected = sum(part["counters"][Counter.CYCLES] for part in result["parts"]), cycles(quantized, samples, policy, build)
+    taken, expected = sum(part["counters"][Counter.CYCLES] for part in result["parts"]), given["cycles"]
     if result["mismatches"] or taken != expected:
         raise AssertionError(f"{name}: {result['mismatches']} values of the RTL differ, {taken} cycles, the model takes {expected}")
     return {"steps": sum(sequence.shape[1] for part in job.plan.parts for sequence in part.sequences), "cycles": taken, "compared": result["compared"]}
@@ -144,15 +144,16 @@ def policy_and_build(task):
     return (Policy.STATIC_HIGH, Build().plain()) if task.policy == PLAIN else (Policy[task.policy], Build())
 
 
-def rtl_samples(samples, quantized, steps):
-    """Samples for so many steps of the accelerator."""
-    return spread(samples, math.ceil(steps / len(quantized.parts)))
+def cycles_samples(task, quantized):
+    """Test samples for the steps of the accelerator whose cycles are computed."""
+    steps = CYCLES_STEPS.get(policy_and_build(task)[0], YARDSTICK_STEPS)
+    return spread(_samples(task.net, task.steps), math.ceil(min(task.steps, steps) / len(quantized.parts)))
 
 
-def work(task, like):
-    """Does a task, in a process of its own. like: the figure of the policy that it is like, or None."""
+def work(task, given):
+    """Does a task, in a process of its own. given: the result of the task beside the fit that it needs, or None."""
     torch.set_num_threads(1)
-    return globals()[f"task_{task.kind}"](task, like)
+    return globals()[f"task_{task.kind}"](task, given)
 
 
 def tasks_of(net, steps, rtl):
@@ -172,9 +173,11 @@ def tasks_of(net, steps, rtl):
 
 
 def needs(task) -> list:
-    """The tasks that must be done before."""
-    fit = Task("fit", task.net, task.steps)
-    return [fit][:task != fit] + [Task("figure", task.net, task.steps, task.like)][:bool(task.like)]
+    """The tasks that must be done before: the fit, and the one whose result is given."""
+    if task.kind == "fit":
+        return []
+    given = [Task("cycles", task.net, task.steps, task.policy)] if task.kind == "rtl" else []
+    return [Task("fit", task.net, task.steps), *given, *[Task("figure", task.net, task.steps, task.like)][:bool(task.like)]]
 
 
 def run_all(tasks, executor) -> dict:
@@ -186,10 +189,11 @@ def run_all(tasks, executor) -> dict:
     with tqdm(total=len(tasks), initial=len(results), unit="task", dynamic_ncols=True) as bar:
         while waiting or running:
             for task in list(waiting):
-                if not all(source in results for source in needs(task)):
+                needed = needs(task)
+                if not all(source in results for source in needed):
                     continue
                 waiting.remove(task)
-                running[executor.submit(work, task, results[needs(task)[1]] if task.like else None)] = task
+                running[executor.submit(work, task, results[needed[1]] if needed[1:] else None)] = task
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 task = running.pop(future)

@@ -11,7 +11,7 @@ from models.policies import Policy
 from tb import eval_report, evaluate
 from tb.evaluate import Task, UserError, main, parse
 
-NET, STEPS, RTL_STEPS = "textgenrnn", 800, 40
+NET, STEPS, CYCLES_STEPS = "textgenrnn", 800, 40
 ARGUMENTS = [f"--net={NET}", f"--steps={STEPS}"]
 POLICIES = ["SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", "FLOAT", "RANDOM", "STATIC_ROWS", "RANDOM like CELL_HISTORY",
             "STATIC_ROWS like CELL_HISTORY", "ORACLE"]
@@ -23,10 +23,10 @@ class Inline:
     def __init__(self):
         self.done = []
 
-    def submit(self, function, task, like):
+    def submit(self, function, task, given):
         self.done.append(task)
         future = Future()
-        future.set_result(function(task, like))
+        future.set_result(function(task, given))
         return future
 
     def shutdown(self, **options):
@@ -42,9 +42,8 @@ def folders(tmp_path_factory):
         patch.setattr(eval_report, "BUILD", folder)
         patch.setattr(eval_report, "ROOT", folder)
         patch.setattr(evaluate, "BUILD", folder)
-        patch.setattr(evaluate, "RTL_STEPS", dict.fromkeys(evaluate.RTL_STEPS, RTL_STEPS))
-        patch.setattr(evaluate, "CYCLES_STEPS", RTL_STEPS)
-        patch.setattr(evaluate, "YARDSTICK_STEPS", RTL_STEPS)
+        patch.setattr(evaluate, "CYCLES_STEPS", dict.fromkeys(evaluate.CYCLES_STEPS, CYCLES_STEPS))
+        patch.setattr(evaluate, "YARDSTICK_STEPS", CYCLES_STEPS)
         patch.setattr(calibration, "SEARCH_STEPS", {NET: 4000})
         patch.setattr(evaluate, "FRONTIER_STEPS", 400)
         patch.setattr(evaluate, "FRONTIER_SHARES", (0.8,))
@@ -70,7 +69,7 @@ def test_every_policy_has_a_record_and_the_rtl_was_equal(evaluated, folders):
     assert list(by) == POLICIES and all(record["network"] == NET for record in records)
     assert json.loads((folders / "eval.json").read_text()) == json.loads(json.dumps(records))
     for name in ("STATIC_HIGH", "STATIC_LOW", "CELL_HISTORY", "SENSITIVITY"):
-        assert by[name]["rtl_steps_checked"] >= RTL_STEPS and by[name]["speedup_plain"] == pytest.approx(by[name]["speedup"], rel=0.05)
+        assert by[name]["rtl_steps_checked"] >= CYCLES_STEPS and by[name]["speedup_plain"] == pytest.approx(by[name]["speedup"], rel=0.05)
     assert by["STATIC_HIGH"]["low_share"] == 0 and by["STATIC_HIGH"]["speedup"] == 1 and by["STATIC_HIGH"]["delta_ci95"] == (0, 0)
     assert by["STATIC_LOW"]["low_share"] == 1 and 1.9 < by["STATIC_LOW"]["speedup"] <= 2
     # So few samples decide nothing but that everything differs.
@@ -108,10 +107,9 @@ def test_an_interrupted_run_goes_on(evaluated, folders):
     assert path.exists() and len(path.read_bytes()) == len(content)
 
 
-def test_a_difference_between_rtl_and_model_is_an_error(folders, evaluated, monkeypatch):
-    monkeypatch.setattr(evaluate, "cycles", lambda *arguments, **options: 1)
+def test_a_difference_between_rtl_and_model_is_an_error(folders, evaluated):
     with pytest.raises(AssertionError, match="the model takes 1"):
-        evaluate.task_rtl(Task("rtl", NET, STEPS, Policy.STATIC_HIGH.name), None)
+        evaluate.task_rtl(Task("rtl", NET, STEPS, Policy.STATIC_HIGH.name), {"cycles": 1})
 
 
 def test_a_cluster_gives_the_same(evaluated, folders, monkeypatch, tmp_path):

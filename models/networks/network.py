@@ -65,6 +65,10 @@ class Network(ABC):
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Task figure of one head output a sample."""
 
+    def weight(self, sample: Sample) -> int:
+        """What a sample counts in a metric that is a mean: 1, or the number of its letters."""
+        return 1
+
     def comparable(self, output: Tensor) -> Tensor:
         """The head's output where equal distances mean equal changes of the task, differentiable."""
         return output

@@ -95,6 +95,9 @@ class Spelling(Network):
     def comparable(self, output: Tensor) -> Tensor:
         return root_probabilities(output)
 
+    def weight(self, sample: Sample) -> int:
+        return len(sample.labels)
+
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Letters inserted, deleted and replaced on the best paths, per letter that was said."""
         errors = letters = 0

@@ -37,12 +37,20 @@ def test_an_interval_covers_the_middle_of_the_replicates():
     assert interval(np.array([1.0, np.nan, 3.0])) == pytest.approx((1.05, 2.95))
 
 
-def test_means_are_resampled_as_whole_groups(toy, samples):
+@pytest.mark.parametrize("weighted", [False, True])
+def test_means_are_resampled_as_whole_groups(toy, samples, monkeypatch, weighted):
     """The fast way of means equals the figure of the samples drawn, for each draw."""
+    if weighted:
+        weight = {id(sample): 1 + index % 4 for index, sample in enumerate(samples)}
+        single = Toy.metric
+        monkeypatch.setattr(Toy, "weight", lambda self, sample: weight[id(sample)])
+        monkeypatch.setattr(Toy, "metric", lambda self, chosen, outputs: np.average(
+            [single(self, [sample], [output]) for sample, output in zip(chosen, outputs)], weights=[weight[id(sample)] for sample in chosen]))
     outputs = answers(samples, [index % 3 for index in range(len(samples))])
     bootstrap = Bootstrap(toy, samples)
     figure = bootstrap.figure(outputs)
     assert figure.value == toy.metric(samples, outputs)
+    assert len(figure.replicates) == len(bootstrap.draws)
     for draw, replicate in list(zip(bootstrap.draws, figure.replicates))[:50]:
         chosen = [index for group, times in enumerate(draw) for _ in range(times) for index in (2 * group, 2 * group + 1)]
         assert replicate == pytest.approx(toy.metric([samples[index] for index in chosen], [outputs[index] for index in chosen]))
