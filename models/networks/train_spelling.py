@@ -4,7 +4,8 @@ The voices are those of calibration. CTC alone begins with a long plateau on whi
 read; so the network first learns which step belongs to which word, which the composition of the
 strings tells, with the letter in the middle third of a word and the blank elsewhere.
 
-Seeded: on one machine the same weights every time. Nothing is written before the end.
+Seeded: on one machine the same weights every time; another may round differently, and training
+makes other weights of that. Nothing is written before the end.
 """
 
 import argparse
