@@ -5,6 +5,7 @@ import json
 from matplotlib import pyplot
 from rich.table import Table
 
+from syn import tables
 from syn.energy import NODE, PARTS
 from syn.synthesize import ROOT
 
@@ -15,9 +16,8 @@ LABELS = {"STATIC_HIGH": "plain, 8 bits", "STATIC_LOW": "low", "CELL_HISTORY": "
 
 def table(results: dict) -> Table:
     """Energy of a step by part, and what each policy saves of the plain build's."""
-    made = Table(title=f"Energy of a step, nJ ({NODE} nm, cell delays, middle of the scaling rule)", title_justify="left")
-    for heading in ("network", "policy", *PARTS, "total", "saved"):
-        made.add_column(heading, justify="left" if heading in ("network", "policy") else "right")
+    title = f"Energy of a step, nJ ({NODE} nm, cell delays, middle of the scaling rule)"
+    made = tables.table(title, "network", "policy", *PARTS, "total", "saved", left=2)
     for name, policies in results["energy"].items():
         for policy, parts in policies.items():
             saved = f"{results['saving'][policy][name]:.1%}" if policy in results["saving"] else ""
@@ -28,11 +28,10 @@ def table(results: dict) -> Table:
 
 def saving_table(results: dict) -> Table:
     """What SENSITIVITY saves of the plain build's energy, mean over the networks, by scaling rule, node and delays."""
-    made = Table(title="Saved by SENSITIVITY, mean over the networks", title_justify="left")
-    for heading in ("rule", "zero delay", "cell delays"):
-        made.add_column(heading, justify="left" if heading == "rule" else "right")
-    for rule, modes in results["saving_by_rule"].items():
-        made.add_row(f"{rule}, {NODE} nm", *(f"{modes[mode]:.1%}" for mode in ("zero delay", "cell delays")))
+    modes = ("zero delay", "cell delays")
+    made = tables.table("Saved by SENSITIVITY, mean over the networks", "rule", *modes)
+    for rule, savings in results["saving_by_rule"].items():
+        made.add_row(f"{rule}, {NODE} nm", *(f"{savings[mode]:.1%}" for mode in modes))
     for node, value in results["saving_by_node"].items():
         if int(node) != NODE:
             made.add_row(f"middle, {node} nm", "", f"{value:.1%}")

@@ -19,6 +19,7 @@ from models.cache import cached, sources
 from syn import area, energy, energy_report, fpga, timing
 from syn.replay import ReplayError
 from syn.synthesize import BUILDS, ROOT, SynthesisError, fetch_library, synthesize
+from syn.tables import markdown, table
 from tb.runner import SimulationError
 
 RESULTS = ROOT / "build" / "silicon.json"
@@ -89,14 +90,6 @@ def overhead(values: dict[str, float]) -> float:
     return values["dynamic"] / values["plain"] - 1
 
 
-def table(title: str, *headings: str) -> Table:
-    """A table whose first column stands left, the others right."""
-    made = Table(title=title, title_justify="left")
-    for number, heading in enumerate(headings):
-        made.add_column(heading, justify="right" if number else "left")
-    return made
-
-
 def report(results: dict) -> Iterator[Table | str]:
     """Tables, and lines between them."""
     plain, dynamic = results["area"]["plain"], results["area"]["dynamic"]
@@ -140,16 +133,6 @@ def report(results: dict) -> Iterator[Table | str]:
     yield energy_report.saving_table(results)
     low, high = results["saving_range"]
     yield f"saved by SENSITIVITY, mean over networks: {results['saving_mean']:.1%} ({low:.1%} to {high:.1%} over scaling rules and delays)"
-
-
-def markdown(part: Table | str) -> str:
-    """A table or a line of the report for a page."""
-    if isinstance(part, str):
-        return f"\n{part}\n"
-    headings = [str(column.header) for column in part.columns]
-    rule = ["---:" if column.justify == "right" else "---" for column in part.columns]
-    rows = zip(*(column.cells for column in part.columns), strict=True)
-    return f"\n## {part.title}\n\n" + "".join("| " + " | ".join(map(str, row)) + " |\n" for row in (headings, rule, *rows))
 
 
 def plot(results: dict) -> None:

@@ -176,8 +176,12 @@ def needs(task) -> list:
     """The tasks that must be done before: the fit, and the one whose result is given."""
     if task.kind == "fit":
         return []
-    given = [Task("cycles", task.net, task.steps, task.policy)] if task.kind == "rtl" else []
-    return [Task("fit", task.net, task.steps), *given, *[Task("figure", task.net, task.steps, task.like)][:bool(task.like)]]
+    needed = [Task("fit", task.net, task.steps)]
+    if task.kind == "rtl":
+        needed.append(Task("cycles", task.net, task.steps, task.policy))
+    elif task.like:
+        needed.append(Task("figure", task.net, task.steps, task.like))
+    return needed
 
 
 def run_all(tasks, executor) -> dict:

@@ -1,15 +1,15 @@
 """make silicon: its tables as Markdown, and what they compute themselves."""
 
-from syn import energy_report, silicon
+from syn import energy_report, tables
 
 
 def test_a_table_as_markdown():
-    made = silicon.table("Clock", "build", "ns")
+    made = tables.table("Clock", "build", "ns")
     made.add_row("plain", "9.78")
     made.add_section()
     made.add_row("dynamic", "9.76")
-    assert silicon.markdown(made) == "\n## Clock\n\n| build | ns |\n| --- | ---: |\n| plain | 9.78 |\n| dynamic | 9.76 |\n"
-    assert silicon.markdown("a line") == "\na line\n"
+    assert tables.markdown(made) == "\n## Clock\n\n| build | ns |\n| --- | ---: |\n| plain | 9.78 |\n| dynamic | 9.76 |\n"
+    assert tables.markdown("a line") == "\na line\n"
 
 
 def test_saving_with_dear_planes_by_hand():
