@@ -56,38 +56,38 @@ setup:
 ## play recorded speech through the accelerator, check every output, print speedup and precision
 sim:
 	$(setup) "$$SIM"
-	@$(python) -m tb.sim --sim="$$SIM" --net="$$NET" $${MODEL:+--model="$$MODEL"} $${NODE:+--node="$$NODE"} $${INPUTS:+--inputs="$$INPUTS"} \
+	@$(python) -m tb.commands.sim --sim="$$SIM" --net="$$NET" $${MODEL:+--model="$$MODEL"} $${NODE:+--node="$$NODE"} $${INPUTS:+--inputs="$$INPUTS"} \
 		$${RANGE:+--range="$$RANGE"} --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --waves="$$WAVES"
 
 ## open GTKWave on a few steps under SENSITIVITY or POLICY=; without a screen, write pictures
 waves:
 	$(setup) "$$SIM"
-	@$(python) -m tb.waves --sim="$$SIM" --net="$$NET" --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --png="$$PNG"
+	@$(python) -m tb.commands.waves --sim="$$SIM" --net="$$NET" --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --png="$$PNG"
 
 ## all tests of models/ and tb/ but the slow ones, on both simulators where they must agree
 test:
 	$(setup) icarus
-	@$(python) -m pytest -n 2 -m "not slow" --junitxml=build/test-$$SIM.xml models/tests tb
+	@$(python) -m pytest -n 2 -m "not slow" --junitxml=build/test-$$SIM.xml models/tests tb syn
 
 ## all tests, slow ones and a short soak included, on Verilator with a fresh seed (or SEED=); writes a page about them
 regress:
 	$(setup) icarus
-	@$(python) -m tb.regress $(if $(filter file,$(origin SEED)),,--seed="$$SEED")
+	@$(python) -m tb.commands.regress $(if $(filter file,$(origin SEED)),,--seed="$$SEED")
 
 ## random builds, networks, stalls, resets and errors for MINUTES, from SEED on or a random seed
 soak:
 	$(setup) "$$SIM"
-	@$(python) -m tb.soak --minutes="$$MINUTES" $(if $(filter file,$(origin SEED)),,--seed="$$SEED")
+	@$(python) -m tb.commands.soak --minutes="$$MINUTES" $(if $(filter file,$(origin SEED)),,--seed="$$SEED")
 
 ## plant known bugs in copies of the RTL: each must be caught
 test-bench:
 	$(setup) "$$SIM"
-	@$(python) -m tb.planted_bugs
+	@$(python) -m tb.commands.planted_bugs
 
 ## speed of the bench against a bare C++ harness, and of the integer model against nn.LSTM
 bench:
 	$(setup) "$$SIM"
-	@$(python) -m tb.speed
+	@$(python) -m tb.commands.speed
 
 ## thresholds of a network, or of all, from its calibration data, to an accuracy budget (BUDGET=)
 calibrate:
@@ -97,7 +97,7 @@ calibrate:
 ## what dynamic precision is worth: all policies on all networks (or NET=), with intervals; RTL on part of it
 eval:
 	$(setup) verilator
-	@$(python) -m tb.evaluate $(if $(filter file,$(origin NET)),,--net="$$NET") $${STEPS:+--steps="$$STEPS"} --jobs="$$JOBS" --scheduler="$$SCHEDULER"
+	@$(python) -m tb.commands.evaluate $(if $(filter file,$(origin NET)),,--net="$$NET") $${STEPS:+--steps="$$STEPS"} --jobs="$$JOBS" --scheduler="$$SCHEDULER"
 
 ## check the RTL with Verilator and Icarus, both builds, every warning an error
 lint:

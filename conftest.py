@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
-from tb.runner import SIMULATORS
+from tb.bench.runner import SIMULATORS
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

@@ -26,13 +26,13 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from models.cache import cached, sources
-from models.evaluation import MARGIN, TEST_STEPS, Bootstrap, outputs, task_loss
-from models.gradients import gradients
-from models.networks import NETWORKS, load
-from models.policies import Policy
-from models.quantized_network import QuantizedNetwork, quantize_network
-from models.thresholds import CELL_FLOORS, seek, set_cell_floor, set_price
+from .cache import cached, sources
+from .evaluation import MARGIN, TEST_STEPS, Bootstrap, outputs, task_loss
+from .gradients import gradients
+from .networks import NETWORKS, load
+from .policies import Policy
+from .quantized_network import QuantizedNetwork, quantize_network
+from .thresholds import CELL_FLOORS, seek, set_cell_floor, set_price
 
 FOLDER = Path(__file__).resolve().parent / "calibrated"
 # The text that decides what a fit gives, and what a sweep, besides that of the network.

@@ -12,9 +12,9 @@ import math
 
 import torch
 
-from models import activation
-from models.fixed_point import round_real_, round_shift, saturate
-from models.layer import split_planes
+from . import activation
+from .fixed_point import round_real_, round_shift, saturate
+from .layer import split_planes
 
 
 # Sequences times weights from which int8 is faster than float32: a call of it costs more. Without AVX2 it never is.

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from models.build import Build
-from models.layer import split_planes
-from models.policies import Policy
-from models.quantized_lstm import QuantizedLSTM
+from .build import Build
+from .layer import split_planes
+from .policies import Policy
+from .quantized_lstm import QuantizedLSTM
 
 ALL_TILES = 255
 BEAT_BYTES = 16

@@ -2,7 +2,7 @@
 
 import math
 
-from models.policies import Policy
+from .policies import Policy
 
 
 def work_counters(run, q, build):

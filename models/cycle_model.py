@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 
-from models.build import Build
-from models.policies import Policy
+from .build import Build
+from .policies import Policy
 
 # Distances in cycles, see the headers of visit, row_engine, finisher, step_tracker and output_stream.
 WORD_TO_REQUEST = 7  # the last word of a unit's rows is chosen -> the finisher sees the unit

@@ -6,11 +6,11 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from models.build import Build
-from models.compiler import compile_image
-from models.cycle_model import CycleModel
-from models.policies import Policy
-from models.quantized_network import NetworkRun
+from .build import Build
+from .compiler import compile_image
+from .cycle_model import CycleModel
+from .policies import Policy
+from .quantized_network import NetworkRun
 
 REPLICATES = 1000
 SLOW_REPLICATES = 400  # of figures that are no means over samples

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from models.quantized_network import directed, stages
+from .quantized_network import directed, stages
 
 BATCH = 32
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from models.policies import GATES, Policy
+from .policies import GATES, Policy
 
 MAX_SIZE = 1024
 

@@ -4,7 +4,7 @@ import enum
 
 import torch
 
-from models.activation import codes_of, log_code, size_code
+from .activation import codes_of, log_code, size_code
 
 
 class Policy(enum.IntEnum):

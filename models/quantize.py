@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from models.layer import MAX_SIZE, QuantizedLayer, split_planes
-from models.policies import GATES, Policy, cell_codes, cell_floor_value, next_history, theta_alignment
-from models.quantized_lstm import QuantizedLSTM, input_limbs
-from models.thresholds import CELL_FLOORS, seek, set_price
-from models.weight_rounding import round_planes
+from .layer import MAX_SIZE, QuantizedLayer, split_planes
+from .policies import GATES, Policy, cell_codes, cell_floor_value, next_history, theta_alignment
+from .quantized_lstm import QuantizedLSTM, input_limbs
+from .thresholds import CELL_FLOORS, seek, set_price
+from .weight_rounding import round_planes
 
 H_SCALE = 2.0**-7
 Z_UNITS = 2.0**12  # units of a pre-activation of 1

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from models.cell import RowSums, choose, finish, output
-from models.policies import Policy, next_history
-from models.selectors import Oracle, make_selector
+from .cell import RowSums, choose, finish, output
+from .policies import Policy, next_history
+from .selectors import Oracle, make_selector
 
 MAX_LAYERS = 8
 # Row sums of the input part that are prepared at once: enough for an efficient product, few enough to stay in the cache.

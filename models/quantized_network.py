@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from models.build import Build
-from models.quantize import H_SCALE, quantize
-from models.quantized_lstm import QuantizedLSTM
+from .build import Build
+from .quantize import H_SCALE, quantize
+from .quantized_lstm import QuantizedLSTM
 
 # Steps of all sequences of a batch together: enough for efficient products, few enough to stay in the cache.
 BATCH_STEPS = 1 << 14

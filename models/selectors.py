@@ -6,8 +6,8 @@ of refined rows [batch, 4, units].
 
 import torch
 
-from models.cell import exact_output, finish
-from models.policies import Policy, cell_codes, sensitivity
+from .cell import exact_output, finish
+from .policies import Policy, cell_codes, sensitivity
 
 
 def row_thresholds(layer):

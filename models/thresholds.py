@@ -7,7 +7,7 @@ taken as one floor for all of a network.
 
 import torch
 
-from models.policies import Policy
+from .policies import Policy
 
 CELL_FLOORS = (0, 38, 42, 45)  # those that q.levels holds
 

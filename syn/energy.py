@@ -27,10 +27,10 @@ from syn.area import part
 from syn.power import VOLTS, Energies, Library, NetPower
 from syn.replay import Tile, Waveform, by_net, record, simulate
 from syn.synthesize import BUILD, LIBERTY, Netlist
-from tb.harness import parameters
-from tb.parts import Part, plan
-from tb.registers import Counter
-from tb.runner import PERIOD, WAVES, run
+from tb.bench.harness import parameters
+from tb.bench.parts import Part, plan
+from tb.bench.registers import Counter
+from tb.bench.runner import PERIOD, WAVES, run
 
 NETWORKS = ("silero", "resemblyzer", "textgenrnn", "ddddocr", "spelling")
 BUILD_OF = {Policy.STATIC_HIGH: "plain", Policy.STATIC_LOW: "dynamic", Policy.CELL_HISTORY: "dynamic", Policy.SENSITIVITY: "dynamic"}
@@ -129,7 +129,7 @@ def play(item: Part, policy: Policy, build: Build, folder: Path) -> tuple[dict, 
     folder.parent.mkdir(parents=True, exist_ok=True)
     job = folder.with_suffix(".job")
     job.write_bytes(pickle.dumps({"build": build, "policy": policy, "parts": [item]}))
-    run("tb.play", "harness", parameters(build), simulator="verilator", seed=1, waves=True, retrace=False, environment={"JOB": str(job)}, folder=folder,
+    run("tb.bench.play", "harness", parameters(build), simulator="verilator", seed=1, waves=True, retrace=False, environment={"JOB": str(job)}, folder=folder,
         plusargs=[f"+trace_from={(loading + cycles - traced) * PERIOD}"], repeat="make silicon")
     result, = pickle.loads((folder / "result").read_bytes())["parts"]
     wave = Waveform(folder / WAVES)

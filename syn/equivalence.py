@@ -48,11 +48,11 @@ def prove_function(netlist: Netlist, parameters: dict[str, int]) -> None:
 
 
 def run_test(netlist: Netlist, test: str, folder: Path) -> str:
-    """Runs a test below tb/ on Icarus with the netlist in place of its module; returns what failed, empty if nothing did."""
+    """Runs a test below tb/tests/ on Icarus with the netlist in place of its module; returns what failed, empty if nothing did."""
     rtl = folder / "rtl"
     shutil.rmtree(rtl, ignore_errors=True)
     shutil.copytree(RTL, rtl)
     (rtl / f"{netlist.top}.v").write_text(netlist.verilog.read_text() + CELLS.read_text())
     environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(rtl), "RUNS": str(folder / "runs")}
-    ended = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/{test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    ended = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/tests/{test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
     return ended.stdout if ended.returncode else ""

@@ -20,7 +20,7 @@ from syn import area, energy, energy_report, fpga, timing
 from syn.replay import ReplayError
 from syn.synthesize import BUILDS, ROOT, SynthesisError, fetch_library, synthesize
 from syn.tables import markdown, table
-from tb.runner import SimulationError
+from tb.bench.runner import SimulationError
 
 RESULTS = ROOT / "build" / "silicon.json"
 TABLES = ROOT / "docs" / "silicon-tables.md"

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from models.layer import MAX_SIZE
-from models.quantized_lstm import MAX_LAYERS, State
-from models.quantized_network import QuantizedNetwork, quantize_stages, stages
+from ..layer import MAX_SIZE
+from ..quantized_lstm import MAX_LAYERS, State
+from ..quantized_network import QuantizedNetwork, quantize_stages, stages
 
 
 class ImportFailure(ValueError):

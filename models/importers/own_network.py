@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.networks.network import Network, Sample
+from ..networks.network import Network, Sample
 
 from .imported import ImportedLSTM, ImportFailure
 

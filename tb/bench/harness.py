@@ -1,0 +1,275 @@
+"""The bench around the accelerator (hdl/harness.v): loads networks, plays sequences, and compares everything with models/."""
+
+from collections import Counter as Sum
+from pathlib import Path
+
+import torch
+from cocotb.triggers import SimTimeoutError, with_timeout
+
+from models.build import Build
+from models.compiler import compile_image
+from models.counters import work_counters
+from models.cycle_model import CycleModel
+from models.policies import GATES, Policy
+from models.quantized_lstm import State
+from tb.bench.agents import Packet, PacketDriver, PacketMonitor, play_image
+from tb.bench.drivers import PERIOD, clock_cycles, reset
+from tb.bench.monitors import check_rules, waiting_streams
+from tb.bench.registers import AxiLiteDriver, Config, Control, Counter, Error, Register, Status
+from tb.bench.scoreboard import Scoreboard, fail
+
+TILE_CLASSES = range(Counter.HI_PASS, Counter.IDLE + 1)
+HANG_CYCLES = 200  # that a hang is watched for
+
+
+def parameters(build: Build) -> dict:
+    """Verilog parameters of hdl/harness.v for a build: its agents hold the largest packets and an image of all memories."""
+    units = build.unit_depth * build.tiles
+    word_beats = -(-8 * build.dot_lanes // 128)
+    constants = 2 * 4 * units + units
+    weights = (1 + build.dynamic) * build.weight_depth * build.tiles * word_beats
+    activations = 2 * build.activation_depth * word_beats
+    return {**build.parameters(), "XBeats": min(128, -(-build.activation_depth * build.dot_lanes // 16)),
+            "HBeats": min(64, -(-units // 16)), "TraceBeats": -(-units // 32) + 8,
+            "ImageBeats": weights + constants + activations + 64 * 8 * build.tiles}
+
+
+class Harness:
+    """Drivers, monitors and scoreboard of one accelerator of this build. `await start()` first."""
+
+    def __init__(self, dut, build: Build, fail_immediately: bool = True):
+        self.dut, self.build, self.fail_immediately = dut, build, fail_immediately
+
+    async def start(self, seed: int = 1, patient: bool = False, **stalls):
+        """Clock and reset; stalls by stream (x, h, trace, image): rate in 1/256 of the cycles; patient: the sinks are ready only after valid."""
+        self.streams_stall = patient or any(stalls.values())
+        await reset(self.dut, seed=seed, patient=patient, **{f"{stream}_stall": rate for stream, rate in stalls.items()})
+        self.registers = AxiLiteDriver(self.dut)
+        self.x = PacketDriver(self.dut, "x")
+        self.h, self.trace = PacketMonitor(self.dut, "h"), PacketMonitor(self.dut, "trace")
+        self.scoreboard = Scoreboard(self.dut, self.fail_immediately)
+        self.network = self.image = self.state = None
+
+    async def load(self, network):
+        """Compiles a network and loads its image through the image stream."""
+        self.network, self.image = network, compile_image(network, self.build)
+        self.state = None
+        await play_image(self.dut, Path("image.hex"), self.image.packets())
+        await clock_cycles(self.dut, 8)
+        await self.expect_errors(0)
+
+    async def load_state(self, state: State):
+        """Loads h, c and history of all layers, for a run with `stateful`."""
+        await play_image(self.dut, Path("state.hex"), self.image.encode_state(state))
+        await clock_cycles(self.dut, 8)
+        self.state = state
+
+    async def begin(self, sequences, policy=None, stateful=False, trace=True) -> list:
+        """Starts a run over sequences (int8 [1, steps, limbs, inputs] each), expects its outputs, and returns what the model ran.
+
+        policy: override of all layers (default: each layer's own).
+        """
+        runs = self._model(sequences, policy, stateful)
+        self._expect(runs, trace)
+        config = Config.IRQ_ENABLE | (Config.STATEFUL if stateful else 0) | (Config.TRACE if trace else 0)
+        await self._set(Register.CONFIG, config | (Config.policy(policy) if policy is not None else 0))
+        await self._set(Register.LAYERS, self.image.layers)
+        await self._set(Register.SEQUENCES, len(sequences))
+        for sequence in sequences:
+            for step, x in enumerate(sequence[0], start=1):
+                self.x.append(Packet.of(self.image.encode_x(x), user=step == len(sequence[0])))
+        await self.registers.write(Register.CONTROL, Control.CLEAR | Control.START)
+        return runs
+
+    async def _set(self, register, value):
+        """Writes a register unless it holds the value: a run may follow another, or a soft reset, within few cycles."""
+        if await self.registers.read(register) != value:
+            await self.registers.write(register, value)
+
+    async def play(self, sequences, policy=None, stateful=False, trace=True) -> dict:
+        """Plays sequences in one run and compares every output, decision, work counter and the final state, and cycles if no stream stalls.
+
+        Arguments as of `begin`. Returns what was measured: cycles, and classes of tile-cycles.
+        """
+        runs = await self.begin(sequences, policy, stateful, trace)
+        await self.finish(self.limit(runs))
+        await self.expect_errors(0)
+        await self._compare_state(runs[-1].state)
+        self.state = runs[-1].state
+        measured = await self._compare_counters(runs)
+        if not self.streams_stall:
+            masks = [torch.cat(layer) for layer in zip(*([mask[0] for mask in run.masks] for run in runs))]
+            cycles = CycleModel(self.network, self.build, masks, self.image.order, policy, trace).cycles()
+            self.scoreboard.equal("cycles", cycles, measured["cycles"])
+        return measured
+
+    async def finish(self, limit: int):
+        """Waits for the interrupt, by which every packet has left, and clears it; after `limit` cycles, fails and says what everything waits for."""
+        try:
+            if not self.dut.irq_o.value:
+                await with_timeout(self.dut.irq_o.rising_edge, limit * PERIOD, "ns")
+        except SimTimeoutError:
+            check_rules(self.dut)
+            fail(f"no end after {limit} cycles, {await self._hang()}")
+        await clock_cycles(self.dut, 1)
+        self.scoreboard.check_all_came()
+        status = Status(await self.registers.read(Register.STATUS))
+        check_rules(self.dut)
+        self.scoreboard.equal("status after the run", Status.DONE, status & (Status.DONE | Status.BUSY | Status.RESETTING))
+        await self.registers.write(Register.INTERRUPT, 3)
+
+    async def _hang(self) -> str:
+        """Words for a run that does not end: what the tiles do, and where the streams stand."""
+        before = await self.counters()
+        await clock_cycles(self.dut, HANG_CYCLES)
+        after = await self.counters()
+        classes = {Counter(number).name: after[number] - before[number] for number in TILE_CLASSES}
+        spent = ", ".join(f"{name} {cycles}" for name, cycles in sorted(classes.items(), key=lambda item: -item[1]) if cycles)
+        streams = ", ".join(f"{name} {state}" for name, state in waiting_streams(self.dut).items())
+        return (f"{after[Counter.STEPS]} steps done, {self.h.stats.received_transactions} packets of h came; "
+                f"tile-cycles now: {spent or 'none, not busy'}; streams: {streams}")
+
+    async def soft_reset(self):
+        """Aborts a run: what is queued is withdrawn, what is expected is forgotten."""
+        self.x.clear()
+        self.dut.x_flush_i.value = 1
+        await self.registers.write(Register.CONTROL, Control.SOFT_RESET)
+        while Status(await self.registers.read(Register.STATUS)) & Status.RESETTING:
+            pass
+        while self.dut.x_busy_o.value:
+            await clock_cycles(self.dut, 1)
+        self.dut.x_flush_i.value = 0
+        await self.registers.write(Register.INTERRUPT, 3)  # of a run that ended before the reset
+        self.scoreboard.forget()
+        self.state = None
+
+    async def hard_reset(self):
+        """Resets in the middle of whatever happens; memories keep their contents, which are then taken as unknown."""
+        check_rules(self.dut)  # the monitors forget at a reset
+        self.x.clear()
+        self.dut.rst_ni.value = 0
+        await clock_cycles(self.dut, 2)
+        self.dut.rst_ni.value = 1
+        await clock_cycles(self.dut, 2)
+        self.scoreboard.forget()
+        self.network = self.image = self.state = None
+
+    async def expect_errors(self, errors):
+        """Compares the sticky errors, and clears them and their interrupt."""
+        self.scoreboard.equal("sticky errors", Error(errors), Error(await self.registers.read(Register.ERRORS)))
+        await self.registers.write(Register.ERRORS, 0xFF)
+        await self.registers.write(Register.INTERRUPT, 2)
+
+    async def counters(self) -> dict:
+        """All counters by number, and rows by (layer, field), as of now."""
+        await self.registers.write(Register.CONTROL, Control.SNAPSHOT)
+        counters = {number: await self.registers.read64(Register.COUNTERS + 8 * number) for number in Counter}
+        for layer in range(self.image.layers):
+            for field in range(5):
+                counters[layer, field] = await self.registers.read64(Register.ROWS + 0x40 * layer + 8 * field)
+        return counters
+
+    def check(self):
+        """The end of a test."""
+        check_rules(self.dut)
+        self.scoreboard.check()
+
+    def _model(self, sequences, policy, stateful) -> list:
+        """The model's run of each sequence; the plain build computes what STATIC_HIGH computes."""
+        runs, state = [], self.state if stateful else None
+        for x in sequences:
+            runs.append(self.network.run(x, policy if self.build.dynamic else Policy.STATIC_HIGH, state))
+            state = runs[-1].state if stateful else None
+        return runs
+
+    def _expect(self, runs, trace):
+        """Queues the expected h and trace packets."""
+        h_packets, trace_packets = [], []
+        for run in runs:
+            steps = run.h.shape[1]
+            h_packets += [Packet.of(self.image.encode_h(run.h[0, step]), step == steps - 1) for step in range(steps)]
+            if trace:
+                trace_packets += [Packet.of(self.image.encode_trace([mask[0, step] for mask in run.masks])) for step in range(steps)]
+        units = [layer.units for layer in self.network.layers]
+        self.scoreboard.expect(self.h, h_packets, self._describe_h, units[-1])
+        self.scoreboard.expect(self.trace, trace_packets, self._describe_trace, len(GATES) * sum(units))
+
+    def _describe_h(self, step, expected, got):
+        if expected.beats != got.beats or expected.user != got.user:
+            return f"step {step}: expected {expected.beats} beats, tuser {expected.user}, got {got.beats}, {got.user}", 1
+        expected, got = (self.image.decode_h(packet.split()).tolist() for packet in (expected, got))
+        return first_difference(f"step {step}", expected, got, lambda unit: f"unit {unit}")
+
+    def _describe_trace(self, step, expected, got):
+        if expected.beats != got.beats:
+            return f"step {step}: expected {expected.beats} beats, got {got.beats}", 1
+        expected, got = (torch.cat([mask.flatten() for mask in self.image.decode_trace(packet.split())]).int().tolist()
+                         for packet in (expected, got))
+        names = [f"layer {number}, unit {unit}, gate {gate}" for number, layer in enumerate(self.network.layers)
+                 for unit in range(layer.units) for gate in GATES]
+        return first_difference(f"step {step}", expected, got, lambda index: names[index])
+
+    async def _compare_state(self, state):
+        """Compares the final c and history, and h in the copy of a tile, for all units of all layers."""
+        bank = bool(Status(await self.registers.read(Register.STATUS)) & Status.BANK)
+        for number, layer in enumerate(self.network.layers):
+            for unit in range(layer.units):
+                h, c, history = (getattr(state, name)[number][0, unit].item() for name in ("h", "c", "history"))
+                tile, address = self.image.cell_location(number, unit)
+                cell = await self.read_state(tile, address)
+                copy = unit % self.build.tiles
+                byte = await self.read_state(copy, self.image.h_location(number, unit, 1 - bank), 1)
+                expected, got = {"c": c, "h": h}, {"c": signed(cell, 16), "h": signed(byte, 8)}
+                if self.build.dynamic:
+                    expected["history"], got["history"] = history, cell >> 16
+                self.scoreboard.equal_all(f"final state of layer {number}, unit {unit} (h in tile {copy})", expected, got)
+
+    async def read_state(self, tile: int, address: int, kind: int = 0) -> int:
+        """A word of state of a tile: kind 0 a cell word, 1 a byte of the activations."""
+        await self.registers.write(Register.STATE_SELECT, tile << 24 | kind << 16 | address)
+        return await self.registers.read(Register.STATE_DATA)
+
+    async def _compare_counters(self, runs) -> dict:
+        counters = await self.counters()
+        expected = Sum()
+        for run in runs:
+            work = work_counters(run, self.network, self.build)
+            for layer, fields in enumerate(work.pop("rows")):
+                work |= {f"rows of layer {layer}, {name}": value for name, value in zip(("units", *GATES), fields, strict=True)}
+            work.pop("ideal_cycles")
+            expected.update(work)
+        got = {name: counters[number] for name, number in WORK.items()}
+        for layer in range(self.image.layers):
+            got |= {f"rows of layer {layer}, {name}": counters[layer, field] for field, name in enumerate(("units", *GATES))}
+        cycles = counters[Counter.CYCLES]
+        expected["tile-cycles of all classes"] = self.build.tiles * cycles
+        got["tile-cycles of all classes"] = sum(counters[number] for number in TILE_CLASSES)
+        self.scoreboard.equal_all("counters", expected, got)
+        return {"cycles": cycles, "classes": {number.name: counters[number] for number in Counter if number in TILE_CLASSES}}
+
+    def limit(self, runs) -> int:
+        """Cycles after which a run hangs: many times what the work takes, however the streams stall."""
+        words = sum(work_counters(run, self.network, self.build)[name] for run in runs for name in ("hi_words", "lo_words"))
+        return 20000 + 50 * words
+
+
+WORK = {
+    "hi_words": Counter.HI_PASS, "lo_words": Counter.LO_PASS, "activation_writes": Counter.ACTIVATION_WRITES,
+    "scale_reads": Counter.SCALE_READS, "row_constant_reads": Counter.ROW_CONSTANT_READS, "cell_reads": Counter.CELL_READS,
+    "cell_writes": Counter.CELL_WRITES, "row_sum_writes": Counter.ROW_SUM_WRITES, "steps": Counter.STEPS,
+}
+
+
+def first_difference(where: str, expected: list, got: list, name) -> tuple[str, int]:
+    """Words the first difference of two lists, name(index) where it is, and counts all."""
+    if expected == got:
+        return f"{where}: what lies behind the last value is not zero", 1
+    different = [index for index, pair in enumerate(zip(expected, got, strict=True)) if pair[0] != pair[1]]
+    first = different[0]
+    text = f"{where}, {name(first)}: expected {expected[first]}, got {got[first]} ({len(different)} of {len(expected)} differ)"
+    return text, len(different)
+
+
+def signed(value: int, bits: int) -> int:
+    """The low bits as a signed number."""
+    return ((value + (1 << bits - 1)) & ((1 << bits) - 1)) - (1 << bits - 1)

@@ -1,0 +1,101 @@
+"""What `tb.commands.sim` reports of a run, from the counters and outputs of the RTL: as a record, and as a table."""
+
+import math
+
+import torch
+from rich import box
+from rich.table import Table
+
+from models.policies import GATES, Policy
+from tb.bench.registers import Counter
+
+PLAIN = "PLAIN"
+
+
+def record(job, results: dict, network, samples) -> dict:
+    """The record of a job: results by name of the job, as tb.bench.play leaves them; words as in docs/.
+
+    Cycles are those of all parts; with several, those that their images take to load between them stand apart.
+    """
+    result = results[job.name]
+    parts = list(zip(job.plan.parts, result["parts"]))
+
+    def gate_words(field):
+        return sum(job.build.row_words(layer) * found["counters"][number, field]
+                   for part, found in parts for number, layer in enumerate(part.lstm.layers))
+
+    cycles, hi, lo = (_sum(result, counter) for counter in (Counter.CYCLES, Counter.HI_PASS, Counter.LO_PASS))
+    several = {
+        "reload_cycles": sum(found["load_cycles"] for found in result["parts"][1:]),
+        "parts": [{"cycles": found["counters"][Counter.CYCLES], "load_cycles": found["load_cycles"]} for found in result["parts"]],
+    }
+    return {
+        "policy": job.policy.name,
+        "compared": result["compared"],
+        "mismatches": result["mismatches"],
+        "low_share": 1 - lo / hi,
+        "low_share_by_gate": {gate: 1 - gate_words(field) / gate_words(0) for field, gate in enumerate(GATES, start=1)},
+        "cycles": cycles,
+        "speedup": _sum(results[Policy.STATIC_HIGH.name], Counter.CYCLES) / cycles,
+        "speedup_plain": _sum(results[PLAIN], Counter.CYCLES) / cycles,
+        "utilization": (hi + lo) / (job.build.tiles * cycles),
+        "task": _task(job, result, network, samples),
+        **(several if len(parts) > 1 else {}),
+    }
+
+
+def _sum(result, counter) -> int:
+    return sum(part["counters"][counter] for part in result["parts"])
+
+
+def _task(job, result, network, samples) -> dict:
+    """The task's figure with the hidden states of the RTL, and how far its outputs moved from those of the float network."""
+    hidden = job.plan.hidden([part["h"] for part in result["parts"]])
+    outputs = [network.head(sample, layers) for sample, layers in zip(samples, hidden)]
+    reference = network.float_outputs(samples)
+    moved = torch.cat([(output - exact).abs().flatten() for output, exact in zip(outputs, reference)])
+    return {
+        "metric": network.metric_name, "value": _finite(network.metric(samples, outputs)), "float": _finite(network.metric(samples, reference)),
+        "moved_mean": moved.mean().item(), "moved_max": moved.max().item(),
+    }
+
+
+def _finite(value):
+    """None where so few steps do not give the figure (all of one label)."""
+    return value if math.isfinite(value) else None
+
+
+def table(report: dict) -> Table:
+    """The report as a person reads it: a column a policy, so that a narrow terminal holds it."""
+    runs = report["runs"]
+    result = Table(title=f"{report['network']} on {report['simulator']}, seed {report['seed']}", box=box.SIMPLE_HEAD)
+    result.add_column("")
+    for run in runs:
+        result.add_column(run["policy"], justify="right", no_wrap=True)
+    metric, exact = runs[0]["task"]["metric"], runs[0]["task"]["float"]
+    several = {
+        "accelerator runs": lambda run: f"{len(run['parts'])}",
+        "reload cycles": lambda run: f"{run['reload_cycles']:,}",
+    }
+    rows = {
+        "steps": lambda run: f"{report['steps']:,}",
+        "values compared": lambda run: f"{run['compared']:,}",
+        "mismatches": lambda run: f"{run['mismatches']:,}",
+        "low share": lambda run: f"{run['low_share']:.1%}",
+        **{f"  gate {gate}": lambda run, gate=gate: f"{run['low_share_by_gate'][gate]:.1%}" for gate in GATES},
+        "cycles": lambda run: f"{run['cycles']:,}",
+        **(several if "parts" in runs[0] else {}),
+        "speedup": lambda run: f"{run['speedup']:.3f}x",
+        "  over the plain build": lambda run: f"{run['speedup_plain']:.3f}x",
+        "utilization": lambda run: f"{run['utilization']:.1%}",
+        metric if exact is None else f"{metric} (float {exact:.4f})": lambda run: _figure(run["task"]["value"]),
+        "outputs moved by, mean": lambda run: f"{run['task']['moved_mean']:.4f}",
+        "  at most": lambda run: f"{run['task']['moved_max']:.4f}",
+    }
+    for name, value in rows.items():
+        result.add_row(name, *map(value, runs))
+    return result
+
+
+def _figure(value) -> str:
+    return "-" if value is None else f"{value:.4f}"

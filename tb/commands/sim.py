@@ -1,0 +1,247 @@
+"""`make sim`: plays recorded data through a network on the accelerator, under each policy, and prints what it gained.
+
+The network is one of models/networks with its recordings, or the LSTM of a file (MODEL=) with inputs of its own (INPUTS=, RANGE=).
+
+Every output, decision, final state and work counter of the RTL is compared with models/. A network with two directions is several runs of
+the accelerator, one after the other, whose cycles add up; cycles of loading their images in between stand apart. Speedups are measured in
+the same run: against STATIC_HIGH on the same build, and against the plain 8-bit build. The table comes as JSON too; its path is the last
+line on stdout.
+Exit code: 0, 1 when something was wrong in a simulation, 2 when the arguments or the machine are.
+"""
+
+import argparse
+import json
+import math
+import pickle
+import re
+import shlex
+import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from tqdm import tqdm
+
+from models.build import Build
+from models.compiler import CompileError, compile_image
+from models.importers import ImportFailure, load_lstm
+from models.importers.own_network import OwnNetwork, random_inputs, read_inputs
+from models.networks import NETWORKS, load
+from models.policies import Policy
+from models.quantized_network import QuantizedNetwork, quantize_network
+from tb.bench.harness import parameters
+from tb.bench.parts import Plan, plan
+from tb.commands.report import PLAIN, record, table
+from tb.bench.runner import BUILD, SIMULATORS, SimulationError, run, waves_command
+
+POLICIES = {policy.name: policy for policy in list(Policy)[:4]}
+CALIBRATION_STEPS = 2048
+# A step of the default network takes Icarus seconds.
+DEFAULT_STEPS = {"verilator": 512, "icarus": 2}
+TOOLS = {"verilator": ("verilator", "g++", "make"), "icarus": ("iverilog", "vvp")}
+SIMULATIONS_AT_ONCE = 2
+POLL_SECONDS = 0.2
+
+
+class UserError(Exception):
+    """Something that the user can mend; the message says how, in one line."""
+
+
+@dataclass
+class Job:
+    """One simulation: all parts of a network under a policy on a build, in a folder of its own."""
+
+    name: str
+    policy: Policy
+    build: Build
+    plan: Plan
+    folder: Path
+
+    @property
+    def steps_done(self) -> int:
+        progress = self.folder / "progress"
+        return progress.stat().st_size if progress.exists() else 0
+
+
+def parse(arguments) -> argparse.Namespace:
+    """The options, checked. Raises UserError for a wrong one."""
+    parser = argparse.ArgumentParser(prog="python -m tb.commands.sim", description=__doc__.splitlines()[0])
+    parser.add_argument("--net", default="silero", help=f"one of {', '.join(sorted(NETWORKS))}")
+    parser.add_argument("--model", help="file with an LSTM, in place of a network by name: ONNX, torch.save, safetensors")
+    parser.add_argument("--node", help="which LSTM of the file, where there are several")
+    parser.add_argument("--inputs", help=".npy file with inputs of the model, [steps, inputs] or [sequences, steps, inputs]")
+    parser.add_argument("--range", help="low,high: random inputs of the model, without --inputs (default: -1,1)")
+    parser.add_argument("--sim", default="verilator", help=" or ".join(SIMULATORS))
+    parser.add_argument("--policy", default="all", help=f"all, or some of {', '.join(POLICIES)} with commas between them")
+    parser.add_argument("--steps", help=f"time steps to play (default: {DEFAULT_STEPS['verilator']}, under Icarus {DEFAULT_STEPS['icarus']})")
+    parser.add_argument("--seed", default="1", help="a whole number")
+    parser.add_argument("--waves", nargs="?", const="1", default="0", help="1: write waveforms")
+    options = parser.parse_args(arguments)
+    _one_of("NET", options.net, sorted(NETWORKS))
+    for name in ("node", "inputs", "range"):
+        if getattr(options, name) is not None and not options.model:
+            raise UserError(f"{name.upper()}=: only of a MODEL=file")
+    if options.inputs and options.range:
+        raise UserError("INPUTS= and RANGE=: give one of them")
+    options.range = _range(options.range or "-1,1")
+    options.name = re.sub(r"[^\w.-]", "_", Path(options.model).name) if options.model else options.net
+    _one_of("SIM", options.sim, SIMULATORS)
+    _one_of("WAVES", options.waves, ("0", "1"))
+    names = list(POLICIES) if options.policy.lower() == "all" else options.policy.upper().split(",")
+    options.policy = [POLICIES[_one_of("POLICY", name.strip(), ["all", *POLICIES])] for name in names]
+    options.steps = _number("STEPS", options.steps, 1) if options.steps is not None else DEFAULT_STEPS[options.sim]
+    options.seed = _number("SEED", options.seed, 0)
+    missing = [tool for tool in TOOLS[options.sim] if not shutil.which(tool)]
+    if missing:
+        raise UserError(f"{', '.join(missing)} not found on the PATH; run: make setup SIM={options.sim}")
+    return options
+
+
+def _one_of(variable: str, value: str, choices) -> str:
+    if value not in choices:
+        raise UserError(f"{variable}={value}: unknown; choose one of {', '.join(choices)}")
+    return value
+
+
+def _number(variable: str, text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise UserError(f"{variable}={text}: a whole number of at least {least} is needed")
+    return number
+
+
+def _range(text: str) -> tuple[float, float]:
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not (low < high and math.isfinite(high - low)):
+        raise UserError(f"RANGE={text}: two numbers, the lower one first, are needed, as in RANGE=-1,1")
+    return low, high
+
+
+def load_data(options):
+    """The network and its test samples of so many steps. Raises ImportFailure for a MODEL= that cannot be run."""
+    if options.model:
+        imported = load_lstm(options.model, options.node or "")
+        if options.inputs:
+            data = read_inputs(Path(options.inputs), imported.inputs)
+        else:
+            data = random_inputs(*options.range, imported.inputs, options.seed)
+        network = OwnNetwork(options.name, imported, *data)
+        return network, network.test(options.steps)
+    network = load(options.net)
+    try:
+        return network, network.test(options.steps)
+    except ValueError as error:
+        raise UserError(f"NET={options.net}: {error}") from error
+
+
+def prepare(network) -> QuantizedNetwork:
+    """The network quantized on its calibration samples, at a low share of 80 %. Raises UserError for values that the formats do not hold."""
+    try:
+        if isinstance(network, OwnNetwork):
+            return network.quantize(CALIBRATION_STEPS)
+        return quantize_network(network.lstm, [sample.inputs for sample in network.calibration(CALIBRATION_STEPS)])
+    except ValueError as error:
+        raise UserError(f"{network.name}: {error}") from error
+
+
+def simulate(job: Job, repeat: str, simulator="verilator", seed=1, waves=False) -> dict:
+    """Runs one job and returns its result, also when values were wrong; raises SimulationError when there is none.
+
+    repeat: the command that a person repeats it with.
+    """
+    path = job.folder.with_suffix(".job")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(pickle.dumps({"build": job.build, "policy": job.policy, "parts": job.plan.parts}))
+    result = job.folder / "result"
+    try:
+        run("tb.bench.play", "harness", parameters(job.build), simulator=simulator, seed=seed, waves=waves, environment={"JOB": str(path)},
+            folder=job.folder, repeat=repeat)
+    except SimulationError as error:
+        if not result.exists():
+            raise SimulationError(f"{job.name}: {error}") from error
+    return pickle.loads(result.read_bytes())
+
+
+def repeat_command(job: Job, options) -> str:
+    """The command that plays one job again."""
+    if options.model:
+        given = {"MODEL": options.model, "NODE": options.node, "INPUTS": options.inputs}
+        if not options.inputs:
+            given["RANGE"] = "{:g},{:g}".format(*options.range)
+    else:
+        given = {"NET": options.net}
+    given = {"SIM": options.sim, **given, "POLICY": job.policy.name, "STEPS": options.steps, "SEED": options.seed}
+    return " ".join(["make sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given.items() if value is not None)])
+
+
+def simulate_all(jobs: list[Job], options) -> dict:
+    """Results by name; two simulations at a time, with one progress bar over the steps of all parts."""
+    steps = sum(sequence.shape[1] for job in jobs for part in job.plan.parts for sequence in part.sequences)
+    with ThreadPoolExecutor(SIMULATIONS_AT_ONCE) as pool, tqdm(total=steps, unit="step", desc=options.name) as bar:
+        futures = {
+            job.name: pool.submit(simulate, job, repeat_command(job, options), options.sim, options.seed, options.waves == "1") for job in jobs}
+        while not all(future.done() for future in futures.values()):
+            time.sleep(POLL_SECONDS)
+            bar.update(sum(job.steps_done for job in jobs) - bar.n)
+        return {name: future.result() for name, future in futures.items()}
+
+
+def main(arguments=None) -> int:
+    options = parse(arguments)
+    network, samples = load_data(options)
+    q = prepare(network)
+    folder = BUILD / "sim" / f"{options.name}-{options.sim}"
+    shutil.rmtree(folder, ignore_errors=True)
+    # STATIC_HIGH and the plain build are the baselines of every speedup, whatever was asked for.
+    policies = {policy.name: policy for policy in (Policy.STATIC_HIGH, *options.policy)}
+    builds = [(name, policy, Build()) for name, policy in policies.items()] + [(PLAIN, Policy.STATIC_HIGH, Build().plain())]
+    for part in q.parts:
+        for _, _, build in builds:
+            compile_image(part, build)  # what does not fit is refused before anything is simulated
+    own = isinstance(network, OwnNetwork)
+    states = network.imported.initial_states(q) if own else None
+    plans = {policy: plan(q, [sample.inputs for sample in samples], policy, states) for policy in policies.values()}
+    jobs = [Job(name, policy, build, plans[policy], folder / name) for name, policy, build in builds]
+    results = simulate_all(jobs, options)
+
+    runs = [record(job, results, network, samples) for job in jobs if job.name != PLAIN and job.policy in options.policy]
+    steps = sum(len(sample.inputs) for sample in samples)
+    report = {"network": options.name, "simulator": options.sim, "seed": options.seed, "steps": steps}
+    if own:
+        report |= {"inputs": network.about, "notes": network.imported.notes}
+        print("\n".join([f"inputs: {network.about}", *network.imported.notes]))
+    report["runs"] = runs
+    Console().print(table(report))
+    for job in jobs:
+        if results[job.name]["mismatches"]:
+            print(f"{job.name}: {results[job.name]['mismatches']} values are wrong; first {results[job.name]['first_mismatch']}")
+        if options.waves == "1":
+            print(f"{job.name}: {waves_command(job.folder, 'harness')}")
+    path = BUILD / f"sim-{options.name}-{options.sim}.json"
+    path.write_text(json.dumps(report, indent=2) + "\n")
+    print(path)
+    return int(any(result["mismatches"] for result in results.values()))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)  # a core for each simulation
+    try:
+        sys.exit(main())
+    except (UserError, ImportFailure, CompileError, FileNotFoundError) as error:
+        print(f"sim: {error}", file=sys.stderr)
+        sys.exit(2)
+    except SimulationError as error:
+        print(f"sim: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit("sim: interrupted")

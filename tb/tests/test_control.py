@@ -1,0 +1,310 @@
+"""control: registers over AXI4-Lite in any order of its channels, start checks, a run and its interrupt, soft reset, counters, state read-back."""
+
+from random import Random
+
+import cocotb
+from cocotb.triggers import RisingEdge
+
+from tb.bench.drivers import clock_cycles, reset, seed
+from tb.bench.registers import AxiLiteDriver, BusError, Config, Control, Counter, Error, Register, Status
+from tb.bench.runner import run
+
+BUILD = {"Tiles": 3, "Lanes": 8, "DynamicPrecision": 1, "Window": 4, "WeightDepth": 512, "UnitDepth": 32, "ActivationDepth": 16}
+
+
+async def begin(dut, **inputs):
+    """Reset with nothing to do, all layers valid; returns the register driver."""
+    await reset(dut, layer_valid=0xFF, input_finished=1, output_idle=1, **inputs)
+    await clock_cycles(dut, 12)
+    return AxiLiteDriver(dut)
+
+
+async def slave_error(access) -> bool:
+    try:
+        await access
+    except BusError:
+        return True
+    return False
+
+
+async def start(dut, bus):
+    """Starts a run; its input is not finished."""
+    dut.input_finished_i.value = 0
+    await bus.write(Register.CONTROL, Control.START)
+    assert await bus.read(Register.STATUS) & Status.BUSY
+
+
+async def finish(dut):
+    dut.input_finished_i.value = 1
+    await clock_cycles(dut, 3)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def registers_are_as_documented(dut):
+    bus = await begin(dut)
+    assert [await bus.read(address) for address in (0, 4, 8, 12, 16, 20)] == \
+        [0x4C53544D, 0x00010000, 1 << 24 | BUILD["Window"] << 16 | BUILD["Lanes"] << 8 | BUILD["Tiles"], 512, 32, 16]
+    assert await bus.read(Register.LAYERS) == 1 and await bus.read(Register.SEQUENCES) == 1 and await bus.read(Register.CONTROL) == 0
+    for register, mask in ((Register.CONFIG, 0x137), (Register.LAYERS, 0xFFFFFFFF), (Register.SEQUENCES, 0xFFFFFFFF),
+                           (Register.STATE_SELECT, 0xFF01FFFF)):
+        for value in (0xFFFFFFFF, 0x12345678, 0):
+            await bus.write(register, value)
+            assert await bus.read(register) == value & mask
+    mapped = [*range(0, 0x18, 4), *range(0x20, 0x3C, 4), 0x40, 0x44, *range(0x100, 0x188, 4),
+              *(0x400 + 0x40 * layer + 4 * word for layer in range(8) for word in range(10))]
+    writable = (0x20, 0x28, 0x2C, 0x30, 0x34, 0x38, 0x40)
+    for address in [*range(0, 0x700, 4), 0xFFC, 0x002, 0x101]:
+        assert await slave_error(bus.read(address)) == (address not in mapped), f"read of {address:#x}"
+        if address not in writable:
+            assert await slave_error(bus.write(address, 0)), f"write of {address:#x}"
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def channels_come_in_any_order(dut):
+    random = Random(seed())
+    await begin(dut)
+    value = 0
+    for _ in range(100):
+        data, strobe = random.getrandbits(32), random.getrandbits(4)
+        dut.s_axil_awaddr_i.value, dut.s_axil_wdata_i.value, dut.s_axil_wstrb_i.value = Register.SEQUENCES, data, strobe
+        at = {"aw": random.randrange(4), "w": random.randrange(4)}
+        ready_after, cycle = random.randrange(6), 0
+        while True:
+            for channel in at:
+                getattr(dut, f"s_axil_{channel}valid_i").value = int(at[channel] is not None and cycle >= at[channel])
+            dut.s_axil_bready_i.value = int(cycle >= ready_after)
+            await RisingEdge(dut.clk_i)
+            for channel in at:
+                if getattr(dut, f"s_axil_{channel}valid_i").value and getattr(dut, f"s_axil_{channel}ready_o").value:
+                    at[channel] = None
+            cycle += 1
+            if dut.s_axil_bvalid_o.value:
+                assert at == {"aw": None, "w": None}
+                if dut.s_axil_bready_i.value:
+                    break
+        dut.s_axil_bready_i.value = 0
+        for byte in range(4):
+            if strobe >> byte & 1:
+                value = value & ~(0xFF << 8 * byte) | data & 0xFF << 8 * byte
+        dut.s_axil_araddr_i.value, dut.s_axil_arvalid_i.value = Register.SEQUENCES, 1
+        await RisingEdge(dut.clk_i)
+        dut.s_axil_arvalid_i.value = 0
+        stall = random.randrange(6)
+        for _ in range(3 + stall):
+            await RisingEdge(dut.clk_i)
+        assert dut.s_axil_rvalid_o.value and int(dut.s_axil_rdata_o.value) == value, "the answer stays until it is taken"
+        dut.s_axil_rready_i.value = 1
+        await RisingEdge(dut.clk_i)
+        dut.s_axil_rready_i.value = 0
+        await clock_cycles(dut, 2)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def every_write_has_its_response(dut):
+    await begin(dut)
+    dut.s_axil_awaddr_i.value, dut.s_axil_wstrb_i.value = Register.SEQUENCES, 15
+    accepted = responses = 0
+    for cycle in range(60):
+        dut.s_axil_wdata_i.value = accepted
+        dut.s_axil_awvalid_i.value = dut.s_axil_wvalid_i.value = int(accepted < 5)
+        dut.s_axil_bready_i.value = int(cycle % 8 == 7)
+        await RisingEdge(dut.clk_i)
+        accepted += bool(dut.s_axil_awvalid_i.value and dut.s_axil_awready_o.value)
+        responses += bool(dut.s_axil_bvalid_o.value and dut.s_axil_bready_i.value)
+    assert accepted == responses == 5 and int(dut.sequences_o.value) == 4
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def start_is_checked(dut):
+    bus = await begin(dut)
+
+    async def refused():
+        await bus.write(Register.CONTROL, Control.START)
+        errors = await bus.read(Register.ERRORS)
+        assert not await bus.read(Register.STATUS) & Status.BUSY
+        await bus.write(Register.ERRORS, Error.START)
+        assert await bus.read(Register.ERRORS) == 0
+        return errors == Error.START
+
+    for layers in (0, 9, 16, 17, 1 << 31):
+        await bus.write(Register.LAYERS, layers)
+        assert await refused(), f"{layers} layers"
+    for layers in range(1, 9):
+        await bus.write(Register.LAYERS, layers)
+        dut.layer_valid_i.value = 0xFF ^ 1 << layers - 1
+        assert await refused(), f"layer {layers - 1} is not valid"
+        dut.layer_valid_i.value = 0xFF >> 8 - layers
+        await start(dut, bus)
+        await bus.write(Register.CONTROL, Control.START)
+        assert await bus.read(Register.ERRORS) == 0, "start while busy is ignored"
+        assert int(dut.layers_o.value) == layers
+        await finish(dut)
+    await bus.write(Register.SEQUENCES, 0)
+    assert await refused()
+    await bus.write(Register.SEQUENCES, 1)
+    dut.loading_i.value = 1
+    assert await refused()
+    dut.loading_i.value = 0
+    await start(dut, bus)
+    dut.input_halted_i.value = 1
+    await bus.write(Register.CONTROL, Control.START)
+    assert await bus.read(Register.ERRORS) == Error.START, "after a wrong packet"
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def a_run_ends_with_an_interrupt(dut):
+    bus = await begin(dut)
+    await bus.write(Register.CONFIG, Config.STATEFUL | Config.TRACE | Config.policy(2) | Config.IRQ_ENABLE)
+    await bus.write(Register.LAYERS, 3)
+    await start(dut, bus)
+    await bus.write(Register.CONFIG, Config.IRQ_ENABLE)
+    await bus.write(Register.LAYERS, 5)
+    await clock_cycles(dut, 2)  # in which the run would take over what was written
+    assert dut.stateful_o.value and dut.trace_enable_o.value and dut.override_o.value and dut.override_policy_o.value == 2
+    assert dut.layers_o.value == 3
+    dut.output_idle_i.value = 0
+    await finish(dut)
+    assert await bus.read(Register.STATUS) == Status.BUSY and not dut.irq_o.value
+    dut.output_idle_i.value = 1
+    await clock_cycles(dut, 3)
+    assert dut.irq_o.value and await bus.read(Register.INTERRUPT) == 1 and await bus.read(Register.STATUS) == Status.DONE
+    await bus.write(Register.INTERRUPT, 1)
+    assert not dut.irq_o.value
+    dut.error_event_i.value = 1 << 3
+    await clock_cycles(dut, 1)
+    dut.error_event_i.value = 0
+    await clock_cycles(dut, 1)
+    assert dut.irq_o.value and await bus.read(Register.INTERRUPT) == 2 and await bus.read(Register.ERRORS) == Error.LOAD_TARGET
+    await start(dut, bus)
+    assert not await bus.read(Register.STATUS) & Status.DONE
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def soft_reset_waits_for_packets(dut):
+    bus = await begin(dut)
+    await start(dut, bus)
+    dut.output_idle_i.value = 0
+    dut.error_event_i.value = 0x3F
+    await clock_cycles(dut, 1)
+    dut.error_event_i.value = 0
+    await bus.write(Register.CONTROL, Control.SOFT_RESET | Control.START)
+    assert await bus.read(Register.STATUS) == Status.RESETTING and await bus.read(Register.ERRORS) == 0 and dut.clear_o.value
+    await bus.write(Register.CONTROL, Control.START)
+    assert await bus.read(Register.ERRORS) == Error.START
+    dut.output_idle_i.value = 1
+    await clock_cycles(dut, 2)
+    assert not dut.clear_o.value and await bus.read(Register.STATUS) == 0
+    starts = []
+
+    async def count_starts():
+        while True:
+            await RisingEdge(dut.clk_i)
+            starts.extend([1] * int(dut.start_o.value))
+
+    cocotb.start_soon(count_starts())
+    await bus.write(Register.CONTROL, Control.SOFT_RESET | Control.START)
+    await clock_cycles(dut, 2)
+    assert await bus.read(Register.STATUS) == 0 and not starts
+    await start(dut, bus)
+    assert len(starts) == 1
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def counters_count_while_busy(dut):
+    random, tiles = Random(seed()), BUILD["Tiles"]
+    bus = await begin(dut)
+    counts, busy = [0] * 17, []
+
+    async def activity():
+        """Random classes and events in every cycle; counts those of busy cycles."""
+        while True:
+            classes = [random.randrange(9) for _ in range(tiles)]
+            events, write, step = random.getrandbits(5 * tiles), random.getrandbits(1), random.getrandbits(1)
+            dut.class_i.value = sum(code << 4 * tile for tile, code in enumerate(classes))
+            dut.event_i.value, dut.act_we_i.value, dut.step_done_i.value = events, write, step
+            await RisingEdge(dut.clk_i)
+            busy.append(int(dut.busy_o.value))
+            if busy[-1]:
+                counts[0] += 1
+                for code in classes:
+                    counts[1 + code] += 1
+                counts[Counter.ACTIVATION_WRITES] += write
+                counts[Counter.STEPS] += step
+                for tile in range(tiles):
+                    for event in range(5):
+                        counts[Counter.SCALE_READS + event] += events >> 5 * tile + event & 1
+
+    async def snapshot(also=0):
+        await bus.write(Register.CONTROL, Control.SNAPSHOT | also)
+        values = [await bus.read64(Register.COUNTERS + 8 * index) for index in range(17)]
+        assert sum(values[1:10]) == tiles * values[0]
+        return values
+
+    assert await snapshot() == [0] * 17
+    cocotb.start_soon(activity())
+    total = [0] * 17
+    for part in range(3):
+        await start(dut, bus)
+        await clock_cycles(dut, 200)
+        total = [old + new for old, new in zip(total, await snapshot(Control.CLEAR))]
+        assert 0 < total[0]
+        await finish(dut)
+    total = [old + new for old, new in zip(total, await snapshot(Control.CLEAR))]
+    assert total == counts, "snapshots with clear add up to everything"
+    assert await snapshot() == [0] * 17
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def rows_are_read_from_the_last_snapshot(dut):
+    random = Random(seed())
+    bus = await begin(dut)
+    rows = [[0] * 5 for _ in range(8)]
+    for _ in range(300):
+        layer, mask = random.randrange(8), random.getrandbits(4)
+        dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_mask_i.value = 1, layer, mask
+        await clock_cycles(dut, 1)
+        rows[layer] = [count + bit for count, bit in zip(rows[layer], [1] + [mask >> gate & 1 for gate in range(4)])]
+    dut.commit_valid_i.value = 0
+    assert await bus.read64(Register.ROWS) == 0
+    await bus.write(Register.CONTROL, Control.SNAPSHOT)
+    assert [[await bus.read64(Register.ROWS + 0x40 * layer + 8 * index) for index in range(5)] for layer in range(8)] == rows
+    await bus.write(Register.CONTROL, Control.SNAPSHOT)
+    await bus.write(Register.CONTROL, Control.CLEAR)
+    await bus.write(Register.CONTROL, Control.SNAPSHOT)
+    assert await bus.read64(Register.ROWS) == 0, "requests wait for the one before"
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def state_is_read_while_idle(dut):
+    random, tiles, lanes = Random(seed()), BUILD["Tiles"], BUILD["Lanes"]
+    bus = await begin(dut)
+    width = len(dut.state_data_i) // tiles
+    cells = [[random.getrandbits(24) for _ in range(32)] for _ in range(tiles)]
+    words = [[random.getrandbits(8 * lanes) for _ in range(32)] for _ in range(tiles)]
+
+    async def memories():
+        """Answers a read one cycle later."""
+        while True:
+            await RisingEdge(dut.clk_i)
+            select, kind, address = int(dut.state_read_o.value), int(dut.state_kind_o.value), int(dut.state_address_o.value)
+            assert select & select - 1 == 0
+            dut.state_data_i.value = sum((words if kind else cells)[tile][address] << width * tile for tile in range(tiles) if select >> tile & 1)
+
+    cocotb.start_soon(memories())
+    for _ in range(50):
+        tile, kind = random.randrange(tiles), random.getrandbits(1)
+        address = random.randrange(32 * lanes if kind else 32)
+        await bus.write(Register.STATE_SELECT, address | kind << 16 | tile << 24)
+        expected = words[tile][address // lanes] >> 8 * (address % lanes) & 0xFF if kind else cells[tile][address]
+        assert await bus.read(Register.STATE_DATA) == expected
+    for select in (tiles << 24, 255 << 24, 32, 32 * lanes | 1 << 16):
+        await bus.write(Register.STATE_SELECT, select)
+        assert await slave_error(bus.read(Register.STATE_DATA)) and await bus.read(Register.ERRORS) == Error.ACCESS
+        await bus.write(Register.ERRORS, Error.ACCESS)
+    await bus.write(Register.STATE_SELECT, 0)
+    await start(dut, bus)
+    assert await slave_error(bus.read(Register.STATE_DATA)) and await bus.read(Register.ERRORS) == Error.ACCESS
+
+
+def test_control():
+    run(__name__, "control", BUILD)

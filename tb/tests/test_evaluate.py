@@ -1,0 +1,138 @@
+"""make eval: a small part of it with the RTL, an interruption, a Dask cluster, and what a user gets wrong."""
+
+import json
+import shutil
+from concurrent.futures import Future
+
+import pytest
+
+from models import cache, calibration
+from models.policies import Policy
+from tb.commands import eval_report, evaluate
+from tb.commands.evaluate import Task, UserError, main, parse
+
+NET, STEPS, CYCLES_STEPS = "textgenrnn", 800, 40
+ARGUMENTS = [f"--net={NET}", f"--steps={STEPS}"]
+POLICIES = ["SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", "FLOAT", "RANDOM", "STATIC_ROWS", "RANDOM like CELL_HISTORY",
+            "STATIC_ROWS like CELL_HISTORY", "ORACLE"]
+
+
+class Inline:
+    """An executor that does the work at once, in this process, and remembers it."""
+
+    def __init__(self):
+        self.done = []
+
+    def submit(self, function, task, given):
+        self.done.append(task)
+        future = Future()
+        future.set_result(function(task, given))
+        return future
+
+    def shutdown(self, **options):
+        pass
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Folder of a cache and of results of its own; small samples."""
+    folder = tmp_path_factory.mktemp("eval")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache, "FOLDER", folder / "cache")
+        patch.setattr(eval_report, "BUILD", folder)
+        patch.setattr(eval_report, "ROOT", folder)
+        patch.setattr(evaluate, "BUILD", folder)
+        patch.setattr(evaluate, "CYCLES_STEPS", dict.fromkeys(evaluate.CYCLES_STEPS, CYCLES_STEPS))
+        patch.setattr(evaluate, "YARDSTICK_STEPS", CYCLES_STEPS)
+        patch.setattr(calibration, "SEARCH_STEPS", {NET: 4000})
+        patch.setattr(evaluate, "FRONTIER_STEPS", 400)
+        patch.setattr(evaluate, "FRONTIER_SHARES", (0.8,))
+        yield folder
+
+
+def run(*arguments):
+    """(records, tasks that were done) of make eval."""
+    executor = Inline()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "executor_of", lambda options: executor)
+        return main([*ARGUMENTS, *arguments]), executor.done
+
+
+@pytest.fixture(scope="module")
+def evaluated(folders):
+    return run()
+
+
+def test_every_policy_has_a_record_and_the_rtl_was_equal(evaluated, folders):
+    records, _ = evaluated
+    by = {record["policy"]: record for record in records}
+    assert list(by) == POLICIES and all(record["network"] == NET for record in records)
+    assert json.loads((folders / "eval.json").read_text()) == json.loads(json.dumps(records))
+    for name in ("STATIC_HIGH", "STATIC_LOW", "CELL_HISTORY", "SENSITIVITY"):
+        assert by[name]["rtl_steps_checked"] >= CYCLES_STEPS and by[name]["speedup_plain"] == pytest.approx(by[name]["speedup"], rel=0.05)
+    assert by["STATIC_HIGH"]["low_share"] == 0 and by["STATIC_HIGH"]["speedup"] == 1 and by["STATIC_HIGH"]["delta_ci95"] == (0, 0)
+    assert by["STATIC_LOW"]["low_share"] == 1 and 1.9 < by["STATIC_LOW"]["speedup"] <= 2
+    # So few samples decide nothing but that everything differs.
+    assert not by["STATIC_LOW"]["no_loss"] and len({record["value"] for record in records}) == len(records)
+    for yardstick in POLICIES[5:]:
+        policy = "CELL_HISTORY" if yardstick.endswith("CELL_HISTORY") else "SENSITIVITY"
+        assert by[yardstick]["low_share"] == pytest.approx(by[policy]["low_share"], abs=0.01)
+    for record in records:
+        low, high = record["ci95"]
+        assert low < record["value"] < high
+
+
+def test_the_report_shows_what_the_records_hold(evaluated, folders):
+    records, _ = evaluated
+    text = (folders / "results.md").read_text()
+    assert all(f"| {' | '.join(eval_report.row(record))} |" in text for record in records)
+    assert (folders / "frontier.png").stat().st_size > 10_000
+
+
+def test_what_was_done_is_not_done_again(evaluated):
+    records, done = evaluated
+    assert len(done) == len(set(done)) > 20
+    again, nothing = run()
+    assert again == records and nothing == []
+
+
+def test_an_interrupted_run_goes_on(evaluated, folders):
+    records, _ = evaluated
+    lost = Task("figure", NET, STEPS, "RANDOM", "SENSITIVITY")
+    path = max(cache.FOLDER.glob("figure-*"), key=lambda path: path.stat().st_mtime)
+    content = path.read_bytes()
+    path.unlink()
+    again, done = run()
+    assert again == records and len(done) == 1 and done[0].kind == lost.kind
+    assert path.exists() and len(path.read_bytes()) == len(content)
+
+
+def test_a_difference_between_rtl_and_model_is_an_error(folders, evaluated):
+    with pytest.raises(AssertionError, match="the model takes 1"):
+        evaluate.task_rtl(Task("rtl", NET, STEPS, Policy.STATIC_HIGH.name), {"cycles": 1})
+
+
+def test_a_cluster_gives_the_same(evaluated, folders, monkeypatch, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    records, _ = evaluated
+    for name in ("calibration", "fit", "refinements"):
+        for path in cache.FOLDER.glob(f"{name}-*"):
+            if path.stat().st_size:
+                (tmp_path / "cache").mkdir(exist_ok=True)
+                shutil.copy(path, tmp_path / "cache")
+    monkeypatch.setattr(cache, "FOLDER", tmp_path / "cache")
+    # Workers are threads here, so that they see the small samples; the scheduler is reached by its address all the same.
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None) as cluster:
+        found = main([*ARGUMENTS, "--rtl=0", f"--scheduler={cluster.scheduler_address}"])
+    assert [record | {"rtl_steps_checked": 0} for record in records] == found
+
+
+@pytest.mark.parametrize("arguments", [["--net=none"], ["--net=silero,none"], ["--jobs=0"], ["--steps=0"]])
+def test_wrong_arguments(arguments):
+    with pytest.raises(UserError):
+        parse(arguments)
+
+
+def test_a_scheduler_that_is_not_there():
+    with pytest.raises(UserError, match="SCHEDULER=tcp://127.0.0.1:1:"):
+        evaluate.executor_of(parse(["--scheduler=tcp://127.0.0.1:1"]))

@@ -1,0 +1,180 @@
+"""input_stream: x reaches its bank byte for byte and is announced once it is there; never more than two steps ahead; lengths; clear."""
+
+import os
+from random import Random
+
+import cocotb
+import pytest
+from cocotb.triggers import RisingEdge
+
+from tb.bench.axi_stream import send, to_beats
+from tb.bench.drivers import clock_cycles, reset, seed
+from tb.bench.runner import run
+
+DEPTH = 64
+LANES = int(os.environ.get("DOT_LANES", 0))
+
+
+class Memory:
+    """The activation memories and the tiles behind them: takes granules, checks each step that is announced, completes it later."""
+
+    def __init__(self, dut, random: Random, stall: float):
+        self.dut, self.random, self.stall = dut, random, stall
+        self.granule = min(16, LANES)
+        self.bytes, self.steps, self.loaded, self.done = {}, [], 0, 0
+        self.last_write, self.cycle = {}, 0
+        cocotb.start_soon(self.run())
+
+    def expect(self, data: bytes, first: bool, last: bool):
+        self.steps.append((data, first, last))
+
+    async def run(self):
+        dut, previous = self.dut, None
+        while True:
+            dut.x_ready_i.value = int(self.random.random() >= self.stall)
+            complete = self.loaded > self.done and self.random.random() < 0.1
+            dut.first_layer_done_i.value = dut.step_done_i.value = int(complete)
+            await RisingEdge(dut.clk_i)
+            self.cycle += 1
+            self.done += complete
+            if dut.x_loaded_o.value:
+                assert self.cycle == self.last_write[self.loaded & 1] + 2, "a step is announced when its last granule is in the memories"
+                self.check(int(dut.step_first_o.value), int(dut.step_last_o.value))
+            now = (int(dut.x_address_o.value), int(dut.x_granule_o.value), int(dut.x_data_o.value)) if dut.x_valid_o.value else None
+            assert previous is None or now == previous, "a granule changed while it had to wait"
+            previous = now if not dut.x_ready_i.value else None
+            if now and dut.x_ready_i.value:
+                self.write(*now)
+
+    def write(self, address, granule, data):
+        bank, offset = divmod(address, DEPTH)
+        self.last_write[bank] = self.cycle
+        step = self.loaded + (self.loaded & 1 != bank)
+        assert step < self.done + 2, f"step {step} is written, but {step - 2} still needs the bank"
+        base = (bank * DEPTH + offset) * LANES + granule * self.granule
+        for index, byte in enumerate(data.to_bytes(self.granule, "little")):
+            self.bytes[base + index] = byte
+
+    def check(self, first, last):
+        data, is_first, is_last = self.steps[self.loaded]
+        base = ((self.loaded & 1) * DEPTH + int(self.dut.x_address_i.value)) * LANES
+        got = bytes(self.bytes.get(base + index, 0) for index in range(len(data)))
+        assert got == data, f"step {self.loaded}: memory {got.hex()}, packet {data.hex()}"
+        assert (first >> self.loaded % 4 & 1, last >> self.loaded % 4 & 1) == (is_first, is_last), f"flags of step {self.loaded}"
+        inside = range(base, base + len(data))
+        others = [address for address in self.bytes if address // (DEPTH * LANES) == self.loaded & 1 and address not in inside]
+        assert not others, f"bytes outside of the region of x were written: {others}"
+        self.loaded += 1
+
+
+async def start(dut, words, limbs, address, sequences=1, stateful=0):
+    dut.x_words_i.value, dut.x_limbs_i.value, dut.x_address_i.value = words, limbs, address
+    dut.sequences_i.value, dut.stateful_i.value, dut.start_i.value = sequences, stateful, 1
+    await clock_cycles(dut, 1)
+    dut.start_i.value = 0
+
+
+@cocotb.test(timeout_time=3, timeout_unit="ms")
+@cocotb.parametrize(stall=[0.0, 0.5], stateful=[0, 1], limbs=[0, 1])
+async def packets_reach_the_memory(dut, stall, stateful, limbs):
+    random = Random(seed())
+    await reset(dut)
+    memory = Memory(dut, random, stall)
+    lengths = [3, 1, 2]
+    for words in (random.randint(1, min(DEPTH // 4, 1024 // LANES)), 1):
+        await start(dut, words, limbs, random.randrange(DEPTH - words * 2), len(lengths), stateful)
+        memory.bytes.clear()
+        for length in lengths:
+            for step in range(length):
+                data = random.randbytes(words * LANES * (limbs + 1))
+                last = step == length - 1
+                memory.expect(data, step == 0 and not stateful, last)
+                await send(dut, "s_x", to_beats(data), last, stall, random)
+        assert not dut.finished_o.value
+        while not dut.finished_o.value:
+            await clock_cycles(dut, 1)
+        assert memory.loaded == memory.done == len(memory.steps) and dut.bank_o.value == memory.loaded & 1
+        await clock_cycles(dut, 1)
+        assert not dut.s_x_tready_o.value, "nothing is taken after the last sequence"
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def a_beat_a_cycle(dut):
+    await reset(dut, x_ready=1)
+    words = min(DEPTH, 1024 // LANES) // 2
+    await start(dut, words, 1, 0)
+    beats = to_beats(bytes(range(256)) * 8)[:max(1, words * 2 * LANES // 16)]
+    sent = cocotb.start_soon(send(dut, "s_x", beats, True))
+    cycles = 0
+    while not sent.done():
+        await clock_cycles(dut, 1)
+        cycles += 1
+    assert cycles <= len(beats) * max(1, 16 // LANES) + 2, f"{cycles} cycles for {len(beats)} beats"
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+@cocotb.parametrize(long=[False, True], clear_inside=[False, True])
+async def a_wrong_length_halts_until_clear(dut, long, clear_inside):
+    random = Random(seed())
+    await reset(dut)
+    memory = Memory(dut, random, 0.0)
+    errors = []
+
+    async def watch():
+        while True:
+            await RisingEdge(dut.clk_i)
+            errors.extend(["short"] * int(dut.short_error_o.value) + ["long"] * int(dut.long_error_o.value))
+
+    cocotb.start_soon(watch())
+    words = max(3, 48 // LANES)
+    await start(dut, words, 0, 1)
+    data = random.randbytes(words * LANES)
+    memory.expect(data, True, False)
+    await send(dut, "s_x", to_beats(data), False)
+    beats = to_beats(data)
+    await send(dut, "s_x", beats + beats if long else beats[:-1], True, last=not (long and clear_inside))
+    await clock_cycles(dut, 8)
+    assert errors == ["long" if long else "short"] and dut.halted_o.value and memory.loaded == 1
+    dut.clear_i.value = 1
+    await clock_cycles(dut, 2)
+    dut.clear_i.value = 0
+    if long and clear_inside:
+        await send(dut, "s_x", beats[:2], True)
+    await clock_cycles(dut, 2)
+    assert not dut.halted_o.value and not dut.s_x_tready_o.value and not dut.bank_o.value
+    memory.steps, memory.loaded, memory.done = [(data, True, True)], 0, 0
+    memory.bytes.clear()
+    await start(dut, words, 0, 2)
+    await send(dut, "s_x", beats, True)
+    while not dut.finished_o.value:
+        await clock_cycles(dut, 1)
+    assert memory.loaded == 1 and len(errors) == 1
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def clear_discards_the_rest_of_a_packet(dut):
+    random = Random(seed())
+    await reset(dut)
+    memory = Memory(dut, random, 0.0)
+    words = max(4, 64 // LANES)
+    await start(dut, words, 0, 0)
+    data = random.randbytes(words * LANES)
+    beats = to_beats(data)
+    await send(dut, "s_x", beats[:2], last=False)
+    dut.clear_i.value = 1
+    await clock_cycles(dut, 3)
+    dut.clear_i.value = 0
+    await clock_cycles(dut, 4)
+    memory.bytes.clear()
+    await start(dut, words, 0, 0)
+    await send(dut, "s_x", beats[2:] + beats, True)
+    memory.expect(data, True, True)
+    await send(dut, "s_x", beats, True)
+    while not dut.finished_o.value:
+        await clock_cycles(dut, 1)
+    assert memory.loaded == 1
+
+
+@pytest.mark.parametrize("dot_lanes", [2, 8, 16, 64])
+def test_input_stream(dot_lanes):
+    run(__name__, "input_stream", {"DotLanes": dot_lanes, "ActivationDepth": DEPTH}, environment={"DOT_LANES": str(dot_lanes)})

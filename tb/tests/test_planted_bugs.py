@@ -1,0 +1,16 @@
+"""The list of `make test-bench` is true: every module of rtl/ has a bug, and each is still to be planted where it says."""
+
+import pytest
+
+from tb.commands.planted_bugs import BUGS
+from tb.bench.runner import RTL
+
+
+def test_every_module_has_a_bug():
+    missing = {path.stem for path in RTL.glob("*.v")} - {bug.file for bug in BUGS}
+    assert not missing, f"modules without a planted bug: {sorted(missing)}"
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: f"{bug.file} {bug.what}")
+def test_a_bug_has_one_place(bug):
+    assert (RTL / f"{bug.file}.v").read_text().count(bug.before) == 1, f"not there once: {bug.before}"

@@ -1,0 +1,75 @@
+"""row_counters: counts of commits at full rate by layer and gate; snapshot and clear lose nothing; zero after reset."""
+
+from random import Random
+
+import cocotb
+from cocotb.triggers import RisingEdge
+
+from tb.bench.drivers import clock_cycles, reset, seed
+from tb.bench.runner import run
+
+
+async def commits(dut, random, live, cycles, rate):
+    """Random commits, mostly to the layer of the one before, added to `live`."""
+    layer = 0
+    for _ in range(cycles):
+        layer = layer if random.random() < 0.6 else random.randrange(8)
+        mask, valid = random.getrandbits(4), random.random() < rate
+        dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_mask_i.value = int(valid), layer, mask
+        await RisingEdge(dut.clk_i)
+        if valid:
+            live[layer] = [count + bit for count, bit in zip(live[layer], [1] + [mask >> gate & 1 for gate in range(4)])]
+    return layer
+
+
+async def request(dut, random, live, snapshot, clear):
+    """Asks for a snapshot or clear in the same cycle as a last commit, and waits."""
+    dut.snapshot_i.value, dut.clear_i.value = snapshot, clear
+    await commits(dut, random, live, 1, 1.0)
+    dut.snapshot_i.value = dut.clear_i.value = dut.commit_valid_i.value = 0
+    await RisingEdge(dut.clk_i)
+    while dut.busy_o.value:
+        await RisingEdge(dut.clk_i)
+
+
+async def read(dut):
+    values = []
+    for layer in range(8):
+        values.append([])
+        for index in range(5):
+            dut.read_enable_i.value, dut.read_layer_i.value, dut.read_index_i.value = 1, layer, index
+            await clock_cycles(dut, 1)
+            dut.read_enable_i.value = 0
+            await clock_cycles(dut, 1)
+            values[-1].append(int(dut.read_data_o.value))
+    return values
+
+
+def zeros():
+    return [[0] * 5 for _ in range(8)]
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def counts_are_exact(dut):
+    random = Random(seed())
+    await reset(dut)
+    while dut.busy_o.value:
+        await RisingEdge(dut.clk_i)
+    assert await read(dut) == zeros()
+    live = zeros()
+    for clear in (0, 1, 0, 1):
+        before = [list(counts) for counts in live]
+        await commits(dut, random, live, 400, random.choice([0.5, 1.0]))
+        assert live != before
+        await request(dut, random, live, 1, clear)
+        assert await read(dut) == live
+        if clear:
+            live = zeros()
+    await commits(dut, random, live, 50, 1.0)
+    await request(dut, random, live, 0, 1)
+    await request(dut, random, zeros(), 1, 0)
+    assert sum(map(sum, await read(dut))) <= 5, "clear without snapshot clears the live counts"
+
+
+def test_row_counters():
+    run(__name__, "row_counters")

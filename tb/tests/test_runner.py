@@ -1,0 +1,41 @@
+"""tb.bench.runner: a failed test leaves waves of its last moments, and no more, and names the command that shows them."""
+
+import re
+
+import cocotb
+import pywellen
+import pytest
+
+from tb.bench.drivers import clock_cycles, reset
+from tb.bench.runner import LAST_CYCLES, PERIOD, SIMULATORS, SimulationError, run
+
+
+@cocotb.test()
+async def ends_well(dut):
+    await reset(dut)
+
+
+@cocotb.test()
+async def fails(dut):
+    await reset(dut)
+    await clock_cycles(dut, 2 * LAST_CYCLES)
+    raise AssertionError("on purpose")
+
+
+@cocotb.test()
+async def comes_later(dut):
+    await reset(dut)
+    await clock_cycles(dut, 2 * LAST_CYCLES)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_a_failure_leaves_waves(simulator, monkeypatch):
+    monkeypatch.delenv("RETRACE", raising=False)
+    monkeypatch.setenv("WAVES", "0")
+    with pytest.raises(SimulationError, match="fails: on purpose") as error:
+        run(__name__, "fifo", simulator=simulator, waves=False)
+    waves = pywellen.Waveform(re.search(r"gtkwave (\S+)", str(error.value))[1])
+    clock = next(variable.signal for variable in waves.all_vars() if variable.full_name == "fifo.clk_i")
+    rises = [time for time, value in clock if value == 1]
+    assert abs(len(rises) - LAST_CYCLES) < 4
+    assert rises[-1] < 1000 * PERIOD * (2 * LAST_CYCLES + 20), "the trace goes on behind the failure"

@@ -1,0 +1,114 @@
+"""tb.commands.sim: wrong arguments end with one line and exit code 2; a short run reports what was compared."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from models.tests.test_importers import UNITS, Stack
+from tb.bench.runner import BUILD, ROOT, environment_simulator
+
+FIELDS = {"policy", "compared", "mismatches", "low_share", "low_share_by_gate", "cycles", "speedup", "speedup_plain", "utilization", "task"}
+
+
+def sim(*arguments):
+    return subprocess.run([sys.executable, "-m", "tb.commands.sim", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def refused(*arguments):
+    """The one line of a run that ended with exit code 2."""
+    ended = sim(*arguments)
+    assert ended.returncode == 2 and ended.stdout == "", ended
+    line, = ended.stderr.splitlines()
+    assert "Traceback" not in line
+    return line
+
+
+@pytest.mark.parametrize("arguments", [
+    "--net=none", "--sim=vcs", "--policy=low", "--steps=0", "--steps=-1", "--seed=one", "--inputs=x.npy", "--model=absent.pt",
+])
+def test_wrong_arguments(arguments):
+    refused(arguments)
+
+
+def test_a_short_run():
+    ended = sim(f"--sim={environment_simulator()}", "--policy=sensitivity", "--steps=2")
+    assert ended.returncode == 0, ended.stderr
+    path = ended.stdout.splitlines()[-1]
+    report = json.loads(open(path).read())
+    assert path.startswith(str(BUILD)) and set(report) == {"network", "simulator", "seed", "steps", "runs"}
+    run, = report["runs"]
+    assert set(run) == FIELDS and run["policy"] == "SENSITIVITY" and set(run["low_share_by_gate"]) == set("ifgo")
+    assert run["mismatches"] == 0 and run["compared"] >= 2 * 128 * 5
+    assert run["speedup"] > 1 and 0 < run["low_share"] < 1 and 0.5 < run["utilization"] <= 1
+
+
+@pytest.fixture
+def model(tmp_path):
+    """File of an LSTM of five inputs, two layers with two directions."""
+    torch.manual_seed(1)
+    torch.save(nn.LSTM(5, 6, 2, bidirectional=True).state_dict(), tmp_path / "model.pt")
+    return tmp_path / "model.pt"
+
+
+def report_of(*arguments):
+    """(report, stdout) of a run in which nothing was wrong."""
+    ended = sim(f"--sim={environment_simulator()}", "--policy=sensitivity", *arguments)
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(open(ended.stdout.splitlines()[-1]).read())
+    assert report["runs"][0]["mismatches"] == 0
+    return report, ended.stdout
+
+
+def test_a_model_of_two_directions_with_inputs(model):
+    np.save(model.with_name("inputs.npy"), np.random.default_rng(1).standard_normal((4, 6, 5)))
+    report, stdout = report_of(f"--model={model}", f"--inputs={model.with_name('inputs.npy')}")
+    assert report["network"] == "model.pt" and report["steps"] == 6
+    assert report["inputs"] in stdout and report["inputs"] == "inputs.npy: 3 sequences calibrate, the last 1 test"
+    run, = report["runs"]
+    assert set(run) == {*FIELDS, "parts", "reload_cycles"} and len(run["parts"]) == 4
+    assert run["cycles"] == sum(part["cycles"] for part in run["parts"])
+    assert run["reload_cycles"] == sum(part["load_cycles"] for part in run["parts"][1:]) > 0
+    assert run["task"]["value"] > 20 and run["task"]["moved_max"] < 0.1
+
+
+def test_a_model_that_runs_backwards_from_a_state(tmp_path):
+    stack = Stack()
+    states = {which: stack.constant(which, stack.random.uniform(-0.5, 0.5, (1, 1, UNITS)).astype(np.float32)) for which in ("initial_h", "initial_c")}
+    path = stack.lstm("lstm", direction="reverse", inputs=states).squeeze().save(tmp_path)
+    report, stdout = report_of(f"--model={path}", "--range=-2,2", "--steps=130")
+    assert "random numbers from -2 to 2" in stdout and report["steps"] == 130
+    run, = report["runs"]
+    assert set(run) == FIELDS and run["task"]["value"] > 20
+
+
+def test_wrong_models_and_inputs(model):
+    def with_inputs(values):
+        np.save(model.with_name("inputs.npy"), values)
+        return refused(f"--model={model}", f"--inputs={model.with_name('inputs.npy')}")
+
+    assert "shape [4, 6, 4]; the LSTM takes [steps, 5] or [sequences, steps, 5]" in with_inputs(np.zeros((4, 6, 4)))
+    assert "NaN" in with_inputs(np.full((4, 5), np.nan))
+    assert "real numbers" in with_inputs(np.array(["text"]))
+    assert "a .npy file of numbers" in with_inputs(np.array([{}]))
+    assert "no file" in refused(f"--model={model}", "--inputs=absent.npy")
+    assert "RANGE=1,0" in refused(f"--model={model}", "--range=1,0")
+    assert "NODE=decoder: no such LSTM" in refused(f"--model={model}", "--node=decoder")
+
+
+@pytest.mark.slow
+def test_a_network_with_two_directions_is_a_run_for_each_part():
+    """Spelling has two layers with two directions: four runs, three reloads between them; the shortest is a whole string."""
+    ended = sim("--net=spelling", "--policy=static_low", "--steps=1")
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads(open(ended.stdout.splitlines()[-1]).read())
+    run, = report["runs"]
+    assert set(run) == {*FIELDS, "parts", "reload_cycles"} and run["mismatches"] == 0
+    assert run["cycles"] == sum(part["cycles"] for part in run["parts"]) and len(run["parts"]) == 4
+    assert run["reload_cycles"] == sum(part["load_cycles"] for part in run["parts"][1:])
+    # Of a 128-bit stream; the upper layers have 256 x 512 + 128 x 512 weights in each direction.
+    assert all(part["load_cycles"] > 4 * 128 * (2 * 128 + 128) / 16 for part in run["parts"][2:])

@@ -1,0 +1,35 @@
+"""The layout of the waves names signals that are there, and filters that name every value."""
+
+import re
+
+import cocotb
+import pywellen
+import pytest
+
+from models.build import Build
+from tb.tests.lstm_accelerator.cases import harness, run_on
+from tb.bench.runner import LAYOUTS, WAVES
+
+FOLDER = LAYOUTS
+LAYOUT = (FOLDER / "harness.gtkw").read_text()
+CODES = {"class": 9, "kind": 3, "gate": 4, "policy": 4, "sequencer_state": 3, "run_state": 3, "mask": 16, "phase": 19}
+
+
+@cocotb.test()
+async def a_few_cycles(dut):
+    await harness(dut)
+
+
+def test_every_signal_is_there():
+    dump = pywellen.Waveform(str(run_on(__name__, Build(), simulator="icarus", waves=True) / WAVES))
+    there = {variable.full_name: variable.bitwidth for variable in dump.all_vars()}
+    named = re.findall(r"^(?:\+\{.*\} )?(harness\.[\w.\[\]]*?)(?:\[(\d+):(\d+)\])?$", LAYOUT, re.MULTILINE)
+    missing = [name for name, high, low in named if there.get(name) != (int(high) - int(low) + 1 if high else 1)]
+    assert len(named) > 150 and not missing, f"not in the design: {missing}"
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_every_value_has_a_name(name):
+    assert f"^1 {name}.filter" in LAYOUT
+    lines = (FOLDER / f"{name}.filter").read_text().splitlines()
+    assert len({line.split()[0] for line in lines}) == len(lines) == CODES[name]
