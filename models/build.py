@@ -10,7 +10,7 @@ class Build:
     tiles: int = 4
     lanes: int = 32
     dynamic: bool = True
-    window: int = 8
+    in_flight: int = 8
     weight_depth: int = 16384
     unit_depth: int = 512
     activation_depth: int = 256
@@ -19,7 +19,7 @@ class Build:
         rules = (
             (1 <= self.tiles <= 16, "Tiles is 1..16"),
             (self.lanes in (4, 8, 16, 32, 64), "Lanes is 4, 8, 16, 32 or 64"),
-            (self.window >= 2 and self.window & (self.window - 1) == 0, "Window is a power of two, at least 2"),
+            (self.in_flight >= 2 and self.in_flight & (self.in_flight - 1) == 0, "InFlight is a power of two, at least 2"),
             (2 <= self.weight_depth <= 1 << 20, f"WeightDepth is 2..{1 << 20}"),
             (2 <= self.unit_depth <= 1 << 16, f"UnitDepth is 2..{1 << 16}"),
             (self.activation_depth >= 2 and self.activation_depth & (self.activation_depth - 1) == 0
@@ -58,7 +58,7 @@ class Build:
             "Tiles": self.tiles,
             "Lanes": self.lanes,
             "DynamicPrecision": int(self.dynamic),
-            "Window": self.window,
+            "InFlight": self.in_flight,
             "WeightDepth": self.weight_depth,
             "UnitDepth": self.unit_depth,
             "ActivationDepth": self.activation_depth,

@@ -1,6 +1,6 @@
 """Cycles that the accelerator takes for a run, from the decisions alone: no integers are computed.
 
-The model follows the schedule of docs/architecture.md cycle by cycle, but visits only the cycles in which something happens. It equals the
+The model follows the schedule of docs/architecture.md cycle by cycle, but looks only at the cycles in which something happens. It equals the
 RTL when no stream stalls: x waits at the port, and packets of h and trace are taken as they come.
 
 A cycle is worked in three parts: what registers took over at its start (`_at`), the buses that all tiles share, each tile's own choices.
@@ -15,13 +15,13 @@ from itertools import count
 from .build import Build
 from .policies import Policy
 
-# Distances in cycles, see the headers of visit, row_engine, finisher, step_tracker and output_stream.
-WORD_TO_REQUEST = 7  # the last word of a unit's rows is chosen -> the finisher sees the unit
-PASS = 14  # the finisher takes a unit -> its result is in a queue
+# Distances in cycles, see the headers of row_pass, row_engine, post_processing, step_tracker and output_stream.
+WORD_TO_REQUEST = 7  # the last word of a unit's rows is chosen -> post-processing sees the unit
+PASS = 14  # post-processing takes a unit -> its result is in a queue
 PASS_INTERVAL = 8
 LAYER_ENTRY = 2  # the last unit of a layer is begun -> the first of the next can be
 DONE_TO_USE = 2  # the last tile retires a layer-step -> its h can be read
-GRANULE_TO_USE = 3  # the last bytes of x leave for the activation bus -> part A of the step can be visited
+GRANULE_TO_USE = 3  # the last bytes of x leave for the activation bus -> the early pass of the step can begin
 
 
 @dataclass
@@ -46,7 +46,7 @@ class _Unit:
     last: bool
     none: bool = False
     done: bool = False
-    gates_b: int = 0
+    gates_late: int = 0
 
 
 @dataclass
@@ -57,17 +57,17 @@ class _Tile:
     slot: int = 0
     gate: int = 0
     run_from: int = LAYER_ENTRY
-    x_level: int = 0
-    lead_a: int = 0
-    lead_b: int = 0
-    output_level: int = 2
-    trace_level: int = 2
-    window: deque = field(default_factory=deque)
-    part_b: deque = field(default_factory=deque)
+    x_credits: int = 0
+    lead_early: int = 0
+    lead_late: int = 0
+    output_credits: int = 2
+    trace_credits: int = 2
+    in_flight: deque = field(default_factory=deque)
+    late: deque = field(default_factory=deque)
     requests: deque = field(default_factory=deque)
     refinements: deque = field(default_factory=deque)
     commits: deque = field(default_factory=deque)
-    visit_free_from: int = 0
+    row_pass_free_from: int = 0
     last_pass: int = -PASS
     layer_steps_done: int = 0
 
@@ -161,7 +161,7 @@ class CycleModel:
             self.pending -= 1
             if self.pending == 0 and self.left == 0:
                 for tile in self.tiles:
-                    self._at(now + GRANULE_TO_USE, lambda tile=tile: setattr(tile, "x_level", tile.x_level + 1), tile)
+                    self._at(now + GRANULE_TO_USE, lambda tile=tile: setattr(tile, "x_credits", tile.x_credits + 1), tile)
         if accept:
             self.left = self.left or self.granules
             self.pending = min(self.left, self.beat_granules)
@@ -180,8 +180,8 @@ class CycleModel:
 
             def done():
                 for tile in self.tiles:
-                    tile.lead_a -= 1
-                    tile.lead_b -= 1
+                    tile.lead_early -= 1
+                    tile.lead_late -= 1
                 if layer == 0:
                     self.ahead -= 1
 
@@ -198,39 +198,39 @@ class CycleModel:
         taken = max(begin, self.freed_until[stream]) + beats
         self.freed_until[stream] = taken + 1
         self.last_taken = max(self.last_taken, taken)
-        level = f"{stream}_level"
+        credits = f"{stream}_credits"
         for tile in self.tiles:
-            self._at(taken + 2, lambda tile=tile: setattr(tile, level, getattr(tile, level) + 1), tile)
+            self._at(taken + 2, lambda tile=tile: setattr(tile, credits, getattr(tile, credits) + 1), tile)
 
     # A tile.
 
     def _act(self, now, tile):
         """All that a tile does in a cycle; returns whether a layer-step of it ended."""
-        full = len(tile.window) == self.build.window
-        retire = bool(tile.window) and tile.window[0].done
+        full = len(tile.in_flight) == self.build.in_flight
+        retire = bool(tile.in_flight) and tile.in_flight[0].done
         self._finish(now, tile)
         # Conditions come before any change: they see the registers of this cycle.
-        can_a = now >= tile.run_from and self._input_a(tile) and (tile.gate != 0 or not full)
-        none_a = can_a and self._slots(tile) == 0
-        can_b = bool(tile.part_b) and self._can_b(tile)
-        unit_b = tile.part_b[0] if tile.part_b else None
-        if now >= tile.visit_free_from:
+        can_early = now >= tile.run_from and self._input_early(tile) and (tile.gate != 0 or not full)
+        none_early = can_early and self._slots(tile) == 0
+        can_late = bool(tile.late) and self._can_late(tile)
+        unit_late = tile.late[0] if tile.late else None
+        if now >= tile.row_pass_free_from:
             if tile.refinements:
                 self._refine(now, tile)
-            elif can_b and not unit_b.none:
-                self._part_b(now, tile, unit_b)
-            elif can_a and not none_a:
-                self._part_a(now, tile)
-        if can_b and unit_b.none:
-            unit_b.gates_b = 4
-            self._at(now + 1, lambda: setattr(unit_b, "done", True))
-            self._pass_b(now, tile, unit_b)
-        if none_a:
+            elif can_late and not unit_late.none:
+                self._late(now, tile, unit_late)
+            elif can_early and not none_early:
+                self._early(now, tile)
+        if can_late and unit_late.none:
+            unit_late.gates_late = 4
+            self._at(now + 1, lambda: setattr(unit_late, "done", True))
+            self._leave_late(now, tile, unit_late)
+        if none_early:
             self._allocate(tile, _Unit(tile.layer, tile.step, 0, last=True, none=True))
             self._next_layer(now, tile)
         ended = False
         if retire:
-            unit = tile.window.popleft()
+            unit = tile.in_flight.popleft()
             ended = unit.last
             tile.layer_steps_done += ended
             self._wake(now + 1, tile)
@@ -239,19 +239,19 @@ class CycleModel:
     def _slots(self, tile):
         return max(0, -(-(self.layers[tile.layer].units - tile.number) // self.build.tiles))
 
-    def _input_a(self, tile):
-        return tile.x_level > 0 if tile.layer == 0 else tile.lead_a < len(self.layers)
+    def _input_early(self, tile):
+        return tile.x_credits > 0 if tile.layer == 0 else tile.lead_early < len(self.layers)
 
-    def _can_b(self, tile):
-        unit = tile.part_b[0]
-        ready = len(tile.part_b) > 1 or tile.gate == 0 or unit.gates_b < tile.gate
-        known = tile.lead_b < len(self.layers) if unit.layer == 0 else tile.lead_b == 0
-        space = unit.layer != len(self.layers) - 1 or tile.output_level > 0
-        return ready and known and space and (not self.trace or tile.trace_level > 0)
+    def _can_late(self, tile):
+        unit = tile.late[0]
+        ready = len(tile.late) > 1 or tile.gate == 0 or unit.gates_late < tile.gate
+        known = tile.lead_late < len(self.layers) if unit.layer == 0 else tile.lead_late == 0
+        space = unit.layer != len(self.layers) - 1 or tile.output_credits > 0
+        return ready and known and space and (not self.trace or tile.trace_credits > 0)
 
     def _visit(self, now, tile, words):
         """Takes the dot-product unit for so many words; returns the cycle of the last one."""
-        tile.visit_free_from = now + words
+        tile.row_pass_free_from = now + words
         self._wake(now + words, tile)
         self._wake(now + 1, tile)
         return now + words
@@ -267,27 +267,27 @@ class CycleModel:
             tile.refinements.popleft()
             self._request(last_word, tile, unit, final=True)
 
-    def _part_b(self, now, tile, unit):
+    def _late(self, now, tile, unit):
         layer = self.layers[unit.layer]
         words = layer.h_words if unit.layer == 0 else layer.x_words
         if self.build.dynamic and layer.static_high:
             words += layer.row_words
         last_word = self._visit(now, tile, words)
-        unit.gates_b += 1
-        if unit.gates_b == 4:
+        unit.gates_late += 1
+        if unit.gates_late == 4:
             self._request(last_word, tile, unit, final=not layer.provisional)
-            self._pass_b(now, tile, unit)
+            self._leave_late(now, tile, unit)
 
-    def _pass_b(self, now, tile, unit):
-        tile.part_b.popleft()
+    def _leave_late(self, now, tile, unit):
+        tile.late.popleft()
         self._wake(now + 1, tile)
         if unit.last:
-            tile.lead_b += 1
+            tile.lead_late += 1
             if unit.layer == len(self.layers) - 1:
-                tile.output_level -= 1
-                tile.trace_level -= self.trace
+                tile.output_credits -= 1
+                tile.trace_credits -= self.trace
 
-    def _part_a(self, now, tile):
+    def _early(self, now, tile):
         layer = self.layers[tile.layer]
         last = tile.slot == self._slots(tile) - 1
         if tile.gate == 0:
@@ -300,12 +300,12 @@ class CycleModel:
                 self._next_layer(now, tile)
 
     def _allocate(self, tile, unit):
-        tile.window.append(unit)
-        tile.part_b.append(unit)
+        tile.in_flight.append(unit)
+        tile.late.append(unit)
 
     def _next_layer(self, now, tile):
-        tile.lead_a += 1
-        tile.x_level -= tile.layer == 0
+        tile.lead_early += 1
+        tile.x_credits -= tile.layer == 0
         tile.slot, tile.layer = 0, (tile.layer + 1) % len(self.layers)
         tile.step += tile.layer == 0
         tile.run_from = now + LAYER_ENTRY
@@ -313,7 +313,7 @@ class CycleModel:
         self._wake(tile.run_from, tile)
 
     def _finish(self, now, tile):
-        """The finisher takes a unit every PASS_INTERVAL cycles at most, if the commit queue of two has room for all under way."""
+        """Post-processing takes a unit every PASS_INTERVAL cycles at most, if the commit queue of two has room for all under way."""
         if not tile.requests:
             return
         since = now - tile.last_pass

@@ -6,7 +6,7 @@ module axil_registers #(
   parameter Tiles            = 4,
   parameter Lanes            = 32,
   parameter DynamicPrecision = 1,
-  parameter Window           = 8,
+  parameter InFlight         = 8,
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
@@ -57,7 +57,7 @@ module axil_registers #(
   localparam [11:0] Id = 12'h000, Version = 12'h004, Build = 12'h008, Weights = 12'h00C, Units = 12'h010, Activations = 12'h014,
                     Control = 12'h020, Status = 12'h024, Config = 12'h028, Layers = 12'h02C, Sequences = 12'h030, Errors = 12'h034,
                     Interrupt = 12'h038, StateSelect = 12'h040, StateData = 12'h044;
-  localparam [31:0] BuildTiles = Tiles, BuildLanes = Lanes, BuildWindow = Window;
+  localparam [31:0] BuildTiles = Tiles, BuildLanes = Lanes, BuildInFlight = InFlight;
   localparam [31:0] ConfigBits = 32'h0000_0137, SelectBits = 32'hFF01_FFFF;
   localparam LaneBits = $clog2(DotLanes);
   localparam CounterWords = 34;
@@ -124,7 +124,7 @@ module axil_registers #(
         case (read_address_i)
           Id:          read_data_o = 32'h4C53544D;
           Version:     read_data_o = 32'h00010000;
-          Build:       read_data_o = {7'b0, DynamicPrecision != 0, BuildWindow[7:0], BuildLanes[7:0], BuildTiles[7:0]};
+          Build:       read_data_o = {7'b0, DynamicPrecision != 0, BuildInFlight[7:0], BuildLanes[7:0], BuildTiles[7:0]};
           Weights:     read_data_o = WeightDepth;
           Units:       read_data_o = UnitDepth;
           Activations: read_data_o = ActivationDepth;

@@ -8,7 +8,7 @@ module control #(
   parameter Tiles            = 4,
   parameter Lanes            = 32,
   parameter DynamicPrecision = 1,
-  parameter Window           = 8,
+  parameter InFlight         = 8,
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
@@ -110,7 +110,7 @@ module control #(
   wire [1:0] override_policy_setting;
   wire [3:0] layers_setting;
   axil_registers #(
-    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .Window(Window), .WeightDepth(WeightDepth),
+    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .WeightDepth(WeightDepth),
     .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth), .DotLanes(DotLanes), .ReadWidth(ReadWidth)
   ) u_axil_registers (
     .clk_i             (clk_i),

@@ -21,7 +21,7 @@ module descriptor_check #(
 );
   // 32 bits are enough for every sum and product: where one could overflow, another condition fails.
   reg [31:0] units, slots, x_words, h_words, x_address, h_address, unit_base, weight_base;
-  reg        limbs, slots_good;
+  reg        terms, slots_good;
 
   integer tile;
   always @* begin
@@ -32,7 +32,7 @@ module descriptor_check #(
     x_address   = {16'b0, descriptor_i[79:64]};
     h_address   = {16'b0, descriptor_i[95:80]};
     unit_base   = {16'b0, descriptor_i[111:96]};
-    limbs       = descriptor_i[120];
+    terms       = descriptor_i[120];
     weight_base = descriptor_i[159:128];
     slots_good  = 1'b1;
     good_o      = 1'b0;
@@ -44,14 +44,14 @@ module descriptor_check #(
         && units >= 1 && units <= 1024
         && x_words >= 1 && x_words * DotLanes <= 1024
         && h_words * DotLanes >= units && h_words * DotLanes < units + DotLanes
-        && x_address + (limbs ? 2 * x_words : x_words) <= ActivationDepth
+        && x_address + (terms ? 2 * x_words : x_words) <= ActivationDepth
         && h_address + h_words <= ActivationDepth
         && unit_base + slots <= UnitDepth
         && weight_base <= WeightDepth
         && weight_base + 4 * slots * (x_words + h_words) <= WeightDepth
         && descriptor_i[115]                                // c_frac 8..15
         && descriptor_i[119:118] == 0                       // policy 0..3
-        && (layer_i == 0 || !limbs)
+        && (layer_i == 0 || !terms)
         && descriptor_i[127:121] == 0
         && descriptor_i[255:198] == 0;
     end

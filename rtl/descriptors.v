@@ -8,10 +8,10 @@ module descriptors (
   input  wire         write_i,
   input  wire [2:0]   write_layer_i,
   input  wire [255:0] write_data_i,
-  input  wire [2:0]   part_a_layer_i,
-  output wire [255:0] part_a_o,
-  input  wire [2:0]   visit_layer_i,
-  output wire [255:0] visit_o,
+  input  wire [2:0]   early_layer_i,
+  output wire [255:0] early_o,
+  input  wire [2:0]   row_pass_layer_i,
+  output wire [255:0] row_pass_o,
   input  wire [2:0]   gates_layer_i,
   output wire [255:0] gates_o,
   input  wire [2:0]   commit_layer_i,
@@ -22,8 +22,8 @@ module descriptors (
     .write_enable_i (write_i),
     .write_address_i(write_layer_i),
     .write_data_i   (write_data_i),
-    .read_address_i ({part_a_layer_i, visit_layer_i, gates_layer_i, commit_layer_i}),
-    .read_data_o    ({part_a_o, visit_o, gates_o, commit_o})
+    .read_address_i ({early_layer_i, row_pass_layer_i, gates_layer_i, commit_layer_i}),
+    .read_data_o    ({early_o, row_pass_o, gates_o, commit_o})
   );
 endmodule
 

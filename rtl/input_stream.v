@@ -28,7 +28,7 @@ module input_stream #(
   input  wire [31:0]               sequences_i,
   input  wire                      stateful_i,
   input  wire [9:0]                x_words_i,
-  input  wire                      x_limbs_i,
+  input  wire                      x_terms_i,
   input  wire [OffsetWidth-1:0]    x_address_i,
   input  wire                      first_layer_done_i,      // layer 0 of one more step is complete
   input  wire                      step_done_i,             // one more step is complete
@@ -60,7 +60,7 @@ module input_stream #(
   reg [10:0]             slices_q;
   reg [AddressWidth-1:0] address_q;
 
-  wire [10:0] x_words  = x_limbs_i ? {x_words_i, 1'b0} : {1'b0, x_words_i};
+  wire [10:0] x_words  = x_terms_i ? {x_words_i, 1'b0} : {1'b0, x_words_i};
   wire [10:0] left     = in_packet_q ? left_q : x_words << GranuleBits;
   wire        closing    = left <= BeatGranules[10:0];
   wire [10:0] slices   = closing ? left : BeatGranules[10:0];

@@ -16,7 +16,7 @@ module layer_table #(
   /* verilator lint_on UNUSEDSIGNAL */
   output reg  [7:0]             valid_o,
   output wire [9:0]             x_words_o,              // input of layer 0
-  output wire                   x_limbs_o,
+  output wire                   x_terms_o,
   output wire [OffsetWidth-1:0] x_address_o,
   input  wire [2:0]             commit_layer_i,
   output wire [OffsetWidth-1:0] commit_h_address_o,
@@ -28,12 +28,12 @@ module layer_table #(
   reg [10:0]            units_q     [0:7];
   reg [OffsetWidth-1:0] h_address_q [0:7];
   reg [9:0]             x_words_q;
-  reg                   x_limbs_q;
+  reg                   x_terms_q;
   reg [OffsetWidth-1:0] x_address_q;
   reg [8*Tiles-1:0]     valid_q;                        // Tiles bits a layer
 
   assign x_words_o          = x_words_q;
-  assign x_limbs_o          = x_limbs_q;
+  assign x_terms_o          = x_terms_q;
   assign x_address_o        = x_address_q;
   assign commit_h_address_o = h_address_q[commit_layer_i];
   assign output_units_o     = units_q[output_layer_i];
@@ -50,7 +50,7 @@ module layer_table #(
       h_address_q[load_layer_i] <= load_data_i[80 +: OffsetWidth];
       if (load_layer_i == 0) begin
         x_words_q   <= load_data_i[41:32];
-        x_limbs_q   <= load_data_i[120];
+        x_terms_q   <= load_data_i[120];
         x_address_q <= load_data_i[64 +: OffsetWidth];
       end
     end

@@ -8,8 +8,8 @@
 module lstm_accelerator #(
   parameter Tiles            = 4,      // 1..16
   parameter Lanes            = 32,     // 4, 8, 16, 32, 64: products a cycle and tile of the dynamic build
-  parameter DynamicPrecision = 1,      // 0: plain 8-bit accelerator
-  parameter Window           = 8,      // units in flight in a tile: a power of two, at least 2
+  parameter DynamicPrecision = 1,      // 0: baseline accelerator, 8-bit only
+  parameter InFlight         = 8,      // units in flight in a tile: a power of two, at least 2
   parameter WeightDepth      = 16384,  // weight words of a tile and plane, up to 2^20
   parameter UnitDepth        = 512,    // units of all layers in a tile, 2..2^16
   parameter ActivationDepth  = 256     // words of a bank of the activation memory: a power of two, at least 2
@@ -59,7 +59,7 @@ module lstm_accelerator #(
   localparam OffsetWidth = $clog2(ActivationDepth);
 
   parameter_check #(
-    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .Window(Window),
+    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight),
     .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
   ) u_parameter_check ();
 
@@ -90,7 +90,7 @@ module lstm_accelerator #(
   wire [5*Tiles-1:0] tile_event;
 
   control #(
-    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .Window(Window), .WeightDepth(WeightDepth),
+    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .WeightDepth(WeightDepth),
     .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
   ) u_control (
     .clk_i             (clk_i),
@@ -205,7 +205,7 @@ module lstm_accelerator #(
   );
 
   tile_array #(
-    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .Window(Window), .WeightDepth(WeightDepth),
+    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .WeightDepth(WeightDepth),
     .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
   ) u_tile_array (
     .clk_i              (clk_i),

@@ -5,7 +5,7 @@ module parameter_check #(
   parameter Tiles            = 4,
   parameter Lanes            = 32,
   parameter DynamicPrecision = 1,
-  parameter Window           = 8,
+  parameter InFlight         = 8,
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256
@@ -22,8 +22,8 @@ module parameter_check #(
     if (DynamicPrecision != 0 && DynamicPrecision != 1) begin : gen_dynamic_precision
       DynamicPrecision_must_be_0_or_1 error ();
     end
-    if (Window < 2 || Window != 1 << $clog2(Window)) begin : gen_window
-      Window_must_be_a_power_of_two_from_2 error ();
+    if (InFlight < 2 || InFlight != 1 << $clog2(InFlight)) begin : gen_in_flight
+      InFlight_must_be_a_power_of_two_from_2 error ();
     end
     if (WeightDepth < 2 || WeightDepth > 1048576) begin : gen_weight_depth
       WeightDepth_must_be_2_to_1048576 error ();

@@ -7,11 +7,11 @@ module row_engine #(
   parameter DynamicPrecision = 1,
   parameter DotLanes         = 32,
   parameter WeightBits       = 4,
-  parameter Window           = 8,
+  parameter InFlight         = 8,
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
-  parameter IndexWidth       = $clog2(Window),                           // this and below: derived, not to be set
+  parameter IndexWidth       = $clog2(InFlight),                           // this and below: derived, not to be set
   parameter UnitWidth        = $clog2(UnitDepth),
   parameter WeightWidth      = $clog2(WeightDepth),
   parameter OffsetWidth      = $clog2(ActivationDepth)
@@ -31,9 +31,9 @@ module row_engine #(
   input  wire [OffsetWidth:0]             act_address_i,
   input  wire [DotLanes-1:0]              act_be_i,
   input  wire [8*DotLanes-1:0]            act_data_i,
-  // words of a visit
+  // words of a row pass
   input  wire                             hi_read_i,
-  /* verilator lint_off UNUSEDSIGNAL */   // the plain build has no lo plane
+  /* verilator lint_off UNUSEDSIGNAL */   // the baseline build has no lo plane
   input  wire                             lo_read_i,
   /* verilator lint_on UNUSEDSIGNAL */
   input  wire [WeightWidth-1:0]           weight_address_i,
@@ -95,7 +95,7 @@ module row_engine #(
 
       assign weights = hi_plane ? hi_word : lo_word;
     end else begin : gen_one_plane
-      /* verilator lint_off UNUSEDSIGNAL */  // the plain build has one plane
+      /* verilator lint_off UNUSEDSIGNAL */  // the baseline build has one plane
       wire unused = &{load_lo_i, hi_plane};
       /* verilator lint_on UNUSEDSIGNAL */
       assign weights = hi_word;
@@ -164,7 +164,7 @@ module row_engine #(
 
   assign scale_read_o = scale_read;
 
-  row_sums #(.Window(Window), .InputWidth(SumWidth), .UnitWidth(UnitWidth), .WeightBits(WeightBits), .HiShift(DynamicPrecision != 0 ? 4 : 0)) u_row_sums (
+  row_sums #(.InFlight(InFlight), .InputWidth(SumWidth), .UnitWidth(UnitWidth), .WeightBits(WeightBits), .HiShift(DynamicPrecision != 0 ? 4 : 0)) u_row_sums (
     .clk_i           (clk_i),
     .rst_ni          (rst_ni),
     .clear_i         (clear_i),

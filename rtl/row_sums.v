@@ -1,16 +1,16 @@
 // Row sums of the units in flight: P += m_k * acc_k (times 16 for the hi plane of the dynamic build), acc_k = Σ_word sum.
 //
-// Dot-product sums in (signed SumWidth, with the tag of their word), exact row sums of 44 bits kept in Window*4 words. A segment may be one
-// word long; a segment's row sum is written 3 cycles after its last word's sum. complete_o marks that all rows of a visit's unit are in.
+// Dot-product sums in (signed SumWidth, with the tag of their word), exact row sums of 44 bits kept in InFlight*4 words. A segment may be one
+// word long; a segment's row sum is written 3 cycles after its last word's sum. complete_o marks that all rows of a row pass's unit are in.
 `default_nettype none
 
 module row_sums #(
-  parameter Window      = 8,
+  parameter InFlight      = 8,
   parameter InputWidth  = 18,
   parameter UnitWidth   = 9,
   parameter WeightBits  = 4,
   parameter HiShift     = 4,
-  parameter IndexWidth  = $clog2(Window) // derived, not to be set
+  parameter IndexWidth  = $clog2(InFlight) // derived, not to be set
 ) (
   input  wire                         clk_i,
   input  wire                         rst_ni,
@@ -79,7 +79,7 @@ module row_sums #(
   wire signed [43:0] product = {{(27-AccumulatorWidth){product_q[AccumulatorWidth+16]}}, product_q};
   wire signed [43:0] sum     = (fresh ? 44'sd0 : old_sum) + (hi_plane ? product <<< HiShift : product);
 
-  register_file #(.Width(44), .Depth(4*Window), .Reads(2)) u_sums (
+  register_file #(.Width(44), .Depth(4*InFlight), .Reads(2)) u_sums (
     .clk_i          (clk_i),
     .write_enable_i (product_valid_q),
     .write_address_i({index, gate}),

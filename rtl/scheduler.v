@@ -1,15 +1,15 @@
-// What a tile's dot-product unit does in each cycle: window of units in flight, refinement queue, sequencer, visit. Wiring only.
+// What a tile's dot-product unit does in each cycle: in-flight buffer, refinement queue, sequencer, row pass. Wiring only.
 //
 // Progress of the network and masks to refine in, one tagged word read a cycle out. Latency from a choice to its first word 2 cycles.
 `default_nettype none
 
 module scheduler #(
   parameter DynamicPrecision = 1,
-  parameter Window           = 8,
+  parameter InFlight         = 8,
   parameter UnitWidth        = 9,
   parameter WeightWidth      = 14,
   parameter OffsetWidth      = 8,
-  parameter IndexWidth       = $clog2(Window),             // this and below: derived, not to be set
+  parameter IndexWidth       = $clog2(InFlight),             // this and below: derived, not to be set
   parameter EntryWidth       = UnitWidth + WeightWidth + 7
 ) (
   input  wire                   clk_i,
@@ -25,12 +25,12 @@ module scheduler #(
   input  wire                   trace_freed_i,
   output wire                   tile_done_o,
   // descriptors
-  output wire [2:0]             part_a_layer_o,
-  input  wire [255:0]           part_a_descriptor_i,
-  output wire [2:0]             visit_layer_o,
-  input  wire [255:0]           visit_descriptor_i,
+  output wire [2:0]             early_layer_o,
+  input  wire [255:0]           early_descriptor_i,
+  output wire [2:0]             row_pass_layer_o,
+  input  wire [255:0]           row_pass_descriptor_i,
   input  wire [1:0]             policy_i,
-  // units: committed, looked up by the finisher, to be refined
+  // units: committed, looked up by post-processing, to be refined
   input  wire                   done_i,
   input  wire [IndexWidth-1:0]  done_index_i,
   input  wire [IndexWidth-1:0]  finish_index_i,
@@ -55,27 +55,27 @@ module scheduler #(
   output wire [4:0]             complete_data_o,
   output wire [3:0]             class_o
 );
-  // Window of units in flight.
-  wire                  allocate, skip, window_full;
-  wire [EntryWidth-1:0] entry, part_b_entry, refine_entry;
-  wire [IndexWidth-1:0] next_index, part_b_index, refine_index;
-  wire [IndexWidth:0]   window_count;
-  window #(.Window(Window), .EntryWidth(EntryWidth)) u_window (
+  // Units in flight.
+  wire                  allocate, skip, in_flight_full;
+  wire [EntryWidth-1:0] entry, late_entry, refine_entry;
+  wire [IndexWidth-1:0] next_index, late_index, refine_index;
+  wire [IndexWidth:0]   in_flight_count;
+  in_flight #(.InFlight(InFlight), .EntryWidth(EntryWidth)) u_in_flight (
     .clk_i         (clk_i),
     .rst_ni        (rst_ni),
     .clear_i       (clear_i),
     .allocate_i    (allocate),
     .entry_i       (entry),
     .next_index_o  (next_index),
-    .full_o        (window_full),
-    .count_o       (window_count),
+    .full_o        (in_flight_full),
+    .count_o       (in_flight_count),
     .done_i        (done_i),
     .done_index_i  (done_index_i),
     .skip_i        (skip),
-    .skip_index_i  (part_b_index),
+    .skip_index_i  (late_index),
     .retired_o     (tile_done_o),
-    .part_b_index_i(part_b_index),
-    .part_b_entry_o(part_b_entry),
+    .late_index_i(late_index),
+    .late_entry_o(late_entry),
     .refine_index_i(refine_index),
     .refine_entry_o(refine_entry),
     .finish_index_i(finish_index_i),
@@ -87,10 +87,10 @@ module scheduler #(
   wire [3:0]            refine_mask;
   generate
     if (DynamicPrecision != 0) begin : gen_refinement
-      /* verilator lint_off UNUSEDSIGNAL */  // its depth is the window: never full
+      /* verilator lint_off UNUSEDSIGNAL */  // its depth is the in-flight buffer: never full
       wire never_full;
       /* verilator lint_on UNUSEDSIGNAL */
-      fifo #(.Width(IndexWidth + 4), .Depth(Window)) u_queue (
+      fifo #(.Width(IndexWidth + 4), .Depth(InFlight)) u_queue (
         .clk_i      (clk_i),
         .rst_ni     (rst_ni),
         .clear_i    (clear_i),
@@ -102,7 +102,7 @@ module scheduler #(
         .data_o ({refine_index, refine_mask})
       );
     end else begin : gen_no_refinement
-      /* verilator lint_off UNUSEDSIGNAL */  // the plain build refines nothing
+      /* verilator lint_off UNUSEDSIGNAL */  // the baseline build refines nothing
       wire unused = &{refine_valid_i, refine_index_i, refine_mask_i, refine_ready};
       /* verilator lint_on UNUSEDSIGNAL */
       assign refine_valid = 1'b0;
@@ -112,13 +112,13 @@ module scheduler #(
   endgenerate
 
   // What to work on.
-  wire                   visit_valid, visit_ready, visit_complete;
-  wire [1:0]             kind, visit_gate, visit_step;
+  wire                   row_pass_valid, row_pass_ready, row_pass_complete;
+  wire [1:0]             kind, row_pass_gate, row_pass_step;
   wire [2:0]             next_layer;
-  wire [3:0]             visit_mask, wait_class;
-  wire [IndexWidth-1:0]  visit_index;
-  wire [UnitWidth-1:0]   visit_unit;
-  wire [WeightWidth-1:0] visit_base;
+  wire [3:0]             row_pass_mask, wait_class;
+  wire [IndexWidth-1:0]  row_pass_index;
+  wire [UnitWidth-1:0]   row_pass_unit;
+  wire [WeightWidth-1:0] row_pass_base;
   sequencer #(.IndexWidth(IndexWidth), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth)) u_sequencer (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
@@ -130,53 +130,53 @@ module scheduler #(
     .layer_done_i      (layer_done_i),
     .output_freed_i    (output_freed_i),
     .trace_freed_i     (trace_freed_i),
-    .descriptor_layer_o(part_a_layer_o),
-    .descriptor_i      (part_a_descriptor_i),
+    .descriptor_layer_o(early_layer_o),
+    .descriptor_i      (early_descriptor_i),
     .allocate_o        (allocate),
     .entry_o           (entry),
     .next_index_i      (next_index),
-    .window_full_i     (window_full),
-    .window_count_i    (window_count),
+    .in_flight_full_i     (in_flight_full),
+    .in_flight_count_i    (in_flight_count),
     .skip_o            (skip),
-    .part_b_index_o    (part_b_index),
-    .part_b_entry_i    (part_b_entry),
+    .late_index_o    (late_index),
+    .late_entry_i    (late_entry),
     .refine_valid_i    (refine_valid),
     .refine_ready_o    (refine_ready),
     .refine_mask_i     (refine_mask),
     .refine_index_i    (refine_index),
     .refine_entry_i    (refine_entry),
-    .visit_valid_o     (visit_valid),
-    .visit_ready_i     (visit_ready),
+    .row_pass_valid_o     (row_pass_valid),
+    .row_pass_ready_i     (row_pass_ready),
     .kind_o            (kind),
-    .index_o           (visit_index),
-    .gate_o            (visit_gate),
+    .index_o           (row_pass_index),
+    .gate_o            (row_pass_gate),
     .layer_o           (next_layer),
-    .step_o            (visit_step),
-    .unit_o            (visit_unit),
-    .base_o            (visit_base),
-    .complete_o        (visit_complete),
-    .mask_o            (visit_mask),
+    .step_o            (row_pass_step),
+    .unit_o            (row_pass_unit),
+    .base_o            (row_pass_base),
+    .complete_o        (row_pass_complete),
+    .mask_o            (row_pass_mask),
     .wait_class_o      (wait_class)
   );
 
   wire hi_pass, lo_pass;
-  visit #(.DynamicPrecision(DynamicPrecision), .IndexWidth(IndexWidth), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .OffsetWidth(OffsetWidth)) u_visit (
+  row_pass #(.DynamicPrecision(DynamicPrecision), .IndexWidth(IndexWidth), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .OffsetWidth(OffsetWidth)) u_row_pass (
     .clk_i               (clk_i),
     .rst_ni              (rst_ni),
     .clear_i             (clear_i),
-    .valid_i             (visit_valid),
-    .ready_o             (visit_ready),
+    .valid_i             (row_pass_valid),
+    .ready_o             (row_pass_ready),
     .kind_i              (kind),
-    .index_i             (visit_index),
-    .gate_i              (visit_gate),
+    .index_i             (row_pass_index),
+    .gate_i              (row_pass_gate),
     .layer_i             (next_layer),
-    .step_i              (visit_step),
-    .unit_i              (visit_unit),
-    .base_i              (visit_base),
-    .complete_i          (visit_complete),
-    .mask_i              (visit_mask),
-    .layer_o             (visit_layer_o),
-    .descriptor_i        (visit_descriptor_i),
+    .step_i              (row_pass_step),
+    .unit_i              (row_pass_unit),
+    .base_i              (row_pass_base),
+    .complete_i          (row_pass_complete),
+    .mask_i              (row_pass_mask),
+    .layer_o             (row_pass_layer_o),
+    .descriptor_i        (row_pass_descriptor_i),
     .policy_i            (policy_i),
     .step_first_i        (step_first_i),
     .hi_pass_o           (hi_pass),

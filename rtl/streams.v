@@ -95,7 +95,7 @@ module streams #(
     .descriptor_error_o (error_event_o[5])
   );
 
-  wire x_limbs;
+  wire x_terms;
   wire [9:0] x_words;
   wire [OffsetWidth-1:0] x_region, h_region;
   wire [10:0] h_units, trace_units;
@@ -108,7 +108,7 @@ module streams #(
     .load_data_i        (load_data_o[127:0]),
     .valid_o            (layer_valid_o),
     .x_words_o          (x_words),
-    .x_limbs_o          (x_limbs),
+    .x_terms_o          (x_terms),
     .x_address_o        (x_region),
     .commit_layer_i     (commit_layer_i),
     .commit_h_address_o (h_region),
@@ -141,7 +141,7 @@ module streams #(
     .sequences_i        (sequences_i),
     .stateful_i         (stateful_i),
     .x_words_i          (x_words),
-    .x_limbs_i          (x_limbs),
+    .x_terms_i          (x_terms),
     .x_address_i        (x_region),
     .first_layer_done_i (first_layer_done_i),
     .step_done_i        (step_done_i),

@@ -1,6 +1,6 @@
 // A tile: its units' gate rows from weights to h, with the precision chosen while it runs (docs/architecture.md). Wiring only.
 //
-//   scheduler --words--> row_engine --row sums--> unit_engine --h--> commit bus
+//   scheduler --words--> row_engine --row sums--> elementwise_engine --h--> commit bus
 //       ^                                              |
 //       +------------------ refinements <--------------+
 `default_nettype none
@@ -10,7 +10,7 @@ module tile #(
   parameter TileId           = 0,
   parameter Lanes            = 32,
   parameter DynamicPrecision = 1,
-  parameter Window           = 8,
+  parameter InFlight         = 8,
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
@@ -65,7 +65,7 @@ module tile #(
   output wire [4:0]            event_o
 );
   localparam WeightBits  = DynamicPrecision != 0 ? 4 : 8;
-  localparam IndexWidth  = $clog2(Window);
+  localparam IndexWidth  = $clog2(InFlight);
   localparam UnitWidth   = $clog2(UnitDepth);
   localparam WeightWidth = $clog2(WeightDepth);
   localparam EntryWidth  = UnitWidth + WeightWidth + 7;
@@ -73,24 +73,24 @@ module tile #(
   localparam [3:0] HiWeights = 4'd0, LoWeights = 4'd1, Scales = 4'd2, Constants = 4'd3, Cells = 4'd4, Descriptors = 4'd6;
 
   // Descriptors and the policy in force.
-  wire [2:0]   part_a_layer, visit_layer, gates_layer, late_layer;
-  wire [255:0] part_a_descriptor, visit_descriptor, gates_descriptor, late_descriptor;
+  wire [2:0]   early_layer, row_pass_layer, gates_layer, late_layer;
+  wire [255:0] early_descriptor, row_pass_descriptor, gates_descriptor, late_descriptor;
   descriptors u_descriptors (
     .clk_i         (clk_i),
     .write_i       (load_valid_i && load_target_i == Descriptors),
     .write_layer_i (load_address_i[2:0]),
     .write_data_i  (load_data_i[255:0]),
-    .part_a_layer_i(part_a_layer),
-    .part_a_o      (part_a_descriptor),
-    .visit_layer_i (visit_layer),
-    .visit_o       (visit_descriptor),
+    .early_layer_i(early_layer),
+    .early_o      (early_descriptor),
+    .row_pass_layer_i (row_pass_layer),
+    .row_pass_o       (row_pass_descriptor),
     .gates_layer_i (gates_layer),
     .gates_o       (gates_descriptor),
     .commit_layer_i(late_layer),
     .commit_o      (late_descriptor)
   );
 
-  wire [1:0] visit_policy = override_i ? override_policy_i : visit_descriptor[117:116];
+  wire [1:0] row_pass_policy = override_i ? override_policy_i : row_pass_descriptor[117:116];
   wire [1:0] gates_policy = override_i ? override_policy_i : gates_descriptor[117:116];
 
   // What to work on.
@@ -104,7 +104,7 @@ module tile #(
   wire [4:0]             row_data, complete_data;
   wire [EntryWidth-1:0]  finish_entry;
   scheduler #(
-    .DynamicPrecision(DynamicPrecision), .Window(Window), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .OffsetWidth(OffsetWidth)
+    .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .OffsetWidth(OffsetWidth)
   ) u_scheduler (
     .clk_i               (clk_i),
     .rst_ni              (rst_ni),
@@ -118,11 +118,11 @@ module tile #(
     .output_freed_i      (output_freed_i),
     .trace_freed_i       (trace_freed_i),
     .tile_done_o         (tile_done_o),
-    .part_a_layer_o      (part_a_layer),
-    .part_a_descriptor_i (part_a_descriptor),
-    .visit_layer_o       (visit_layer),
-    .visit_descriptor_i  (visit_descriptor),
-    .policy_i            (visit_policy),
+    .early_layer_o      (early_layer),
+    .early_descriptor_i (early_descriptor),
+    .row_pass_layer_o       (row_pass_layer),
+    .row_pass_descriptor_i  (row_pass_descriptor),
+    .policy_i            (row_pass_policy),
     .done_i              (commit_valid_o && commit_ready_i),
     .done_index_i        (commit_index),
     .finish_index_i      (finish_index),
@@ -151,7 +151,7 @@ module tile #(
   wire signed [43:0]     sum;
   wire [8*DotLanes-1:0]  activation_word;
   row_engine #(
-    .DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .WeightBits(WeightBits), .Window(Window), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
+    .DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .WeightBits(WeightBits), .InFlight(InFlight), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
   ) u_row_engine (
     .clk_i               (clk_i),
     .rst_ni              (rst_ni),
@@ -194,9 +194,9 @@ module tile #(
 
   wire        constant_read, cell_read, cell_write;
   wire [23:0] cell_word;
-  unit_engine #(
-    .DynamicPrecision(DynamicPrecision), .Tiles(Tiles), .TileId(TileId), .Window(Window), .UnitDepth(UnitDepth), .WeightWidth(WeightWidth)
-  ) u_unit_engine (
+  elementwise_engine #(
+    .DynamicPrecision(DynamicPrecision), .Tiles(Tiles), .TileId(TileId), .InFlight(InFlight), .UnitDepth(UnitDepth), .WeightWidth(WeightWidth)
+  ) u_elementwise_engine (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
     .clear_i           (clear_i),

@@ -5,7 +5,7 @@ module tile_array #(
   parameter Tiles            = 4,
   parameter Lanes            = 32,
   parameter DynamicPrecision = 1,
-  parameter Window           = 8,
+  parameter InFlight         = 8,
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
@@ -63,7 +63,7 @@ module tile_array #(
   generate
     for (k = 0; k < Tiles; k = k + 1) begin : gen_tiles
       tile #(
-        .Tiles(Tiles), .TileId(k), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .Window(Window), .WeightDepth(WeightDepth),
+        .Tiles(Tiles), .TileId(k), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .WeightDepth(WeightDepth),
         .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
       ) u_tile (
         .clk_i             (clk_i),

@@ -9,16 +9,16 @@ from syn.synthesize import Netlist, SynthesisError
 # Parts of a tile, by the last name in the path of an instance; what no name matches is "rest".
 PARTS = {
     "dot product": ("u_dot_product",), "row sums": ("u_row_sums",), "row engine": ("u_row_engine",), "requantizer": ("u_requantizer",),
-    "activation": ("u_activation",), "cell update": ("u_cell_update",), "finisher": ("u_finisher", "u_unit_engine"),
+    "activation": ("u_activation",), "cell update": ("u_cell_update",), "post_processing": ("u_post_processing", "u_elementwise_engine"),
     "precision unit": ("u_precision_unit",), "refinement queue": ("u_queue",), "other queues": ("u_finish_queue", "u_commit_queue"),
-    "visit": ("u_visit",), "sequencer": ("u_sequencer",), "window": ("u_window", "u_scheduler"),
+    "row pass": ("u_row_pass",), "sequencer": ("u_sequencer",), "in_flight": ("u_in_flight", "u_scheduler"),
 }
 # What each part adds belongs to one of these.
 CAUSES = {
     "dynamic precision unit": ("precision unit",),
     "nibble datapath": ("dot product", "row sums", "row engine"),
     "refinement queue": ("refinement queue",),
-    "control, second bias, provisional passes": ("finisher", "requantizer", "activation", "cell update", "other queues", "visit", "sequencer", "window", "rest"),
+    "control, second bias, provisional passes": ("post_processing", "requantizer", "activation", "cell update", "other queues", "row pass", "sequencer", "in_flight", "rest"),
 }
 
 # Logic of 180 nm takes (node / 180)^2 of its area at another node, times one of these: cells of newer libraries are lower than the ten

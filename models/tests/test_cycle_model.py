@@ -43,7 +43,7 @@ def test_always_8_bit_keeps_the_tiles_busy(networks, units):
 
 
 def test_a_smaller_window_runs_ahead_less(networks):
-    small, large = (overhead(networks[128], Build(window=window), REFINED, Policy.SENSITIVITY) for window in (2, 8))
+    small, large = (overhead(networks[128], Build(in_flight=window), REFINED, Policy.SENSITIVITY) for window in (2, 8))
     assert small > large + 0.02
 
 

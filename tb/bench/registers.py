@@ -75,7 +75,7 @@ class Counter(IntEnum):
     WAIT_INPUT = 3
     WAIT_H = 4
     WAIT_DECISION = 5
-    WINDOW_FULL = 6
+    IN_FLIGHT_FULL = 6
     WAIT_OUTPUT = 7
     DRAIN = 8
     IDLE = 9

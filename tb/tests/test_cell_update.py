@@ -1,4 +1,4 @@
-"""cell_update: c', its form for tanh, and h of random and extreme units, back to back in the schedule of the finisher."""
+"""cell_update: c', its form for tanh, and h of random and extreme units, back to back in the schedule of post-processing."""
 
 import random
 

@@ -9,7 +9,7 @@ from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.registers import AxiLiteDriver, BusError, Config, Control, Counter, Error, Register, Status
 from tb.bench.runner import run
 
-BUILD = {"Tiles": 3, "Lanes": 8, "DynamicPrecision": 1, "Window": 4, "WeightDepth": 512, "UnitDepth": 32, "ActivationDepth": 16}
+BUILD = {"Tiles": 3, "Lanes": 8, "DynamicPrecision": 1, "InFlight": 4, "WeightDepth": 512, "UnitDepth": 32, "ActivationDepth": 16}
 
 
 async def begin(dut, **inputs):
@@ -43,7 +43,7 @@ async def finish(dut):
 async def registers_are_as_documented(dut):
     bus = await begin(dut)
     assert [await bus.read(address) for address in (0, 4, 8, 12, 16, 20)] == \
-        [0x4C53544D, 0x00010000, 1 << 24 | BUILD["Window"] << 16 | BUILD["Lanes"] << 8 | BUILD["Tiles"], 512, 32, 16]
+        [0x4C53544D, 0x00010000, 1 << 24 | BUILD["InFlight"] << 16 | BUILD["Lanes"] << 8 | BUILD["Tiles"], 512, 32, 16]
     assert await bus.read(Register.LAYERS) == 1 and await bus.read(Register.SEQUENCES) == 1 and await bus.read(Register.CONTROL) == 0
     for register, mask in ((Register.CONFIG, 0x137), (Register.LAYERS, 0xFFFFFFFF), (Register.SEQUENCES, 0xFFFFFFFF),
                            (Register.STATE_SELECT, 0xFF01FFFF)):

@@ -1,4 +1,4 @@
-"""precision_unit: masks of both policies and the history, against models.policies, in the schedule of the finisher."""
+"""precision_unit: masks of both policies and the history, against models.policies, in the schedule of post-processing."""
 
 import random
 
@@ -50,7 +50,7 @@ def expected(unit):
 
 @cocotb.test()
 async def masks_and_history(dut):
-    """Units as close behind each other as the finisher plays them: the first thresholds of one come with c' of the one before."""
+    """Units as close behind each other as post-processing plays them: the first thresholds of one come with c' of the one before."""
     await reset(dut)
     generator = random.Random(seed())
     masks = {policy: set() for policy in (False, True)}

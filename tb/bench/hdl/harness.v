@@ -8,7 +8,7 @@ module harness #(
   parameter Tiles            = 4,
   parameter Lanes            = 32,
   parameter DynamicPrecision = 1,
-  parameter Window           = 8,
+  parameter InFlight         = 8,
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
@@ -188,7 +188,7 @@ module harness #(
     .Tiles            (Tiles),
     .Lanes            (Lanes),
     .DynamicPrecision (DynamicPrecision),
-    .Window           (Window),
+    .InFlight           (InFlight),
     .WeightDepth      (WeightDepth),
     .UnitDepth        (UnitDepth),
     .ActivationDepth  (ActivationDepth)

@@ -1,6 +1,6 @@
 """`make waves`: opens GTKWave on a few steps of a network, with the layout of this folder; without a screen it writes pictures instead.
 
-The view begins shortly before the end of a step: refinements of its last units, the commits, part A of the next step running ahead.
+The view begins shortly before the end of a step: refinements of its last units, the commits, the early pass of the next step running ahead.
 `--png=1` draws the pictures of docs/images/: that view under STATIC_HIGH and SENSITIVITY, and what every tile does in a whole step.
 """
 

@@ -16,13 +16,13 @@ from tb.bench.harness import Harness, parameters
 from tb.bench.runner import run
 
 WEIGHT_LOW, WEIGHT_HIGH = -127, 119
-SMALL = Build(tiles=2, lanes=4, window=4, weight_depth=2048, unit_depth=64, activation_depth=64)
+SMALL = Build(tiles=2, lanes=4, in_flight=4, weight_depth=2048, unit_depth=64, activation_depth=64)
 BUILDS = {
     "small": SMALL,
     "small_plain": SMALL.plain(),
-    "three_tiles": Build(tiles=3, lanes=8, window=2, weight_depth=2048, unit_depth=32, activation_depth=64),
-    "one_tile": Build(tiles=1, lanes=64, window=8, weight_depth=1024, unit_depth=128, activation_depth=32),
-    "five_tiles_plain": Build(tiles=5, lanes=16, window=4, weight_depth=1024, unit_depth=32, activation_depth=32).plain(),
+    "three_tiles": Build(tiles=3, lanes=8, in_flight=2, weight_depth=2048, unit_depth=32, activation_depth=64),
+    "one_tile": Build(tiles=1, lanes=64, in_flight=8, weight_depth=1024, unit_depth=128, activation_depth=32),
+    "five_tiles_plain": Build(tiles=5, lanes=16, in_flight=4, weight_depth=1024, unit_depth=32, activation_depth=32).plain(),
 }
 
 

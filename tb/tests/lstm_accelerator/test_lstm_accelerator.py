@@ -103,7 +103,7 @@ async def identity_and_capabilities(dut):
     build = bench.build
     expected = {
         Register.ID: 0x4C53544D, Register.VERSION: 0x00010000,
-        Register.BUILD: build.tiles | build.lanes << 8 | build.window << 16 | build.dynamic << 24,
+        Register.BUILD: build.tiles | build.lanes << 8 | build.in_flight << 16 | build.dynamic << 24,
         Register.WEIGHT_DEPTH: build.weight_depth, Register.UNIT_DEPTH: build.unit_depth, Register.ACTIVATION_DEPTH: build.activation_depth,
     }
     got = {register: await bench.registers.read(register) for register in expected}

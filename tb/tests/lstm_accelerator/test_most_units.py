@@ -10,7 +10,7 @@ from models.policies import Policy
 from tb.bench.drivers import seed
 from tb.tests.lstm_accelerator.cases import harness, network_of, random_state, run_on, sequences_of
 
-BUILD = Build(tiles=4, lanes=64, window=8, weight_depth=17408, unit_depth=256, activation_depth=32)
+BUILD = Build(tiles=4, lanes=64, in_flight=8, weight_depth=17408, unit_depth=256, activation_depth=32)
 
 
 @cocotb.test()

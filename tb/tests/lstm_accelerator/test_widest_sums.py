@@ -10,7 +10,7 @@ from tb.bench.drivers import seed
 from tb.tests.lstm_accelerator.cases import WEIGHT_HIGH, WEIGHT_LOW, harness, network_of, play_all, run_on, single
 
 INPUTS = 1024
-BUILD = Build(tiles=2, lanes=64, window=2, weight_depth=256, unit_depth=8, activation_depth=64)
+BUILD = Build(tiles=2, lanes=64, in_flight=2, weight_depth=256, unit_depth=8, activation_depth=64)
 
 
 @cocotb.test()

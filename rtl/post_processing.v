@@ -5,7 +5,7 @@
 //   0 request taken, addresses  1..4 row sums and constants of i, f, g, o  3..6 pre-activations  5..8 gates  9 c'  11 tanh(c')  13 h, mask
 `default_nettype none
 
-module finisher #(
+module post_processing #(
   parameter DynamicPrecision = 1,
   parameter IndexWidth       = 3,
   parameter UnitWidth        = 9,
@@ -37,13 +37,13 @@ module finisher #(
   input  wire signed [43:0]    sum_i,
   output wire                  constant_read_o,
   output wire [UnitWidth+1:0]  constant_address_o,
-  /* verilator lint_off UNUSEDSIGNAL */     // the plain build has one bias and no thresholds
+  /* verilator lint_off UNUSEDSIGNAL */     // the baseline build has one bias and no thresholds
   input  wire [49:0]           constant_i,
   /* verilator lint_on UNUSEDSIGNAL */
   // cell memory
   output wire                  cell_read_o,
   output wire [UnitWidth-1:0]  cell_read_address_o,
-  /* verilator lint_off UNUSEDSIGNAL */     // the plain build has no history
+  /* verilator lint_off UNUSEDSIGNAL */     // the baseline build has no history
   input  wire [20:0]           cell_i,
   /* verilator lint_on UNUSEDSIGNAL */
   output wire                  cell_write_o,
@@ -129,7 +129,7 @@ module finisher #(
 
   // Gates, and tanh(c') three phases behind them through the same unit.
   wire signed [15:0] value, c_new, tanh_argument;
-  /* verilator lint_off UNUSEDSIGNAL */     // the plain build has no use for slopes
+  /* verilator lint_off UNUSEDSIGNAL */     // the baseline build has no use for slopes
   wire        [10:0] slope;
   /* verilator lint_on UNUSEDSIGNAL */
   activation u_activation (
@@ -183,8 +183,8 @@ module finisher #(
         .mask_o        (mask),
         .history_o     (history)
       );
-    end else begin : gen_plain
-      /* verilator lint_off UNUSEDSIGNAL */   // the plain build decides nothing
+    end else begin : gen_baseline
+      /* verilator lint_off UNUSEDSIGNAL */   // the baseline build decides nothing
       wire unused = &{gates_policy_i, final_q, mask_q};
       /* verilator lint_on UNUSEDSIGNAL */
       assign mask    = 4'd0;

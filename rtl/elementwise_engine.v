@@ -1,16 +1,16 @@
-// From complete row sums to committed units: queue, finisher, row constants, cell memory, commit queue. Wiring only.
+// From complete row sums to committed units: queue, post-processing, row constants, cell memory, commit queue. Wiring only.
 //
 // Complete units in; h and mask on the commit bus, masks to refine to the scheduler. Latency of a pass 13 cycles and a cycle in each queue.
 `default_nettype none
 
-module unit_engine #(
+module elementwise_engine #(
   parameter DynamicPrecision = 1,
   parameter Tiles            = 4,
   parameter TileId           = 0,
-  parameter Window           = 8,
+  parameter InFlight         = 8,
   parameter UnitDepth        = 512,
   parameter WeightWidth      = 14,
-  parameter IndexWidth       = $clog2(Window),             // this and below: derived, not to be set
+  parameter IndexWidth       = $clog2(InFlight),             // this and below: derived, not to be set
   parameter UnitWidth        = $clog2(UnitDepth),
   parameter EntryWidth       = UnitWidth + WeightWidth + 7
 ) (
@@ -23,7 +23,7 @@ module unit_engine #(
   /* verilator lint_off UNUSEDSIGNAL */   // a small build has small memories
   input  wire [19:0]           load_address_i,
   /* verilator lint_on UNUSEDSIGNAL */
-  /* verilator lint_off UNUSEDSIGNAL */   // the plain build has narrower words
+  /* verilator lint_off UNUSEDSIGNAL */   // the baseline build has narrower words
   input  wire [49:0]           load_data_i,
   /* verilator lint_on UNUSEDSIGNAL */
   input  wire                  read_enable_i,
@@ -62,13 +62,13 @@ module unit_engine #(
   output wire                  cell_read_o,
   output wire                  cell_write_o
 );
-  // Units that wait for the finisher: each is here once at most.
+  // Units that wait for post-processing: each is here once at most.
   wire       finish_valid, finish_ready;
-  /* verilator lint_off UNUSEDSIGNAL */   // its depth is the window: never full
+  /* verilator lint_off UNUSEDSIGNAL */   // its depth is the in-flight buffer: never full
   wire       finish_never_full;
   /* verilator lint_on UNUSEDSIGNAL */
   wire [4:0] finish_data;
-  fifo #(.Width(IndexWidth + 5), .Depth(Window)) u_finish_queue (
+  fifo #(.Width(IndexWidth + 5), .Depth(InFlight)) u_finish_queue (
     .clk_i      (clk_i),
     .rst_ni     (rst_ni),
     .clear_i    (clear_i),
@@ -80,30 +80,30 @@ module unit_engine #(
     .data_o ({finish_index_o, finish_data})
   );
 
-  // The plain build keeps no second bias, no offset to a threshold and no history.
+  // The baseline build keeps no second bias, no offset to a threshold and no history.
   localparam ConstantWidth = DynamicPrecision != 0 ? 50 : 24;
   localparam CellWidth     = DynamicPrecision != 0 ? 21 : 16;
 
   wire [49:0] constant;
   generate
-    if (DynamicPrecision == 0) begin : gen_plain
+    if (DynamicPrecision == 0) begin : gen_baseline
       assign constant[49:24] = 26'd0;
     end
   endgenerate
   assign cell_word_o[23:CellWidth] = 0;
 
-  wire                 commit_push, commit_space, finisher_busy, result_bank;
+  wire                 commit_push, commit_space, post_processing_busy, result_bank;
   wire [UnitWidth+1:0] constant_address;
   wire [UnitWidth-1:0] cell_read_address, cell_write_address;
-  /* verilator lint_off UNUSEDSIGNAL */   // the plain build has no history
+  /* verilator lint_off UNUSEDSIGNAL */   // the baseline build has no history
   wire [20:0]          cell_new;
   /* verilator lint_on UNUSEDSIGNAL */
   wire [7:0]           result_h;
   wire [2:0]           result_layer;
   wire [9:0]           result_position;
-  finisher #(
+  post_processing #(
     .DynamicPrecision(DynamicPrecision), .IndexWidth(IndexWidth), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .Tiles(Tiles), .TileId(TileId)
-  ) u_finisher (
+  ) u_post_processing (
     .clk_i               (clk_i),
     .rst_ni              (rst_ni),
     .clear_i             (clear_i),
@@ -131,7 +131,7 @@ module unit_engine #(
     .cell_write_o        (cell_write_o),
     .cell_write_address_o(cell_write_address),
     .cell_o              (cell_new),
-    .commit_room_i       (!commit_valid_o || (commit_space && !finisher_busy)),
+    .commit_room_i       (!commit_valid_o || (commit_space && !post_processing_busy)),
     .commit_valid_o      (commit_push),
     .refine_valid_o      (refine_valid_o),
     .result_index_o      (result_index_o),
@@ -140,7 +140,7 @@ module unit_engine #(
     .result_layer_o      (result_layer),
     .result_bank_o       (result_bank),
     .result_position_o   (result_position),
-    .busy_o              (finisher_busy)
+    .busy_o              (post_processing_busy)
   );
 
   fifo #(.Width(IndexWidth + 26), .Depth(2)) u_commit_queue (

@@ -1,11 +1,11 @@
-// A visit of the dot-product unit to a row: one weight word and one activation word a cycle, segment by segment.
+// A pass of the dot-product unit over a row: one weight word and one activation word a cycle, segment by segment.
 //
-// Kind 0 is part A of a row (layer 0: x0, x1; above: h), kind 1 part B (layer 0: h; above: x0; with both planes of the whole row behind it
-// where the policy is STATIC_HIGH), kind 2 a refinement (lo plane of the whole row). The next visit is taken in the cycle of the last word, so
-// that visits follow without a gap. Addresses, enables and the word's tag are registered: one cycle after a word is chosen.
+// Kind 0 is the early pass of a row (layer 0: x0, x1; above: h), kind 1 the late pass (layer 0: h; above: x0; with both planes of the whole row after it
+// where the policy is STATIC_HIGH), kind 2 a refinement (lo plane of the whole row). The next row pass is taken in the cycle of the last word, so
+// that row passes follow without a gap. Addresses, enables and the word's tag are registered: one cycle after a word is chosen.
 `default_nettype none
 
-module visit #(
+module row_pass #(
   parameter DynamicPrecision = 1,
   parameter IndexWidth       = 3,
   parameter UnitWidth        = 9,
@@ -24,7 +24,7 @@ module visit #(
   input  wire [1:0]             step_i,
   input  wire [UnitWidth-1:0]   unit_i,
   input  wire [WeightWidth-1:0] base_i,     // first weight word of the unit
-  input  wire                   complete_i, // the unit's rows are complete behind this visit
+  input  wire                   complete_i, // the unit's rows are complete after this row pass
   input  wire [3:0]             mask_i,     // of a refinement
   output wire [2:0]             layer_o,
   /* verilator lint_off UNUSEDSIGNAL */     // a descriptor has room for bigger builds and for other readers
@@ -49,7 +49,7 @@ module visit #(
   output reg                    complete_o,
   output reg  [4:0]             complete_data_o // {final pass, mask}
 );
-  localparam [1:0] PartA = 2'd0, Refinement = 2'd2;
+  localparam [1:0] Early = 2'd0, Refinement = 2'd2;
   localparam [1:0] StaticHigh = 2'd0, StaticLow = 2'd1;
 
   reg                   valid_q, complete_q;
@@ -68,14 +68,14 @@ module visit #(
   wire [9:0]             h_words = descriptor_i[57:48];
   wire [OffsetWidth-1:0] x_addr  = descriptor_i[64 +: OffsetWidth];
   wire [OffsetWidth-1:0] h_addr  = descriptor_i[80 +: OffsetWidth];
-  wire                   limbs   = descriptor_i[120];
+  wire                   terms   = descriptor_i[120];
 
-  // Segments of this visit.
-  wire       x_part      = (kind_q == PartA) == (layer_q == 3'd0);
+  // Segments of this row pass.
+  wire       x_part      = (kind_q == Early) == (layer_q == 3'd0);
   wire       static_high = policy_i == StaticHigh;
-  wire       with_lo     = DynamicPrecision != 0 && (kind_q == Refinement || (kind_q != PartA && static_high));
-  wire [2:0] hi_segments = kind_q == Refinement ? 3'b000 : x_part ? {1'b0, limbs, 1'b1} : 3'b100;
-  wire [2:0] lo_segments = with_lo ? {1'b1, limbs, 1'b1} : 3'b000;
+  wire       with_lo     = DynamicPrecision != 0 && (kind_q == Refinement || (kind_q != Early && static_high));
+  wire [2:0] hi_segments = kind_q == Refinement ? 3'b000 : x_part ? {1'b0, terms, 1'b1} : 3'b100;
+  wire [2:0] lo_segments = with_lo ? {1'b1, terms, 1'b1} : 3'b000;
   wire [5:0] todo        = {lo_segments, hi_segments} & ~done_q;
   wire [5:0] rest        = todo & (todo - 6'd1);
   wire [5:0] current     = todo & ~rest;
@@ -96,7 +96,7 @@ module visit #(
   wire [WeightWidth-1:0] x_length = x_words;
   wire [WeightWidth-1:0] h_length = h_words;
   wire [WeightWidth-1:0] weight_offset = word_q;
-  wire [OffsetWidth-1:0] limb_length = x_words;
+  wire [OffsetWidth-1:0] term_length = x_words;
   wire [OffsetWidth-1:0] activation_offset = word_q;
   /* verilator lint_on WIDTHEXPAND */
   /* verilator lint_on WIDTHTRUNC */
@@ -130,12 +130,12 @@ module visit #(
 
     weight_address_o     <= row_base + (segment_h ? x_length : {WeightWidth{1'b0}}) + weight_offset;
     activation_address_o <= segment_h ? {~step_q[0], h_addr + activation_offset}
-                                      : {step_q[0], x_addr + activation_offset + (segment_x1 ? limb_length : {OffsetWidth{1'b0}})};
+                                      : {step_q[0], x_addr + activation_offset + (segment_x1 ? term_length : {OffsetWidth{1'b0}})};
     zero_o          <= segment_h && step_first_i[step_q];
     first_o         <= word_q == 10'd0;
     last_o          <= last_word;
     segment_o       <= {segment_h, segment_x1};
-    fresh_o         <= kind_q == PartA && done_q == 6'd0;
+    fresh_o         <= kind_q == Early && done_q == 6'd0;
     index_o         <= index_q;
     gate_o          <= gate_q;
     unit_o          <= unit_q;

@@ -1,13 +1,13 @@
-// Units in flight in a tile: a ring of Window entries, filled in order by part A, emptied in order once committed.
+// Units in flight in a tile: a ring of InFlight entries, filled in order by the early pass, emptied in order once committed.
 //
 // An entry: {last unit of its layer-step, no unit at all, layer, step mod 4, unit, address of its first weight word}. Three readers look
 // entries up by index, combinationally. retired_o pulses a layer-step when its last entry leaves, one cycle after that entry was done.
 `default_nettype none
 
-module window #(
-  parameter Window     = 8,
+module in_flight #(
+  parameter InFlight   = 8,
   parameter EntryWidth = 30,
-  parameter IndexWidth = $clog2(Window) // derived, not to be set
+  parameter IndexWidth = $clog2(InFlight) // derived, not to be set
 ) (
   input  wire                  clk_i,
   input  wire                  rst_ni,
@@ -22,14 +22,14 @@ module window #(
   input  wire                  skip_i,
   input  wire [IndexWidth-1:0] skip_index_i,
   output wire                  retired_o,
-  input  wire [IndexWidth-1:0] part_b_index_i,
-  output wire [EntryWidth-1:0] part_b_entry_o,
+  input  wire [IndexWidth-1:0] late_index_i,
+  output wire [EntryWidth-1:0] late_entry_o,
   input  wire [IndexWidth-1:0] refine_index_i,
   output wire [EntryWidth-1:0] refine_entry_o,
   input  wire [IndexWidth-1:0] finish_index_i,
   output wire [EntryWidth-1:0] finish_entry_o
 );
-  reg [Window-1:0]     done_q, last_q;
+  reg [InFlight-1:0]   done_q, last_q;
   reg [IndexWidth-1:0] head_q, tail_q;
   reg [IndexWidth:0]   count_q;
 
@@ -40,13 +40,13 @@ module window #(
   assign count_o        = count_q;
   assign retired_o      = retire && last_q[tail_q];
 
-  register_file #(.Width(EntryWidth), .Depth(Window), .Reads(3)) u_entries (
+  register_file #(.Width(EntryWidth), .Depth(InFlight), .Reads(3)) u_entries (
     .clk_i          (clk_i),
     .write_enable_i (allocate_i),
     .write_address_i(head_q),
     .write_data_i   (entry_i),
-    .read_address_i ({part_b_index_i, refine_index_i, finish_index_i}),
-    .read_data_o    ({part_b_entry_o, refine_entry_o, finish_entry_o})
+    .read_address_i ({late_index_i, refine_index_i, finish_index_i}),
+    .read_data_o    ({late_entry_o, refine_entry_o, finish_entry_o})
   );
 
   always @(posedge clk_i) begin
