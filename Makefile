@@ -3,7 +3,7 @@
 ## simulator: verilator or icarus
 SIM ?= verilator
 ## network; `make calibrate` and `make eval` take all without it
-NET ?= silero
+NET ?= textgenrnn
 ## file with your own LSTM, played in place of NET: ONNX, torch.save or safetensors (docs/own-network.md)
 MODEL ?=
 ## which LSTM of MODEL, where there are several: its name
@@ -53,7 +53,7 @@ help:
 setup:
 	$(setup) "$$SIM"
 
-## play recorded speech through the accelerator, check every output, print speedup and precision
+## play real data through the accelerator, check every output, print speedup and precision
 sim:
 	$(setup) "$$SIM"
 	@$(python) -m tb.commands.sim --sim="$$SIM" --net="$$NET" $${MODEL:+--model="$$MODEL"} $${NODE:+--node="$$NODE"} $${INPUTS:+--inputs="$$INPUTS"} \

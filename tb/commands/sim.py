@@ -70,7 +70,7 @@ class Job:
 def parse(arguments) -> argparse.Namespace:
     """The options, checked. Raises UserError for a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m tb.commands.sim", description=__doc__.splitlines()[0])
-    parser.add_argument("--net", default="silero", help=f"one of {', '.join(sorted(NETWORKS))}")
+    parser.add_argument("--net", default="textgenrnn", help=f"one of {', '.join(sorted(NETWORKS))}")
     parser.add_argument("--model", help="file with an LSTM, in place of a network by name: ONNX, torch.save, safetensors")
     parser.add_argument("--node", help="which LSTM of the file, where there are several")
     parser.add_argument("--inputs", help=".npy file with inputs of the model, [steps, inputs] or [sequences, steps, inputs]")
