@@ -84,7 +84,7 @@ def parse(arguments) -> argparse.Namespace:
     _one_of("NET", options.net, sorted(NETWORKS))
     for name in ("node", "inputs", "range"):
         if getattr(options, name) is not None and not options.model:
-            raise UserError(f"{name.upper()}=: only of a MODEL=file")
+            raise UserError(f"{name.upper()}= requires MODEL=")
     if options.inputs and options.range:
         raise UserError("INPUTS= and RANGE=: give one of them")
     options.range = _range(options.range or "-1,1")
