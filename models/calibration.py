@@ -8,7 +8,8 @@
    is taken as proportional to E, a E, with `a` fitted where the loss is visible (LOCAL). The number is chosen with which a test of the
    network's size shows no loss with a probability of POWER, its sampling error as that of the calibration; between the points of the sweep,
    more are measured (BISECTIONS).
-Fit and every point of the sweep are cached, so that what was interrupted goes on. What was found is written to models/calibrated/.
+Numbers are rounded to six digits before anything is chosen from them, so that every processor finds and writes the same (models.grid). Fit and
+every point of the sweep are cached, so that what was interrupted goes on. What was found is written to models/calibrated/.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from tqdm import tqdm
 from .cache import cached, sources
 from .evaluation import MARGIN, TEST_STEPS, Bootstrap, outputs, task_loss
 from .gradients import gradients
+from .grid import significant
 from .networks import NETWORKS, load
 from .policies import Policy
 from .quantized_network import QuantizedNetwork, quantize_network
@@ -37,7 +39,7 @@ from .thresholds import CELL_FLOORS, seek, set_cell_floor, set_price
 FOLDER = Path(__file__).resolve().parent / "calibrated"
 # The text that decides what a fit gives, and what a sweep, besides that of the network.
 FIT_SOURCES = ("quantize.py", "quantized_network.py", "weight_rounding.py", "gradients.py", "thresholds.py", "policies.py", "quantized_lstm.py",
-               "selectors.py", "cell.py", "activation.py", "fixed_point.py", "layer.py")
+               "selectors.py", "cell.py", "activation.py", "fixed_point.py", "layer.py", "float_lstm.py", "grid.py")
 SWEEP_SOURCES = ("evaluation.py", "build.py")
 FIT_STEPS = 12_800
 # Bits per character vary much from text to text, pairs of voices from voice to voice; a string has few letters.
@@ -126,7 +128,7 @@ class Calibration:
         for cell_floor in CELL_FLOORS:
             self.set_cell_floor(cell_floor)
             number_of(self.quantized, Policy.SENSITIVITY, VARIANT_SHARE, self.probe)
-            result[cell_floor] = high + error(Policy.SENSITIVITY)
+            result[cell_floor] = significant(high + error(Policy.SENSITIVITY))
         return result
 
     def set_cell_floor(self, cell_floor):
@@ -189,7 +191,8 @@ class _Measure:
         replicates = task_loss(self.network, figure.replicates, high.replicates, high.value)
         steps = run.steps
         error = float(np.nanstd(replicates)) * (steps / TEST_STEPS.get(self.network.name, steps)) ** 0.5
-        return Point(policy.name, number, self.calibration.quantized.low_share(run), excess, float(loss), error), replicates
+        low_share = self.calibration.quantized.low_share(run)
+        return Point(policy.name, number, *map(significant, (low_share, excess, float(loss), error))), replicates
 
 
 def output_change(network, found, reference):
@@ -214,8 +217,8 @@ def choose(measured, budget):
         expected = max(float(np.mean(slopes)), 0.0) * excess
         # What the test finds varies, as does what was expected of it, and the interval of what it finds must end within the budget.
         worst = max(worst, expected + end * point.error + power * float(np.hypot(point.error, np.std(slopes) * excess)))
-        point.needed = worst
-        if worst <= budget:
+        point.needed = significant(worst)
+        if point.needed <= budget:
             allowed = place
     return allowed
 
@@ -236,6 +239,11 @@ def calibrate(network, budget=MARGIN, progress=lambda steps: None) -> dict:
         for candidate, found in zip(candidates, errors) for floor, error in found.items()]
     return {"network": network.name, "budget": budget, "emphasis": calibration.emphasis, "cell_floor": cell_floor, "numbers": numbers,
             "sweep": points, "variants": tried}
+
+
+def text_of(found: dict) -> str:
+    """What models/calibrated/ holds, from what `calibrate` returns."""
+    return json.dumps(found, indent=1) + "\n"
 
 
 def path_of(name: str) -> Path:
@@ -271,7 +279,7 @@ def swept_number(name, policy, low_share):
 
 def network_sources(name):
     """The text that decides what a network's data are, as globs of `sources`."""
-    return tuple(f"networks/{part}" for part in (f"{name}.*", "network.py", "speech.py", "turns.py"))
+    return ("grid.py", *(f"networks/{part}" for part in (f"{name}.*", "network.py", "speech.py", "turns.py")))
 
 
 def search_steps(name):
@@ -315,7 +323,7 @@ def main(arguments=None):
     for name in sorted(NETWORKS) if options.net == "all" else [options.net]:
         with tqdm(total=(1 + BISECTIONS * len(SHARES) + sum(map(len, SHARES.values()))) * search_steps(name), unit="step", desc=name) as bar:
             found = calibrate(load(name), options.budget, bar.update)
-        path_of(name).write_text(json.dumps(found, indent=1) + "\n")
+        path_of(name).write_text(text_of(found))
         Console().print(_table(found))
         for policy, number in found["numbers"].items():
             needed = next(point["needed"] for point in found["sweep"] if point["policy"] == policy and point["number"] == number)

@@ -14,6 +14,7 @@ import torch
 
 from . import activation
 from .fixed_point import round_real_, round_shift, saturate
+from .grid import power_of_two
 from .layer import split_planes
 
 
@@ -62,7 +63,7 @@ class RowSums:
         self.product_ih, self.product_hh = (
             (Int8Product if batch * w.numel() >= INT8_PRODUCTS else FloatProduct)(w, low, high) for w in (layer.w_ih, layer.w_hh)
         )
-        scale = torch.ldexp(layer.m.double(), -layer.s.unsqueeze(2)).permute(2, 1, 0).flatten(1)
+        scale = (layer.m.double() * power_of_two(-layer.s).unsqueeze(2)).permute(2, 1, 0).flatten(1)
         self.scale_x0, self.scale_x1, self.scale_h = torch.cat([16 * scale] * low + [scale] * high, dim=1)
         self.b = torch.cat([layer.b_low.T] * low + [layer.b.T] * high).flatten().double()
 

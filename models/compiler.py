@@ -13,6 +13,7 @@ from .quantized_lstm import QuantizedLSTM
 
 ALL_TILES = 255
 BEAT_BYTES = 16
+DEALT_GRID = 2.0**-6  # rows a step
 TRACE_POSITIONS = 32  # nibbles of a beat of the decision trace
 
 
@@ -96,10 +97,11 @@ def deal(refinements, tiles):
     """Order of a layer's units, [position] -> unit, that balances the expected refinements [units] over the tiles.
 
     The unit with the most refinements of those left goes to the tile with the fewest so far that has a slot free. Within a tile the
-    busiest units come first: a step ends soonest if its last units need no refinement.
+    busiest units come first: a step ends soonest if its last units need no refinement. Counts are taken roughly, so that a few decisions more
+    or less do not deal all units anew; among equals the lower number comes first.
     """
-    units = len(refinements)
-    order, loads, filled = [0] * units, [0.0] * tiles, [0] * tiles
+    units, refinements = len(refinements), [round(count / DEALT_GRID) for count in refinements]
+    order, loads, filled = [0] * units, [0] * tiles, [0] * tiles
     for unit in sorted(range(units), key=lambda unit: -refinements[unit]):
         free = (tile for tile in range(tiles) if filled[tile] * tiles + tile < units)
         tile = min(free, key=lambda tile: (loads[tile], filled[tile]))

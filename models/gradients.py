@@ -1,8 +1,9 @@
-"""Where errors in pre-activations matter: gradients of a network's task output through time, in float."""
+"""Where errors in pre-activations matter: gradients of a network's task output through time, in float64."""
 
 import torch
 from torch import nn
 
+from .float_lstm import layer_steps, layer_weights
 from .quantized_network import directed, stages
 
 BATCH = 32
@@ -12,7 +13,7 @@ def gradients(network, samples, projections=2, seed=0):
     """Gradients of random projections of the head's output in each pre-activation z: on average, the square of what errors do to a projection
     is the squared length of what they do to the output.
 
-    By part (as QuantizedNetwork.parts) and layer, float32 [projections, samples, steps, 4 * units], zero behind the end of a sample. The
+    By part (as QuantizedNetwork.parts) and layer, float64 [projections, samples, steps, 4 * units], zero behind the end of a sample. The
     projections are normal, independent at each step of the output; the output is `network.comparable`.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -40,7 +41,7 @@ def _batch(network, samples, steps, projections, generator):
     flat = [z for layer in all_z for z in layer]
     found = []
     for _ in range(projections):
-        projection = sum((result * torch.randn(result.shape, generator=generator)).sum() for result in results)
+        projection = sum((result * torch.randn(result.shape, generator=generator, dtype=torch.float64)).sum() for result in results)
         found.append(torch.autograd.grad(projection, flat, retain_graph=True))
     parts, rest = [], (torch.stack(same) for same in zip(*found))
     for stage in stages(network.lstm):
@@ -55,17 +56,5 @@ def _batch(network, samples, steps, projections, generator):
 
 def _layer(lstm, number, x):
     """(h [batch, steps, units], [z [batch, 4 * units] of each step]) of a layer, z part of the graph."""
-    w_ih, w_hh = (getattr(lstm, f"weight_{kind}_l{number}") for kind in ("ih", "hh"))
-    bias = getattr(lstm, f"bias_ih_l{number}") + getattr(lstm, f"bias_hh_l{number}") if lstm.bias else 0
-    h = c = x.new_zeros(len(x), lstm.hidden_size)
-    hidden, all_z = [], []
-    for prepared in (x @ w_ih.T + bias).unbind(1):
-        z = prepared + h @ w_hh.T
-        if not z.requires_grad:
-            z.requires_grad_()
-        i, f, g, o = z.chunk(4, dim=1)
-        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-        h = o.sigmoid() * c.tanh()
-        hidden.append(h)
-        all_z.append(z)
-    return torch.stack(hidden, dim=1), all_z
+    all_z, _, hidden = zip(*layer_steps(layer_weights(lstm, number), x))
+    return torch.stack(hidden, dim=1), list(all_z)

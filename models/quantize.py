@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from .float_lstm import LayerStates, layer_weights, run_layer
+from .grid import power_of_two, significant_bits
 from .layer import MAX_SIZE, QuantizedLayer, split_planes
 from .policies import GATES, Policy, cell_codes, cell_floor_value, next_history, theta_alignment
 from .quantized_lstm import QuantizedLSTM, input_limbs
@@ -27,6 +29,7 @@ SMALL_PREACTIVATION = 0.1
 LOW_WEIGHT = 0.05
 # Largest inputs that the scale may represent, as fractions of the largest one that occurs: beyond, the gates may be saturated anyway.
 INPUT_RANGES = [2.0**-octaves for octaves in range(12)]
+SCALE_BITS = 12  # of the factor by which the scale of an input differs from the others
 # Frames on which scales of the input are compared.
 SCALE_FRAMES = 2048
 # Error of a pre-activation beyond which a gate takes no further harm.
@@ -59,12 +62,12 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
     valid = torch.arange(inputs.shape[1]) < lengths.unsqueeze(1)
 
     with torch.no_grad():
-        weights = [_weights(lstm, number) for number in range(lstm.num_layers)]
+        weights = [layer_weights(lstm, number) for number in range(lstm.num_layers)]
         states = list(_float_states(weights, inputs))
         if gradients is None:
-            effects = [Effects(state.squared_sensitivity(CELL_FLOOR)[valid].sqrt().unsqueeze(0), torch.arange(valid.sum())) for state in states]
+            effects = [Effects(_squared_sensitivity(state, CELL_FLOOR)[valid].sqrt().unsqueeze(0), torch.arange(valid.sum())) for state in states]
         else:
-            effects = [Effects(gradient[:, valid], valid.nonzero()[:, 0]) for gradient in gradients]
+            effects = [Effects(gradient[:, valid].double(), valid.nonzero()[:, 0]) for gradient in gradients]
         if input_scale:
             input_scales = (input_scale,)
         else:
@@ -98,7 +101,7 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
 class Effects:
     """What errors in the pre-activations of a layer do to an output, to first order.
 
-    gradients: float32 [projections, frames, rows]. The effects of the frames of a sequence (int64 [frames], its number) add up before they
+    gradients: float64 [projections, frames, rows]. The effects of the frames of a sequence (int64 [frames], its number) add up before they
     are squared: errors that keep their sign through many steps of a cell that forgets little matter more than their squares tell.
     """
 
@@ -132,7 +135,7 @@ class Effects:
     def _sums(self, errors):
         """Effects of errors [frames, rows], [projections * sequences, rows]."""
         count = int(self.sequence.max()) + 1
-        return torch.cat([errors.new_zeros(count, errors.shape[1]).index_add_(0, self.sequence, gradient.to(errors) * errors)
+        return torch.cat([errors.new_zeros(count, errors.shape[1]).index_add_(0, self.sequence, gradient * errors)
                           for gradient in self.gradients])
 
 
@@ -174,33 +177,12 @@ def _check(lstm, calibration):
             raise ValueError(f"calibration sequence {number} has values that are NaN or infinite")
 
 
-def _weights(lstm, number):
-    """(w_ih, w_hh, bias) of a layer, in float64; both biases added."""
-    w_ih, w_hh = (getattr(lstm, f"weight_{kind}_l{number}").double() for kind in ("ih", "hh"))
-    if not lstm.bias:
-        return w_ih, w_hh, w_ih.new_zeros(len(w_ih))
-    return w_ih, w_hh, getattr(lstm, f"bias_ih_l{number}").double() + getattr(lstm, f"bias_hh_l{number}").double()
-
-
-def _quantile(values, fraction):
-    """Least of the values that so large a fraction does not exceed."""
-    return values.kthvalue(max(1, round(fraction * len(values)))).values.item()
-
-
-@dataclass
-class _States:
-    """What a layer computes in float, [batch, steps, ...]: z [4 * units], c and h [units]."""
-
-    z: torch.Tensor
-    c: torch.Tensor
-    h: torch.Tensor
-
-    def squared_sensitivity(self, cell_floor):
-        """(dh / dz)**2 within a step, [batch, steps, 4 * units], dh / dc with its floor: what SENSITIVITY estimates."""
-        (i, f, g, o), c = self.z.float().chunk(4, dim=-1), self.c.float()
-        i, f, g, o, t = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), c.tanh()
-        d = (o * (1 - t * t)).clamp(min=cell_floor_value(cell_floor))
-        return torch.cat((d * i * (1 - i) * g, d * f * (1 - f) * _before(c), d * i * (1 - g * g), o * (1 - o) * t), dim=-1).square()
+def _squared_sensitivity(states: LayerStates, cell_floor):
+    """(dh / dz)**2 within a step, [batch, steps, 4 * units], dh / dc with its floor: what SENSITIVITY estimates."""
+    i, f, g, o = states.z.chunk(4, dim=-1)
+    i, f, g, o, t = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), states.c.tanh()
+    d = (o * (1 - t * t)).clamp(min=cell_floor_value(cell_floor))
+    return torch.cat((d * i * (1 - i) * g, d * f * (1 - f) * _before(states.c), d * i * (1 - g * g), o * (1 - o) * t), dim=-1).square()
 
 
 def _before(states):
@@ -209,18 +191,10 @@ def _before(states):
 
 
 def _float_states(weights, x):
-    """_States of each layer; nn.LSTM gives neither z nor c. x [batch, steps, inputs]."""
-    for w_ih, w_hh, bias in weights:
-        h = c = x.new_zeros(len(x), w_hh.shape[1])
-        steps = []
-        for prepared in (x @ w_ih.T + bias).unbind(1):
-            z = prepared + h @ w_hh.T
-            i, f, g, o = z.chunk(4, dim=1)
-            c = f.sigmoid() * c + i.sigmoid() * g.tanh()
-            h = o.sigmoid() * c.tanh()
-            steps.append((z, c, h))
-        yield _States(*(torch.stack(parts, dim=1) for parts in zip(*steps)))
-        x = torch.stack([h for _, _, h in steps], dim=1)
+    """LayerStates of each layer over x [batch, steps, inputs]."""
+    for parameters in weights:
+        yield (states := run_layer(parameters, x))
+        x = states.h
 
 
 def _input_scales(x, w_ih, effects, limbs):
@@ -231,7 +205,7 @@ def _input_scales(x, w_ih, effects, limbs):
     """
     size, weight = x.abs().mean(0), w_ih.abs().mean(0)
     balance = torch.where((size > 0) & (weight > 0), (size / weight).sqrt(), 1)
-    balance /= balance.mean()
+    balance = significant_bits(balance / balance.mean(), SCALE_BITS)
     largest = (x / balance).abs().max().item()
     unbalanced, few = x.abs().max().item(), effects.some(SCALE_FRAMES)
     x, effects = x[few], effects.part(few)
@@ -305,7 +279,7 @@ def _quantize_layer(number, w_ih, w_hh, bias, activations, importance, input_sca
             gate, unit = divmod(row, units)
             raise ValueError(f"layer {number}, gate {GATES[gate]}, unit {unit}: {what} {values[row].item():g} is beyond what the formats hold")
     s = s.clamp(max=63)
-    m = torch.floor(ratio * 2.0 ** s.unsqueeze(1) + 0.5).clamp(max=65535).long()
+    m = torch.floor(ratio * power_of_two(s).unsqueeze(1) + 0.5).clamp(max=65535).long()
     b = by_unit(b.long())
     integers = integers.to(torch.int8)
     return QuantizedLayer(
@@ -342,7 +316,7 @@ def _levels(layer, errors, state, c, valid):
     """
     means, alignment, sensitivities = errors / layer.row_weights, torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1), {}
     for cell_floor in CELL_FLOORS:
-        seen = state.squared_sensitivity(cell_floor)[valid].double().mean(0).unflatten(0, (4, layer.units)).clamp(min=LEAST_FACTOR)
+        seen = _squared_sensitivity(state, cell_floor)[valid].mean(0).unflatten(0, (4, layer.units)).clamp(min=LEAST_FACTOR)
         sensitivities[cell_floor] = (alignment - (means / seen).clamp(min=LEAST_FACTOR).log2()).T
     return {
         Policy.SENSITIVITY: sensitivities, Policy.STATIC_ROWS: -means.clamp(min=LEAST_ERROR).log2().T,
@@ -354,7 +328,7 @@ def _mean_size(c, valid):
     """Mean of 2**X of CELL_HISTORY [4, units] over the valid frames."""
     history, sums = torch.zeros_like(c[:, 0], dtype=torch.int32), 0
     for old, new, there in zip(_before(c).int().unbind(1), c.int().unbind(1), valid.unbind(1)):
-        sums = sums + cell_codes(old, history)[there].double().exp2().sum(0)
+        sums = sums + (1 << cell_codes(old, history)[there].long()).sum(0)
         history = next_history(history, new - old)
     return sums / valid.sum()
 
@@ -365,7 +339,7 @@ def _missing(layer, x, before):
     sums = 0
     for values, w, m in zip(segments, (layer.w_ih, layer.w_ih, layer.w_hh), layer.m.permute(2, 1, 0)):
         sums += (values.float() @ split_planes(w)[1].float().T).double().unflatten(1, (4, layer.units)) * m
-    return sums / 2.0 ** layer.s.T
+    return sums / power_of_two(layer.s.T)
 
 
 def _set_low_share(q, policy, x, valid, low_share):

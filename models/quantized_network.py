@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from .build import Build
+from .float_lstm import hidden_states
 from .quantize import H_SCALE, quantize
 from .quantized_lstm import QuantizedLSTM
 
@@ -47,8 +48,7 @@ def quantize_stages(modules, calibration, gradients=None, emphasis=1.0, low_shar
             inputs = [directed(sequence, reverse) for sequence in calibration]
             scale = H_SCALE if number else None
             parts.append(quantize(module, inputs, input_scale=scale, gradients=next(gradients, None), emphasis=emphasis, low_share=low_share))
-            with torch.no_grad():
-                outputs.append([directed(module(sequence)[0], reverse) for sequence in inputs])
+            outputs.append([directed(hidden[-1], reverse) for hidden in hidden_states(module, inputs)])
         calibration = [torch.cat(directions, dim=1) for directions in zip(*outputs)]
         if result and len(parts) == len(result[-1]) == 1:
             parts = [_stacked(result.pop()[0], parts[0])]

@@ -8,6 +8,8 @@ rounds of coordinate descent choose every weight again, with all others as they 
 
 import torch
 
+from .grid import round_to
+
 # Damping of the covariance, in its mean diagonal: at least, and of columns per frame, as few frames say little.
 LEAST_DAMPING, SMALL_SAMPLE_DAMPING = 0.002, 0.2
 DESCENTS = 3
@@ -23,13 +25,14 @@ def round_planes(w, scale, covariance, low_weight, frames):
     damping = max(LEAST_DAMPING, SMALL_SAMPLE_DAMPING * columns / frames) * covariance.diag().mean()
     if damping == 0:
         return torch.floor(w / scale + 0.5).clamp(-127, 119)
-    order = covariance.diag().argsort(descending=True, stable=True)
+    # Columns that differ by rounding errors alone stay in their order.
+    diagonal = round_to(covariance.diag() / covariance.diag().max(), 2.0**-20)
+    order = diagonal.argsort(descending=True, stable=True)
     damped = covariance[order][:, order] + damping * torch.eye(columns, dtype=w.dtype)
     scale = scale.expand_as(w)[:, order].T.contiguous()
     w = w[:, order].T.contiguous()
     integers = _compensate(w, scale, damped, low_weight)
-    integers = _descend(w.float(), scale.float(), damped.float(), low_weight, integers.float())
-    return integers.double().T[:, order.argsort()]
+    return _descend(w, scale, damped, low_weight, integers).T[:, order.argsort()]
 
 
 def _compensate(w, scale, covariance, low_weight):
@@ -45,7 +48,7 @@ def _compensate(w, scale, covariance, low_weight):
 
 
 def _descend(w, scale, covariance, low_weight, integers):
-    """Better integers [columns, rows], float32, in place: each in turn becomes the best one given all others."""
+    """Better integers [columns, rows], in place: each in turn becomes the best one given all others."""
     high = covariance @ (w - scale * integers)
     low = covariance @ (w - scale * _high_part(integers))
     for column in list(range(len(w))) * DESCENTS:

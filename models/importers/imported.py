@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from ..float_lstm import hidden_states
 from ..layer import MAX_SIZE
 from ..quantized_lstm import MAX_LAYERS, State
 from ..quantized_network import QuantizedNetwork, quantize_stages, stages
@@ -49,14 +50,13 @@ class ImportedLSTM:
                 raise ImportFailure(f"{layers} layers one above the other: the accelerator takes 1 to {MAX_LAYERS}; use fewer")
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Outputs of the last layer, float [steps, outputs], of one sequence, float [steps, inputs]."""
+        """Outputs of the last layer, float64 [steps, outputs], of one sequence, float [steps, inputs]."""
         x, layer = self.directed(x), 0
-        with torch.no_grad():
-            for lstm in self.lstms:
-                state = None
-                if self.h0 is not None:
-                    state = tuple(torch.cat(values[layer:layer + lstm.num_layers]) for values in (self.h0, self.c0))
-                x, layer = lstm(x, state)[0], layer + lstm.num_layers
+        for lstm in self.lstms:
+            state = None
+            if self.h0 is not None:
+                state = tuple(torch.cat(values[layer:layer + lstm.num_layers]) for values in (self.h0, self.c0))
+            x, layer = hidden_states(lstm, [x], state)[0][-1], layer + lstm.num_layers
         return self.directed(x)
 
     def directed(self, x: Tensor) -> Tensor:

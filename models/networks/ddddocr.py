@@ -1,10 +1,11 @@
 """ddddocr: which characters does the captcha show?
 
 Image of 64 x 213 -> 21 convolutions -> 27 columns of 512 features, one a step -> LSTM 1 x 512,
-bidirectional -> linear -> CTC. The graph is the package's common.onnx: ONNX Runtime runs its
-convolutions, PyTorch holds the LSTM and the rows of the linear layer that are needed. Those are
-the blank and ALPHABET, for a reader of captchas knows which characters occur; the network itself
-tells 8209 characters apart, most of them Chinese.
+bidirectional -> linear -> CTC. The graph is the package's common.onnx. PyTorch runs its
+convolutions in float64, as float32 differs from processor to processor, and holds the LSTM and
+the rows of the linear layer that are needed. Those are the blank and ALPHABET, for a reader of
+captchas knows which characters occur; the network itself tells 8209 characters apart, most of
+them Chinese.
 
 The captchas are drawn by the Python package captcha with its defaults but for a wider image and
 one font size, with which the network reads about four in five.
@@ -12,7 +13,7 @@ one font size, with which the network reads about four in five.
 
 import random
 import runpy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from unittest import mock
@@ -20,7 +21,6 @@ from unittest import mock
 import captcha.image
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import numpy_helper
 from PIL import Image
@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .ctc import best_path, root_probabilities
-from .network import Network, Sample, in_calibration
+from .network import Network, Sample, in_calibration, on_grid
 from .turns import whole_samples
 
 # Of digits and small letters (the network reads capitals as small), those that it tells apart.
@@ -54,16 +54,34 @@ def classes() -> list[int]:
     return [characters.index(character) for character in ("", *ALPHABET)]
 
 
-def session(model: onnx.ModelProto) -> Callable[[np.ndarray], np.ndarray]:
-    """The function that a graph of one input and one output computes, on one core."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3  # the package's graph declares fewer axes than it has
-    run = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    ).run
-    name = model.graph.input[0].name
-    return lambda values: run(None, {name: values})[0]
+class Convolutions:
+    """The graph from the image to the columns, up to the value of that name, in float64."""
+
+    def __init__(self, model: onnx.ModelProto, output: str):
+        extractor = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model))
+        graph = extractor.extract_model(["input1"], [output]).graph
+        operators = [node.op_type for node in graph.node]
+        # What follows puts the columns first and the channels of all rows side by side.
+        self._nodes = graph.node[: operators.index("Transpose")]
+        self._weights = {
+            array.name: torch.from_numpy(numpy_helper.to_array(array).copy()).double()
+            for array in graph.initializer
+        }
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Columns, float64 [steps, 512], of an image [64, columns]."""
+        values = {**self._weights, "input1": pixels.double()[None, None]}
+        for node in self._nodes:
+            arguments = [values[name] for name in node.input]
+            if node.op_type == "Conv":
+                settings = {part.name: list(part.ints) for part in node.attribute}
+                top_left = settings["pads"][:2]
+                x = functional.conv2d(*arguments, settings["strides"], top_left)
+            else:
+                operator = {"Sigmoid": torch.sigmoid, "Mul": torch.mul, "Add": torch.add}
+                x = operator[node.op_type](*arguments)
+            values[node.output[0]] = x
+        return x[0].permute(2, 0, 1).flatten(1)
 
 
 class Ddddocr(Network):
@@ -82,9 +100,10 @@ class Ddddocr(Network):
 
         features, *lstm_weights = nodes["LSTM"].input[:4]
         self.lstm = _lstm(*map(values, lstm_weights))
-        self._weight, self._bias = (values(name)[classes()] for name in nodes["Gemm"].input[1:])
-        extractor = onnx.utils.Extractor(onnx.shape_inference.infer_shapes(model))
-        self._convolutions = session(extractor.extract_model(["input1"], [features]))
+        self._weight, self._bias = (
+            values(name)[classes()].double() for name in nodes["Gemm"].input[1:]
+        )
+        self._convolutions = Convolutions(model, features)
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
         return self._first(steps, filter(in_calibration, GROUPS))
@@ -94,7 +113,7 @@ class Ddddocr(Network):
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Logits [steps, 1 + characters] of the blank and of ALPHABET."""
-        return functional.linear(hidden[-1], self._weight, self._bias)
+        return functional.linear(hidden[-1].double(), self._weight, self._bias)
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Share of images with every character right, on the best path through the logits."""
@@ -107,8 +126,8 @@ class Ddddocr(Network):
         return root_probabilities(output)
 
     def features(self, pixels: np.ndarray) -> Tensor:
-        """LSTM inputs [steps, 512] of an image, float32 [64, columns] from 0 black to 1 white."""
-        return torch.from_numpy(self._convolutions(pixels[None, None])[:, 0])
+        """LSTM inputs [steps, 512] of an image, float [64, columns] from 0 black to 1 white."""
+        return on_grid(self._convolutions(torch.from_numpy(pixels)))
 
     def _first(self, steps: int | None, groups: Iterable[str]) -> list[Sample]:
         return whole_samples(self.name, steps, map(self._sample, groups), "captchas")

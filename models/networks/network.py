@@ -5,15 +5,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-import torch
 from torch import Tensor, nn
+
+from ..float_lstm import hidden_states
+from ..grid import round_to
+
+INPUT_GRID = 2.0**-20
+FLOAT_BATCH = 64  # samples that the float LSTM runs at once
 
 
 @dataclass(frozen=True)
 class Sample:
     """One recorded sequence as the LSTM sees it, starting from zero state.
 
-    inputs: float32 [steps, inputs] of the first layer.
+    inputs: float32 [steps, inputs] of the first layer, the same bits on every processor: `on_grid`
+        makes them so.
     labels: what the task's metric compares with; the shape is the network's own.
     group: the speaker, document or image seed it comes from: the unit that separates
         calibration from test, and over which confidence intervals are drawn.
@@ -58,7 +64,7 @@ class Network(ABC):
 
         hidden: a float tensor [steps, outputs] for each layer, as `nn.LSTM` gives it (both
             directions side by side in a bidirectional layer). Integer states are Q0.7: divide
-            them by 128 first.
+            them by 128 first. Whatever their type, the output is computed in float64.
         """
 
     @abstractmethod
@@ -75,35 +81,19 @@ class Network(ABC):
 
     def float_outputs(self, samples: Iterable[Sample]) -> list[Tensor]:
         """Head outputs of the float LSTM, the reference for every integer run."""
-        layers = _layers(self.lstm)
-        outputs = []
-        with torch.no_grad():
-            for sample in samples:
-                hidden = [sample.inputs]
-                for layer in layers:
-                    hidden.append(layer(hidden[-1])[0])
-                outputs.append(self.head(sample, hidden[1:]))
+        samples, outputs = list(samples), []
+        for start in range(0, len(samples), FLOAT_BATCH):
+            batch = samples[start : start + FLOAT_BATCH]
+            hidden = hidden_states(self.lstm, [sample.inputs for sample in batch])
+            outputs += map(self.head, batch, hidden)
         return outputs
+
+
+def on_grid(inputs: Tensor, step: float = INPUT_GRID) -> Tensor:
+    """Inputs of an LSTM, float32, from float64: multiples of a step far below one of 8 bits."""
+    return round_to(inputs, step).float()
 
 
 def in_calibration(group: str) -> bool:
     """Whether a group belongs to calibration: by its name alone, so that the split never drifts."""
     return sha256(group.encode()).digest()[-1] % 2 == 0
-
-
-def _layers(lstm: nn.LSTM) -> list[nn.LSTM]:
-    """The layers of a stack one by one: heads may need the hidden states of each."""
-    directions = 2 if lstm.bidirectional else 1
-    layers = []
-    for index in range(lstm.num_layers):
-        layer = nn.LSTM(
-            lstm.hidden_size * directions if index else lstm.input_size,
-            lstm.hidden_size,
-            bias=lstm.bias,
-            bidirectional=lstm.bidirectional,
-        )
-        layer.load_state_dict(
-            {name: getattr(lstm, name.replace("_l0", f"_l{index}")) for name in layer.state_dict()}
-        )
-        layers.append(layer)
-    return layers

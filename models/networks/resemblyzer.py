@@ -21,8 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..grid import round_to
 from . import speech
-from .network import Network, Sample, in_calibration
+from .network import Network, Sample, in_calibration, on_grid
 from .turns import take_turns
 
 FRAMES = 160
@@ -31,6 +32,8 @@ FOURIER_SAMPLES = 400  # 25 ms
 MELS = 40
 LEVEL = 10 ** (-30 / 20)  # root mean square that quiet recordings are raised to; full scale is 1
 SPEAKER_SAMPLES = 64
+POWER_GRID = 2.0**-28  # of mel powers, which span many decades
+SCORE_GRID = 2.0**-20  # cosines that are nearer to each other count as equal
 
 # Parts of 30 ms are silence 30 dB below the loudest one, unless speech is at most two parts away.
 SILENCE_PART = 480
@@ -80,8 +83,8 @@ class Resemblyzer(Network):
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Embedding [256] of length 1, after the last step."""
-        weight, bias = self._weights["linear.weight"], self._weights["linear.bias"]
-        return functional.normalize((weight @ hidden[-1][-1] + bias).relu(), dim=0)
+        weight, bias = (self._weights[f"linear.{name}"].double() for name in ("weight", "bias"))
+        return functional.normalize((weight @ hidden[-1][-1].double() + bias).relu(), dim=0)
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Rate at which pairs of one speaker are refused and pairs of two are accepted alike.
@@ -100,14 +103,15 @@ class Resemblyzer(Network):
         first, second = torch.triu_indices(len(chosen), len(chosen), offset=1)
         same = speakers[first] == speakers[second]
         weight = torch.where(same, count[first], count[first] * count[second])
-        return equal_error_rate((embeddings @ embeddings.T)[first, second], same, weight)
+        scores = round_to(embeddings @ embeddings.T, SCORE_GRID)[first, second]
+        return equal_error_rate(scores, same, weight)
 
     def _first(self, steps: int | None, speakers: Iterable[str]) -> list[Sample]:
         return take_turns(self.name, steps, map(_samples, speakers))
 
 
 def mel_spectrogram(audio: Tensor) -> Tensor:
-    """Mel powers, float32 [samples // HOP_SAMPLES + 1, MELS], of float audio [samples].
+    """Mel powers, float64 [samples // HOP_SAMPLES + 1, MELS], of float audio [samples].
 
     Hann window around every HOP_SAMPLES-th sample, with zeros beyond the ends; triangles that
     are linear in frequency and evenly spaced on Slaney's mel scale, 0 to 8 kHz, area 1 Hz each.
@@ -116,7 +120,7 @@ def mel_spectrogram(audio: Tensor) -> Tensor:
 
 
 def filtered_powers(audio: Tensor, filters: Tensor, hop: int) -> Tensor:
-    """Powers through filters, float32 [samples // hop + 1, filters], of float audio [samples].
+    """Powers through filters, float64 [samples // hop + 1, filters], of float audio [samples].
 
     filters: float64 [filters, frequencies], those of a Fourier transform of 2 * frequencies - 2
     samples, under a Hann window.
@@ -130,7 +134,7 @@ def filtered_powers(audio: Tensor, filters: Tensor, hop: int) -> Tensor:
         pad_mode="constant",
         return_complex=True,
     )
-    return (filters @ spectrum.abs() ** 2).T.float()
+    return (filters @ spectrum.abs() ** 2).T
 
 
 def mel_filters() -> Tensor:
@@ -164,12 +168,12 @@ def equal_error_rate(scores: Tensor, same: Tensor, weight: Tensor) -> float:
 def utterances(speaker: str) -> Iterator[np.ndarray]:
     """The first SPEAKER_SAMPLES stretches of speech without silences, FRAMES * HOP_SAMPLES each.
 
-    float32, the recordings one after the other in an order fixed by hash. Raises
+    float64, the recordings one after the other in an order fixed by hash. Raises
     FileNotFoundError that names the Debian package when it is not installed.
     """
     size = FRAMES * HOP_SAMPLES
     recordings = _recordings if speaker in FOLDERS else speech.prompts
-    audio, found = np.zeros(0, np.float32), 0
+    audio, found = np.zeros(0), 0
     for recording in recordings(speaker):
         audio = np.concatenate((audio, _without_silence(_raised(recording))))
         while len(audio) >= size and found < SPEAKER_SAMPLES:
@@ -182,7 +186,8 @@ def utterances(speaker: str) -> Iterator[np.ndarray]:
 def _samples(speaker: str) -> Iterator[Sample]:
     labels = torch.tensor([SPEAKERS.index(speaker)])
     for audio in utterances(speaker):
-        yield Sample(mel_spectrogram(torch.from_numpy(audio))[:FRAMES], labels, speaker)
+        mels = mel_spectrogram(torch.from_numpy(audio))[:FRAMES]
+        yield Sample(on_grid(mels, POWER_GRID), labels, speaker)
 
 
 def _recordings(speaker: str) -> Iterator[np.ndarray]:
@@ -200,7 +205,7 @@ def _recordings(speaker: str) -> Iterator[np.ndarray]:
     for path, format in zip(paths, formats):
         if format != usual:
             continue
-        channels, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        channels, rate = soundfile.read(path, always_2d=True)
         audio = _resampled(channels.mean(axis=1), rate)
         if len(audio) >= speech.SHORTEST_SAMPLES:
             yield audio
@@ -215,7 +220,7 @@ def _resampled(audio: np.ndarray, rate: int) -> np.ndarray:
     audio = np.pad(audio, (0, -len(audio) % (rate // 10)))
     size = len(audio) * speech.SAMPLE_RATE // rate
     resampled = np.fft.irfft(np.fft.rfft(audio)[: size // 2 + 1], size)
-    return (resampled * (size / len(audio))).astype(np.float32)
+    return resampled * (size / len(audio))
 
 
 def _raised(recording: np.ndarray) -> np.ndarray:

@@ -18,12 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..grid import round_to
 from . import speech
-from .network import Network, Sample, in_calibration
+from .network import Network, Sample, in_calibration, on_grid
 
 STEP_SAMPLES = 512
 CONTEXT_SAMPLES = 64
 SAMPLE_STEPS = 256  # 8.2 s
+SCORE_GRID = 2.0**-20  # probabilities that are nearer to each other count as equal
 
 # The recordings of the task: prompts of one level, silences between them, noise over everything.
 SPEECH_LEVEL = 0.05  # root mean square; full scale is 1
@@ -56,11 +58,12 @@ class Silero(Network):
     metric_name = "area under the ROC curve"
 
     def __init__(self):
-        self._weights = package_network()._model.state_dict()
+        weights = package_network()._model.state_dict()
         self.lstm = nn.LSTM(128, 128).requires_grad_(False)
         self.lstm.load_state_dict(
-            {name: self._weights[f"decoder.rnn.{name[:-3]}"] for name in self.lstm.state_dict()}
+            {name: weights[f"decoder.rnn.{name[:-3]}"] for name in self.lstm.state_dict()}
         )
+        self._weights = {name: weight.double() for name, weight in weights.items()}
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
         return self._first(steps, filter(in_calibration, speech.SPEAKERS))
@@ -71,21 +74,23 @@ class Silero(Network):
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Probability of speech [steps]."""
         weight = self._weights["decoder.decoder.2.weight"][0, :, 0]
-        return (hidden[-1].relu() @ weight + self._weights["decoder.decoder.2.bias"]).sigmoid()
+        bias = self._weights["decoder.decoder.2.bias"]
+        return (hidden[-1].double().relu() @ weight + bias).sigmoid()
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Chance that a step of speech scores above one without, ties counting half."""
         labels = torch.cat([sample.labels for sample in samples]).double()
-        scores, rank = torch.cat(tuple(outputs)).unique(return_inverse=True)
+        scores = round_to(torch.cat(tuple(outputs)), SCORE_GRID)
+        _, rank = scores.unique(return_inverse=True)
         speech_steps = torch.bincount(rank, labels)
         other_steps = torch.bincount(rank, 1 - labels)
         below = other_steps.cumsum(0) - other_steps / 2
         return float(speech_steps @ below / (speech_steps.sum() * other_steps.sum()))
 
     def features(self, audio: Tensor) -> Tensor:
-        """LSTM inputs [steps, 128] of a recording, float32 [steps * 512] within +-1."""
+        """LSTM inputs, float64 [steps, 128], of a recording, float [steps * 512] within +-1."""
         weights = self._weights
-        x = functional.pad(audio, (CONTEXT_SAMPLES, 0))
+        x = functional.pad(audio.double(), (CONTEXT_SAMPLES, 0))
         x = x.unfold(0, CONTEXT_SAMPLES + STEP_SAMPLES, STEP_SAMPLES).unsqueeze(1)
         x = functional.pad(x, (0, 64), mode="reflect")
         x = functional.conv1d(x, weights["stft.forward_basis_buffer"], stride=128)
@@ -104,7 +109,7 @@ class Silero(Network):
             for speaker, audio, labels in filter(None, turn):
                 if wanted == 0:
                     return samples
-                features = self.features(torch.from_numpy(audio))[:wanted]
+                features = on_grid(self.features(torch.from_numpy(audio)))[:wanted]
                 labels = torch.from_numpy(labels)[:wanted]
                 samples.append(Sample(features, labels, speaker))
                 if wanted is not None:
@@ -115,16 +120,16 @@ class Silero(Network):
 
 
 def recordings(speaker: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Recordings of SAMPLE_STEPS steps each, the same on every call: speaker, audio, labels."""
+    """Recordings of SAMPLE_STEPS steps each: speaker, audio in float64, labels."""
     random = np.random.default_rng(list(sha256(speaker.encode()).digest()))
     size = SAMPLE_STEPS * STEP_SAMPLES
-    clean = np.zeros(0, np.float32)
+    clean = np.zeros(0)
     for prompt in speech.prompts(speaker):
-        silence = np.zeros(int(random.uniform(*SILENCE_SECONDS) * speech.SAMPLE_RATE), np.float32)
+        silence = np.zeros(int(random.uniform(*SILENCE_SECONDS) * speech.SAMPLE_RATE))
         clean = np.concatenate((clean, prompt * (SPEECH_LEVEL / _speech_level(prompt)), silence))
         while len(clean) >= size:
             audio = clean[:size] + _noise(random, size)
-            yield speaker, audio.astype(np.float32), _labels(clean[:size])
+            yield speaker, audio, _labels(clean[:size])
             clean = clean[size:]
 
 

@@ -39,7 +39,7 @@ NO_SPEECH = frozenset(
 
 
 def prompts(speaker: str) -> Iterator[np.ndarray]:
-    """Recordings of one speaker, float32 [samples] at SAMPLE_RATE, in an order fixed by hash.
+    """Recordings of one speaker, float64 [samples] at SAMPLE_RATE, in an order fixed by hash.
 
     Raises FileNotFoundError that names the Debian package when it is not installed.
     """
@@ -58,9 +58,9 @@ def prompts(speaker: str) -> Iterator[np.ndarray]:
 
 def _read(path: Path) -> np.ndarray:
     if not path.stat().st_size:
-        return np.zeros(0, np.float32)
+        return np.zeros(0)
     raw = dict(samplerate=8000, channels=1, format="RAW", subtype="GSM610")
-    samples, rate = soundfile.read(path, dtype="float32", **(raw if path.suffix == ".gsm" else {}))
+    samples, rate = soundfile.read(path, **(raw if path.suffix == ".gsm" else {}))
     if rate * 2 == SAMPLE_RATE:
         return _double_rate(samples)
     if rate == SAMPLE_RATE:
@@ -73,4 +73,4 @@ def _double_rate(samples: np.ndarray, reach: int = 32) -> np.ndarray:
     distance = np.arange(-reach, reach) + 0.5
     taps = np.sinc(distance) * np.cos(np.pi * distance / (2 * reach)) ** 2
     between = np.convolve(samples, taps)[reach : reach + len(samples)]
-    return np.stack((samples, between), axis=1).astype(np.float32).ravel()
+    return np.stack((samples, between), axis=1).ravel()

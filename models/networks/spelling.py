@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from . import speech
 from .ctc import best_path, root_probabilities
-from .network import Network, Sample
+from .network import Network, Sample, on_grid
 from .resemblyzer import filtered_powers, mel_filters
 from .turns import whole_samples
 
@@ -80,7 +80,7 @@ class Spelling(Network):
         network = Recognizer()
         network.load_state_dict(weights)
         network.requires_grad_(False)
-        self.lstm, self._linear = network.lstm, network.linear
+        self.lstm, self._linear = network.lstm, network.linear.double()
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
         return whole_samples(self.name, steps, _samples(TRAINING_SPEAKERS, **DISTORTION), "strings")
@@ -90,7 +90,7 @@ class Spelling(Network):
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Logits [steps, 1 + letters] of the blank and of LETTERS."""
-        return self._linear(hidden[-1])
+        return self._linear(hidden[-1].double())
 
     def comparable(self, output: Tensor) -> Tensor:
         return root_probabilities(output)
@@ -134,7 +134,7 @@ def edit_distance(read: tuple[int, ...], said: tuple[int, ...]) -> int:
 
 
 def mel_powers(audio: Tensor) -> Tensor:
-    """Mel powers, float32 [samples // HOP_SAMPLES + 1, MELS], of float audio [samples].
+    """Mel powers, float64 [samples // HOP_SAMPLES + 1, MELS], of float audio [samples].
 
     As `resemblyzer.mel_spectrogram`, at half its rate.
     """
@@ -145,7 +145,7 @@ def mel_powers(audio: Tensor) -> Tensor:
 
 @lru_cache
 def words(folder: Path) -> tuple[np.ndarray, ...]:
-    """Mel powers, float32 [frames, MELS], of the word of each letter.
+    """Mel powers, float64 [frames, MELS], of the word of each letter.
 
     Relative to the alphabet's mean power in each mel, which takes off what is the same in all
     words: much of the voice, the microphone and the line. Raises FileNotFoundError that names
@@ -187,7 +187,7 @@ def string(
     start = random.randint(len(hiss) - len(powers))
     powers += hiss[start : start + len(powers)] * 10 ** random.uniform(*noise)
     inputs = np.log10(powers + FLOOR) - CENTRE
-    return torch.from_numpy(inputs.astype(np.float32)).reshape(STEPS, -1), placed
+    return on_grid(torch.from_numpy(inputs)).reshape(STEPS, -1), placed
 
 
 def alphabets(speakers: Iterable[str]) -> list[tuple[str, Path]]:
@@ -217,7 +217,7 @@ def _word(path: Path) -> np.ndarray:
             f"no recording {path}: run `make setup`, or as root `apt-get install {package}`"
         )
     audio, _ = soundfile.read(
-        path, dtype="float32", samplerate=SAMPLE_RATE, channels=1, format="RAW", subtype="GSM610"
+        path, samplerate=SAMPLE_RATE, channels=1, format="RAW", subtype="GSM610"
     )
     powers = mel_powers(torch.from_numpy(audio)).numpy()
     power = powers.sum(axis=1)

@@ -76,6 +76,8 @@ class Textgenrnn(Network):
             biases = self._weights[f"{prefix}/bias"].chunk(2)
             state[f"bias_ih_l{layer}"], state[f"bias_hh_l{layer}"] = biases
         self.lstm.load_state_dict(state)
+        for name in ("attention/attention_W", "output/kernel", "output/bias"):
+            self._weights[name] = self._weights[name].double()
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
         return self._first(steps, filter(in_calibration, DOCUMENTS))
@@ -85,7 +87,7 @@ class Textgenrnn(Network):
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Natural logarithm of the probability of each class [465], after the last step."""
-        states = torch.cat((sample.inputs, *hidden), dim=1)
+        states = torch.cat((sample.inputs, *hidden), dim=1).double()
         attention = (states @ self._weights["attention/attention_W"]).softmax(0)
         logits = (attention * states).sum(0) @ self._weights["output/kernel"]
         return (logits + self._weights["output/bias"]).log_softmax(0)

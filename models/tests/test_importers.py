@@ -26,7 +26,7 @@ def lstm(**options):
 def agree(imported, expected):
     """expected: [steps, batch, outputs] for X."""
     for number in range(BATCH):
-        torch.testing.assert_close(imported(X[:, number]), torch.as_tensor(expected)[:, number], **TOLERANCE)
+        torch.testing.assert_close(imported(X[:, number]), torch.as_tensor(expected)[:, number].double(), **TOLERANCE)
 
 
 FORMS = [
