@@ -35,7 +35,7 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup sim waves test regress soak test-bench bench calibrate eval lint silicon clean distclean
+.PHONY: help setup generate sim waves test regress soak test-bench bench calibrate eval lint silicon clean distclean
 
 # Through the environment, values reach the shell whole, whatever characters they hold.
 export SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET JOBS SCHEDULER MINUTES WAVES PNG PYTHON
@@ -59,15 +59,20 @@ sim:
 	@$(python) -m tb.commands.sim --sim="$$SIM" --net="$$NET" $${MODEL:+--model="$$MODEL"} $${NODE:+--node="$$NODE"} $${INPUTS:+--inputs="$$INPUTS"} \
 		$${RANGE:+--range="$$RANGE"} --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --waves="$$WAVES"
 
+## write the files that are made from rtl/registers.rdl and models/: macros, constants, a C header, tables of the documentation
+generate:
+	$(setup) "$$SIM"
+	@$(python) -m codegen
+
 ## open GTKWave on a few steps under SENSITIVITY or POLICY=; without a screen, write pictures
 waves:
 	$(setup) "$$SIM"
 	@$(python) -m tb.commands.waves --sim="$$SIM" --net="$$NET" --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --png="$$PNG"
 
-## all tests of models/ and tb/ but the slow ones, on both simulators where they must agree
+## all tests but the slow ones, on both simulators where they must agree
 test:
 	$(setup) icarus
-	@$(python) -m pytest -n 2 -m "not slow" --junitxml=build/test-$$SIM.xml models/tests tb syn
+	@$(python) -m pytest -n 2 -m "not slow" --junitxml=build/test-$$SIM.xml models/tests codegen tb syn
 
 ## all tests, slow ones and a short soak included, on Verilator with a fresh seed (or SEED=); writes a page about them
 regress:

@@ -1,6 +1,10 @@
 // The registers of docs/registers.md behind axil_endpoint. A read takes two cycles: in the first, counters or a tile's state are looked up.
 // Accesses to counters and all writes wait while the row counters are busy (some ten cycles).
+//
+// STATE_DATA answers with what was looked up: the selection is that of the first cycle, whatever is written meanwhile, and there is an answer
+// only if the accelerator was idle in both.
 `default_nettype none
+`include "registers.vh"
 
 module axil_registers #(
   parameter Tiles            = 4,
@@ -42,7 +46,9 @@ module axil_registers #(
   input  wire [ReadWidth*Tiles-1:0]    state_data_i,
   output wire                        counter_read_o,
   output wire                        rows_read_o,
-  output wire [5:0]                  counter_index_o,
+  output wire [4:0]                  counter_index_o,
+  output wire [2:0]                  rows_layer_o,
+  output wire [2:0]                  rows_index_o,
   input  wire [63:0]                 counter_data_i,
   input  wire [63:0]                 rows_data_i,
   input  wire                        busy_i,
@@ -51,38 +57,33 @@ module axil_registers #(
   input  wire                        bank_i,
   input  wire                        counters_busy_i,
   input  wire                        done_event_i,       // pulses
-  input  wire [6:0]                  error_event_i,      // bits 0..6 of ERRORS
+  input  wire [`REG_ERRORS_WIDTH-1:0] error_event_i,     // as the bits of ERRORS; ACCESS comes from here
   output wire                        irq_o
 );
-  localparam [11:0] Id = 12'h000, Version = 12'h004, Build = 12'h008, Weights = 12'h00C, Units = 12'h010, Activations = 12'h014,
-                    Control = 12'h020, Status = 12'h024, Config = 12'h028, Layers = 12'h02C, Sequences = 12'h030, Errors = 12'h034,
-                    Interrupt = 12'h038, StateSelect = 12'h040, StateData = 12'h044;
   localparam [31:0] BuildTiles = Tiles, BuildLanes = Lanes, BuildInFlight = InFlight;
-  localparam [31:0] ConfigBits = 32'h0000_0137, SelectBits = 32'hFF01_FFFF;
   localparam LaneBits = $clog2(DotLanes);
-  localparam CounterWords = 34;
 
-  reg [31:0] config_q, layers_q, sequences_q, select_q;
-  reg [7:0]  errors_q;
-  reg [1:0]  interrupt_q;
-  reg        lookup_q;
+  reg [31:0]         config_q, layers_q, sequences_q, select_q, errors_q, interrupt_q;
+  reg                lookup_q, state_good_q, kind_q;     // kind_q, tile_q, lane_q: the selection of the look-up
+  reg [3:0]          tile_q;
+  reg [LaneBits-1:0] lane_q;
 
   // Writes.
   wire        write   = write_valid_i & write_ready_o;
   wire [31:0] strobe  = {{8{write_strobe_i[3]}}, {8{write_strobe_i[2]}}, {8{write_strobe_i[1]}}, {8{write_strobe_i[0]}}};
   wire [31:0] ones    = write_data_i & strobe;
-  wire        control = write & write_address_i == Control;
+  wire        control = write & write_address_i == `REG_CONTROL;
 
   assign write_ready_o = ~counters_busy_i;
-  assign start_o       = control & ones[0];
-  assign soft_reset_o  = control & ones[1];
-  assign snapshot_o    = control & ones[2];
-  assign clear_o       = control & ones[3];
+  assign start_o       = control & ones[`REG_CONTROL_START];
+  assign soft_reset_o  = control & ones[`REG_CONTROL_SOFT_RESET];
+  assign snapshot_o    = control & ones[`REG_CONTROL_SNAPSHOT];
+  assign clear_o       = control & ones[`REG_CONTROL_CLEAR];
 
   always @*
     case (write_address_i)
-      Control, Config, Layers, Sequences, Errors, Interrupt, StateSelect: write_error_o = 1'b0;
-      default:                                                            write_error_o = 1'b1;
+      `REG_CONTROL, `REG_CONFIG, `REG_LAYERS, `REG_SEQUENCES, `REG_ERRORS, `REG_INTERRUPT, `REG_STATE_SELECT: write_error_o = 1'b0;
+      default:                                                                                                write_error_o = 1'b1;
     endcase
 
   function [31:0] merge(input [31:0] value);
@@ -91,24 +92,49 @@ module axil_registers #(
 
   // Reads.
   wire        idle         = ~busy_i & ~resetting_i;
-  wire        read_counter = read_address_i[11:8] == 4'h1 && read_address_i[7:2] < CounterWords;
-  wire        read_rows    = read_address_i[11:9] == 3'b010 && read_address_i[5:3] < 5;
+  wire [11:0] counter_byte = read_address_i - `REG_COUNTERS;
+  wire [11:0] rows_byte    = read_address_i - `REG_ROWS;
+  wire        read_counter = read_address_i >= `REG_COUNTERS && read_address_i < `REG_COUNTERS_END;
+  wire        read_rows    = read_address_i >= `REG_ROWS && read_address_i < `REG_ROWS_END && rows_index_o < `REG_ROWS_COUNT;
   wire        lookup       = read_valid_i & ~lookup_q & ~((read_counter | read_rows) & counters_busy_i);
 
   assign read_ready_o    = lookup_q;
   assign counter_read_o  = lookup & read_counter;
   assign rows_read_o     = lookup & read_rows;
-  assign counter_index_o = read_address_i[8:3];
 
-  wire [7:0]  tile      = select_q[31:24];
-  wire [31:0] word      = select_q[16] ? {16'b0, select_q[15:0]} >> LaneBits : {16'b0, select_q[15:0]};
-  wire        word_good = select_q[16] ? word < 2 * ActivationDepth : word < UnitDepth;
-  wire        state     = read_address_i == StateData;
-  wire        state_bad = ~idle | {24'b0, tile} >= Tiles | ~word_good;
+  // Numbers of counters are those of 64-bit words.
+  wire [3:0] unused_counter_high;
+  wire [2:0] unused_rows_high;
+  wire [5:0] unused_low;
+  assign {unused_counter_high, counter_index_o, unused_low[5:3]}      = counter_byte;
+  assign {unused_rows_high, rows_layer_o, rows_index_o, unused_low[2:0]} = rows_byte;
 
-  assign state_kind_o    = select_q[16];
+  wire        kind       = select_q[`REG_STATE_SELECT_KIND];
+  wire [7:0]  tile       = select_q[`REG_STATE_SELECT_TILE];
+  wire [31:0] address    = {16'b0, select_q[`REG_STATE_SELECT_ADDRESS]};
+  wire [31:0] word       = kind ? address >> LaneBits : address;
+  wire        word_good  = kind ? word < 2 * ActivationDepth : word < UnitDepth;
+  wire        state      = read_address_i == `REG_STATE_DATA;
+  wire        state_good = idle & {24'b0, tile} < Tiles & word_good;
+
+  assign state_kind_o    = kind;
   assign state_address_o = word[15:0];
-  assign state_read_o    = lookup & state & ~state_bad ? {{Tiles-1{1'b0}}, 1'b1} << tile[3:0] : {Tiles{1'b0}};
+  assign state_read_o    = lookup & state & state_good ? {{Tiles-1{1'b0}}, 1'b1} << tile[3:0] : {Tiles{1'b0}};
+
+  reg [31:0] build, status;
+  always @* begin
+    build                        = 32'd0;
+    build[`REG_BUILD_TILES]      = BuildTiles[7:0];
+    build[`REG_BUILD_LANES]      = BuildLanes[7:0];
+    build[`REG_BUILD_IN_FLIGHT]  = BuildInFlight[7:0];
+    build[`REG_BUILD_DYNAMIC]    = DynamicPrecision != 0;
+    status                            = 32'd0;
+    status[`REG_STATUS_BUSY]          = busy_i;
+    status[`REG_STATUS_DONE]          = done_i;
+    status[`REG_STATUS_RESETTING]     = resetting_i;
+    status[`REG_STATUS_BANK]          = bank_i;
+    status[`REG_STATUS_COUNTERS_BUSY] = counters_busy_i;
+  end
 
   reg [ReadWidth-1:0] state_word;
   always @* begin
@@ -122,24 +148,24 @@ module axil_registers #(
         read_data_o = read_address_i[2] ? rows_data_i[63:32] : rows_data_i[31:0];
       else
         case (read_address_i)
-          Id:          read_data_o = 32'h4C53544D;
-          Version:     read_data_o = 32'h00010000;
-          Build:       read_data_o = {7'b0, DynamicPrecision != 0, BuildInFlight[7:0], BuildLanes[7:0], BuildTiles[7:0]};
-          Weights:     read_data_o = WeightDepth;
-          Units:       read_data_o = UnitDepth;
-          Activations: read_data_o = ActivationDepth;
-          Control:     read_data_o = 32'd0;
-          Status:      read_data_o = {27'b0, counters_busy_i, bank_i, resetting_i, done_i, busy_i};
-          Config:      read_data_o = config_q;
-          Layers:      read_data_o = layers_q;
-          Sequences:   read_data_o = sequences_q;
-          Errors:      read_data_o = {24'b0, errors_q};
-          Interrupt:   read_data_o = {30'b0, interrupt_q};
-          StateSelect: read_data_o = select_q;
-          StateData: begin
-            state_word   = state_data_i[ReadWidth*tile[3:0] +: ReadWidth];
-            read_data_o  = select_q[16] ? {24'b0, state_word[8*select_q[LaneBits-1:0] +: 8]} : {8'b0, state_word[23:0]};
-            read_error_o = state_bad;
+          `REG_ID:               read_data_o = `REG_ID_RESET;
+          `REG_VERSION:          read_data_o = `REG_VERSION_RESET;
+          `REG_BUILD:            read_data_o = build;
+          `REG_WEIGHT_DEPTH:     read_data_o = WeightDepth;
+          `REG_UNIT_DEPTH:       read_data_o = UnitDepth;
+          `REG_ACTIVATION_DEPTH: read_data_o = ActivationDepth;
+          `REG_CONTROL:          read_data_o = 32'd0;
+          `REG_STATUS:           read_data_o = status;
+          `REG_CONFIG:           read_data_o = config_q;
+          `REG_LAYERS:           read_data_o = layers_q;
+          `REG_SEQUENCES:        read_data_o = sequences_q;
+          `REG_ERRORS:           read_data_o = errors_q;
+          `REG_INTERRUPT:        read_data_o = interrupt_q;
+          `REG_STATE_SELECT:     read_data_o = select_q;
+          `REG_STATE_DATA: begin
+            state_word   = state_data_i[ReadWidth*tile_q +: ReadWidth];
+            read_data_o  = kind_q ? {24'b0, state_word[8*lane_q +: 8]} : {8'b0, state_word[23:0]};
+            read_error_o = ~state_good_q | ~idle;
           end
           default: read_error_o = 1'b1;
         endcase
@@ -147,36 +173,54 @@ module axil_registers #(
     end
   end
 
-  // State.
-  wire [7:0] error_events = {lookup_q & state & state_bad, error_event_i};
+  // State. An event in the cycle in which its bit is cleared is not lost.
+  reg [31:0] error_events, interrupt_events;
+  always @* begin
+    error_events                         = {{32-`REG_ERRORS_WIDTH{1'b0}}, error_event_i};
+    error_events[`REG_ERRORS_ACCESS]     = lookup_q & state & (~state_good_q | ~idle);
+    interrupt_events                       = 32'd0;
+    interrupt_events[`REG_INTERRUPT_DONE]  = done_event_i;
+    interrupt_events[`REG_INTERRUPT_ERROR] = |error_events;
+  end
 
-  assign stateful_o        = config_q[0];
-  assign trace_enable_o    = config_q[1];
-  assign override_o        = config_q[2];
-  assign override_policy_o = config_q[5:4];
+  wire [31:0] errors_cleared    = soft_reset_o ? `REG_ERRORS_MASK : write && write_address_i == `REG_ERRORS ? ones : 32'd0;
+  wire [31:0] interrupt_cleared = write && write_address_i == `REG_INTERRUPT ? ones : 32'd0;
+
+  assign stateful_o        = config_q[`REG_CONFIG_STATEFUL];
+  assign trace_enable_o    = config_q[`REG_CONFIG_TRACE];
+  assign override_o        = config_q[`REG_CONFIG_OVERRIDE];
+  assign override_policy_o = config_q[`REG_CONFIG_POLICY];
   assign layers_o          = layers_q[31:4] != 0 ? 4'd15 : layers_q[3:0];
   assign sequences_o       = sequences_q;
-  assign irq_o             = config_q[8] & |interrupt_q;
+  assign irq_o             = config_q[`REG_CONFIG_IRQ_ENABLE] & |interrupt_q;
+
+  always @(posedge clk_i)
+    if (lookup) begin
+      state_good_q <= state_good;
+      kind_q       <= kind;
+      tile_q       <= tile[3:0];
+      lane_q       <= address[LaneBits-1:0];
+    end
 
   always @(posedge clk_i)
     if (!rst_ni) begin
       lookup_q    <= 1'b0;
-      config_q    <= 32'd0;
-      layers_q    <= 32'd1;
-      sequences_q <= 32'd1;
-      select_q    <= 32'd0;
-      errors_q    <= 8'd0;
-      interrupt_q <= 2'd0;
+      config_q    <= `REG_CONFIG_RESET;
+      layers_q    <= `REG_LAYERS_RESET;
+      sequences_q <= `REG_SEQUENCES_RESET;
+      select_q    <= `REG_STATE_SELECT_RESET;
+      errors_q    <= `REG_ERRORS_RESET;
+      interrupt_q <= `REG_INTERRUPT_RESET;
     end else begin
-      lookup_q <= lookup;
-      errors_q <= (errors_q & ~(write & write_address_i == Errors ? ones[7:0] : {8{soft_reset_o}})) | error_events;
-      interrupt_q <= (interrupt_q & ~(write & write_address_i == Interrupt ? ones[1:0] : 2'b00)) | {|error_events, done_event_i};
+      lookup_q    <= lookup;
+      errors_q    <= (errors_q & ~errors_cleared & `REG_ERRORS_MASK) | error_events;
+      interrupt_q <= (interrupt_q & ~interrupt_cleared & `REG_INTERRUPT_MASK) | interrupt_events;
       if (write)
         case (write_address_i)
-          Config:      config_q    <= merge(config_q) & ConfigBits;
-          Layers:      layers_q    <= merge(layers_q);
-          Sequences:   sequences_q <= merge(sequences_q);
-          StateSelect: select_q    <= merge(select_q) & SelectBits;
+          `REG_CONFIG:       config_q    <= merge(config_q) & `REG_CONFIG_MASK;
+          `REG_LAYERS:       layers_q    <= merge(layers_q) & `REG_LAYERS_MASK;
+          `REG_SEQUENCES:    sequences_q <= merge(sequences_q) & `REG_SEQUENCES_MASK;
+          `REG_STATE_SELECT: select_q    <= merge(select_q) & `REG_STATE_SELECT_MASK;
           default: ;
         endcase
     end

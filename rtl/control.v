@@ -3,6 +3,7 @@
 //   axil_endpoint -> axil_registers -> run_control
 //                         +-> counters, row_counters
 `default_nettype none
+`include "registers.vh"
 
 module control #(
   parameter Tiles            = 4,
@@ -48,7 +49,7 @@ module control #(
   input  wire                       input_halted_i,
   input  wire                       output_idle_i,
   input  wire                       bank_i,
-  input  wire [5:0]                 error_event_i,
+  input  wire [`REG_ERRORS_WIDTH-1:0] error_event_i,    // as the bits of ERRORS; START and ACCESS come from here
   input  wire [4*Tiles-1:0]         class_i,
   input  wire [5*Tiles-1:0]         event_i,
   input  wire                       act_we_i,
@@ -62,6 +63,7 @@ module control #(
   output wire [15:0]                state_address_o,
   input  wire [ReadWidth*Tiles-1:0] state_data_i,
   output wire                       busy_o,
+  output wire                       load_closed_o,
   output wire                       irq_o
 );
 
@@ -103,7 +105,9 @@ module control #(
   );
 
   wire start_request, reset_request, snapshot, clear_counters, counter_read, rows_read, done, done_event, start_error;
-  wire [5:0] counter_index;
+  wire [4:0] counter_index;
+  wire [2:0] rows_layer, rows_index;
+  wire [`REG_ERRORS_WIDTH-1:0] start_error_event = {{`REG_ERRORS_WIDTH-1{1'b0}}, start_error} << `REG_ERRORS_START;
   wire [63:0] counter_data, rows_data;
   // Configuration registers, as opposed to the configuration of the run.
   wire stateful_setting, trace_enable_setting, override_setting;
@@ -143,6 +147,8 @@ module control #(
     .counter_read_o    (counter_read),
     .rows_read_o       (rows_read),
     .counter_index_o   (counter_index),
+    .rows_layer_o      (rows_layer),
+    .rows_index_o      (rows_index),
     .counter_data_i    (counter_data),
     .rows_data_i       (rows_data),
     .busy_i            (busy_o),
@@ -151,7 +157,7 @@ module control #(
     .bank_i            (bank_i),
     .counters_busy_i   (commit_stall_o),
     .done_event_i      (done_event),
-    .error_event_i     ({start_error, error_event_i}),
+    .error_event_i     (error_event_i | start_error_event),
     .irq_o             (irq_o)
   );
 
@@ -179,6 +185,7 @@ module control #(
     .override_policy_o (override_policy_o),
     .layers_o          (layers_o),
     .busy_o            (busy_o),
+    .load_closed_o     (load_closed_o),
     .done_o            (done),
     .done_event_o      (done_event),
     .start_error_o     (start_error)
@@ -195,7 +202,7 @@ module control #(
     .snapshot_i         (snapshot),
     .clear_i            (clear_counters),
     .read_enable_i      (counter_read),
-    .read_index_i       (counter_index[4:0]),
+    .read_index_i       (counter_index),
     .read_data_o        (counter_data)
   );
 
@@ -208,8 +215,8 @@ module control #(
     .snapshot_i     (snapshot),
     .clear_i        (clear_counters),
     .read_enable_i  (rows_read),
-    .read_layer_i   (counter_index[5:3]),
-    .read_index_i   (counter_index[2:0]),
+    .read_layer_i   (rows_layer),
+    .read_index_i   (rows_index),
     .read_data_o    (rows_data),
     .busy_o         (commit_stall_o)
   );

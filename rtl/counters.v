@@ -3,6 +3,7 @@
 // Increments are sums over the tiles, at most Tiles, packed in fields of 5 bits that cannot overflow with 16 tiles; they are registered first.
 // Latency of a read: one cycle.
 `default_nettype none
+`include "registers.vh"
 
 module counters #(
   parameter Tiles = 4
@@ -20,8 +21,8 @@ module counters #(
   input  wire [4:0]         read_index_i,
   output wire [63:0]        read_data_o
 );
-  localparam Counters = 17;
-  localparam Classes  = 9;
+  localparam Counters = `REG_COUNTERS_COUNT;
+  localparam Classes  = `REG_COUNTERS_IDLE - `REG_COUNTERS_HI_PASS + 1;
 
   reg                 active_q, activation_write_q, step_done_q;
   reg [5*Classes-1:0] class_sum, class_sum_q;
@@ -52,8 +53,16 @@ module counters #(
     step_done_q        <= step_done_i & busy_i;
   end
 
-  // In the order of their numbers, from the low end.
-  wire [5*Counters-1:0] increments = {4'b0, step_done_q, event_sum_q, 4'b0, activation_write_q, class_sum_q, 4'b0, active_q};
+  // The classes have counters in their order, and so have the events.
+  reg [5*Counters-1:0] increments;
+  always @* begin
+    increments = 0;
+    increments[5*`REG_COUNTERS_CYCLES]                = active_q;
+    increments[5*`REG_COUNTERS_HI_PASS +: 5*Classes]  = class_sum_q;
+    increments[5*`REG_COUNTERS_ACTIVATION_WRITES]     = activation_write_q;
+    increments[5*`REG_COUNTERS_SCALE_READS +: 25]     = event_sum_q;
+    increments[5*`REG_COUNTERS_STEPS]                 = step_done_q;
+  end
 
   integer counter;
   always @(posedge clk_i)

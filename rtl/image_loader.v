@@ -28,8 +28,8 @@ module image_loader #(
   output wire [3:0]           load_target_o,
   output wire [19:0]          load_address_o,
   output wire [LoadWidth-1:0] load_data_o,
-  input  wire                 busy_i,             // a run is under way: nothing is loaded
-  output wire                 loading_o,          // inside a packet
+  input  wire                 closed_i,           // a run is under way, or starts in this cycle: no packet may begin
+  output wire                 loading_o,          // inside a packet, or its last word is being written
   output reg                  busy_error_o,       // pulses
   output reg                  target_error_o,
   output reg                  length_error_o,
@@ -79,7 +79,7 @@ module image_loader #(
   wire       complete  = word_done & words_q == 1;
 
   assign s_image_tready_o = state_q != Header | ~clear_i;
-  assign loading_o        = state_q != Header;
+  assign loading_o        = state_q != Header | word_valid_q;
 
   always @* begin
     state_d        = state_q;
@@ -89,10 +89,10 @@ module image_loader #(
     if (accept)
       case (state_q)
         Header: begin
-          busy_error_o   = busy_i;
-          target_error_o = ~busy_i & ~header_good;
-          length_error_o = ~busy_i & header_good & last != (words == 0);
-          if (!last) state_d = busy_i | ~header_good | words == 0 ? Discard : Payload;
+          busy_error_o   = closed_i;
+          target_error_o = ~closed_i & ~header_good;
+          length_error_o = ~closed_i & header_good & last != (words == 0);
+          if (!last) state_d = closed_i | ~header_good | words == 0 ? Discard : Payload;
         end
         Payload: begin
           length_error_o = ~clear_i & last != complete;

@@ -4,6 +4,7 @@
 //   s_x     -> input_stream ----+--> activation_writer         +--> output_stream (h, trace) --> m_h, m_trace
 //   s_axil  -> axil_endpoint -> axil_registers -> run_control  +--> counters, row_counters
 `default_nettype none
+`include "registers.vh"
 
 module lstm_accelerator #(
   parameter Tiles            = 4,      // 1..16
@@ -63,16 +64,14 @@ module lstm_accelerator #(
     .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
   ) u_parameter_check ();
 
-  wire start, clear, busy, stateful, trace_enable, override, commit_stall, commit_valid, commit_bank, state_kind;
+  wire start, clear, unused_busy, load_closed, stateful, trace_enable, override, commit_stall, commit_valid, commit_bank, state_kind;
   wire [1:0] override_policy, step;
-  wire [3:0] layers;
+  wire [3:0] layers, step_first, load_target, commit_mask;
   wire [31:0] sequences;
   wire loading, input_finished, input_halted, output_idle, bank, output_freed, trace_freed, x_loaded, first_layer_done, step_done;
   wire [7:0] layer_valid;
-  wire [5:0] error_event;
-  wire [3:0] step_first;
+  wire [`REG_ERRORS_WIDTH-1:0] error_event;
   wire [Tiles-1:0] load_valid;
-  wire [3:0] load_target;
   wire [19:0] load_address;
   wire [LoadWidth-1:0] load_data;
   wire act_we;
@@ -82,7 +81,6 @@ module lstm_accelerator #(
   wire [2:0] commit_layer;
   wire [9:0] commit_position;
   wire [7:0] commit_h;
-  wire [3:0] commit_mask;
   wire [Tiles-1:0] state_read;
   wire [15:0] state_address;
   wire [ReadWidth*Tiles-1:0] state_data;
@@ -139,7 +137,8 @@ module lstm_accelerator #(
     .state_kind_o      (state_kind),
     .state_address_o   (state_address),
     .state_data_i      (state_data),
-    .busy_o            (busy),
+    .busy_o            (unused_busy),
+    .load_closed_o     (load_closed),
     .irq_o             (irq_o)
   );
 
@@ -187,7 +186,7 @@ module lstm_accelerator #(
     .trace_enable_i     (trace_enable),
     .layers_i           (layers),
     .sequences_i        (sequences),
-    .busy_i             (busy),
+    .load_closed_i      (load_closed),
     .x_loaded_o         (x_loaded),
     .step_first_o       (step_first),
     .output_freed_o     (output_freed),

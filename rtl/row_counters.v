@@ -4,6 +4,7 @@
 // behind takes the word over. Snapshot and clear walk through the layers with commits held back (busy_o); reset clears both memories.
 // Latency of a read: one cycle.
 `default_nettype none
+`include "registers.vh"
 
 module row_counters (
   input  wire        clk_i,
@@ -15,11 +16,11 @@ module row_counters (
   input  wire        clear_i,
   input  wire        read_enable_i,
   input  wire [2:0]  read_layer_i,
-  input  wire [2:0]  read_index_i,     // 0 units, 1..4 gates
+  input  wire [2:0]  read_index_i,     // number of the counter
   output wire [63:0] read_data_o,
   output wire        busy_o
 );
-  localparam Width = 5 * 64;
+  localparam Width = `REG_ROWS_COUNT * 64;
   localparam [3:0] Wait = 4'd15, Last = 4'd8;  // of the walk: let the last commit through; the cycle of the last write
 
   reg             valid_q, forward_q;
@@ -56,14 +57,15 @@ module row_counters (
   assign busy_o      = busy_q;
   assign read_data_o = snapshot[64*read_index_q +: 64];
 
-  integer counter;
+  // The counters of the gates are in the order of the mask.
+  integer gate;
   always @* begin
     sum = 0;
     if (valid_q) begin
       sum = forward_q ? written_q : live;
-      sum[63:0] = sum[63:0] + 64'd1;
-      for (counter = 1; counter < 5; counter = counter + 1)
-        sum[64*counter +: 64] = sum[64*counter +: 64] + {63'd0, mask_q[counter-1]};
+      sum[64*`REG_ROWS_UNITS +: 64] = sum[64*`REG_ROWS_UNITS +: 64] + 64'd1;
+      for (gate = 0; gate < 4; gate = gate + 1)
+        sum[64*(`REG_ROWS_GATE_I+gate) +: 64] = sum[64*(`REG_ROWS_GATE_I+gate) +: 64] + {63'd0, mask_q[gate]};
     end
   end
 

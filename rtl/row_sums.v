@@ -5,7 +5,7 @@
 `default_nettype none
 
 module row_sums #(
-  parameter InFlight      = 8,
+  parameter InFlight    = 8,
   parameter InputWidth  = 18,
   parameter UnitWidth   = 9,
   parameter WeightBits  = 4,

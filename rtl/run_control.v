@@ -4,7 +4,10 @@
 //   any --soft reset--> Resetting --(packets that had begun are out)--> Idle
 //
 // The configuration of a run is the one at its start. clear_o is high while resetting and clears everything in flight.
+// load_closed_o is high from the very cycle of an accepted start: an image packet whose header comes in that cycle would otherwise be loaded
+// during the run, as busy_o rises a cycle later. A start depends on loading_i, which is a register, so this closes no loop.
 `default_nettype none
+`include "registers.vh"
 
 module run_control (
   input  wire        clk_i,
@@ -30,11 +33,13 @@ module run_control (
   output wire [1:0]  override_policy_o,
   output wire [3:0]  layers_o,
   output wire        busy_o,
+  output wire        load_closed_o,       // no image packet may begin
   output wire        done_o,
   output wire        done_event_o,        // pulses
   output wire        start_error_o
 );
   localparam [1:0] Idle = 2'd0, Busy = 2'd1, Resetting = 2'd2;
+  localparam [31:0] LayersReset = `REG_LAYERS_RESET;
 
   reg [1:0] state_q, state_d;
   reg       start_q, done_q, stateful_q, trace_enable_q, override_q;
@@ -54,6 +59,7 @@ module run_control (
   assign override_policy_o = override_policy_q;
   assign layers_o          = layers_q;
   assign busy_o            = state_q == Busy;
+  assign load_closed_o     = busy_o | start;
   assign done_o            = done_q;
   assign done_event_o      = finish & ~reset_request_i;
   assign start_error_o     = start_request_i & ~reset_request_i & ~start & (state_q != Busy | input_halted_i);
@@ -78,7 +84,7 @@ module run_control (
 
   always @(posedge clk_i)
     if (!rst_ni)
-      layers_q <= 4'd1;
+      layers_q <= LayersReset[3:0];
     else if (start) begin
       stateful_q        <= stateful_i;
       trace_enable_q    <= trace_enable_i;

@@ -1,5 +1,6 @@
 // The streams and what they write and read: loads, x and h of the activation bus, packets of h and of the trace. Wiring only.
 `default_nettype none
+`include "registers.vh"
 
 module streams #(
   parameter Tiles            = 4,
@@ -52,7 +53,7 @@ module streams #(
   input  wire                  trace_enable_i,
   input  wire [3:0]            layers_i,
   input  wire [31:0]           sequences_i,
-  input  wire                  busy_i,
+  input  wire                  load_closed_i,
   output wire                  x_loaded_o,
   output wire [3:0]            step_first_o,
   output wire                  output_freed_o,
@@ -66,9 +67,12 @@ module streams #(
   output wire                  input_halted_o,
   output wire                  output_idle_o,
   output wire                  bank_o,
-  output wire [5:0]            error_event_o
+  output wire [`REG_ERRORS_WIDTH-1:0] error_event_o    // as the bits of ERRORS
 );
   localparam GranuleBytes = DotLanes < 16 ? DotLanes : 16;
+
+  assign error_event_o[`REG_ERRORS_START]  = 1'b0;   // of control
+  assign error_event_o[`REG_ERRORS_ACCESS] = 1'b0;
 
   wire activation_valid;
   image_loader #(
@@ -87,12 +91,12 @@ module streams #(
     .load_target_o      (load_target_o),
     .load_address_o     (load_address_o),
     .load_data_o        (load_data_o),
-    .busy_i             (busy_i),
+    .closed_i           (load_closed_i),
     .loading_o          (loading_o),
-    .busy_error_o       (error_event_o[2]),
-    .target_error_o     (error_event_o[3]),
-    .length_error_o     (error_event_o[4]),
-    .descriptor_error_o (error_event_o[5])
+    .busy_error_o       (error_event_o[`REG_ERRORS_LOAD_BUSY]),
+    .target_error_o     (error_event_o[`REG_ERRORS_LOAD_TARGET]),
+    .length_error_o     (error_event_o[`REG_ERRORS_LOAD_LENGTH]),
+    .descriptor_error_o (error_event_o[`REG_ERRORS_DESCRIPTOR])
   );
 
   wire x_terms;
@@ -151,8 +155,8 @@ module streams #(
     .bank_o             (bank_o),
     .finished_o         (input_finished_o),
     .halted_o           (input_halted_o),
-    .short_error_o      (error_event_o[0]),
-    .long_error_o       (error_event_o[1])
+    .short_error_o      (error_event_o[`REG_ERRORS_X_SHORT]),
+    .long_error_o       (error_event_o[`REG_ERRORS_X_LONG])
   );
 
   activation_writer #(.DotLanes(DotLanes), .ActivationDepth(ActivationDepth)) u_activation_writer (

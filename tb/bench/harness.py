@@ -15,7 +15,8 @@ from models.quantized_lstm import State
 from tb.bench.agents import Packet, PacketDriver, PacketMonitor, play_image
 from tb.bench.drivers import PERIOD, clock_cycles, reset
 from tb.bench.monitors import check_rules, waiting_streams
-from tb.bench.registers import AxiLiteDriver, Config, Control, Counter, Error, Register, Status
+from tb.bench.registers import (AxiLiteDriver, Config, Control, Counter, Error, Interrupt, Register, Row, StateSelect, Status, counter_address,
+                                 row_address)
 from tb.bench.scoreboard import Scoreboard, fail
 
 TILE_CLASSES = range(Counter.HI_PASS, Counter.IDLE + 1)
@@ -65,20 +66,25 @@ class Harness:
         self.state = state
 
     async def begin(self, sequences, policy=None, stateful=False, trace=True) -> list:
-        """Starts a run over sequences (int8 [1, steps, limbs, inputs] each), expects its outputs, and returns what the model ran.
+        """Starts a run over sequences, with its counters at zero; arguments and result as of `prepare`."""
+        runs = await self.prepare(sequences, policy, stateful, trace)
+        await self.registers.write(Register.CONTROL, Control.CLEAR | Control.START)
+        return runs
 
-        policy: override of all layers (default: each layer's own).
+    async def prepare(self, sequences, policy=None, stateful=False, trace=True) -> list:
+        """Does everything of a run over sequences (int8 [1, steps, limbs, inputs] each) except the start: configuration, x, expected outputs.
+
+        policy: override of all layers (default: each layer's own). Returns what the model ran.
         """
         runs = self._model(sequences, policy, stateful)
         self._expect(runs, trace)
         config = Config.IRQ_ENABLE | (Config.STATEFUL if stateful else 0) | (Config.TRACE if trace else 0)
-        await self._set(Register.CONFIG, config | (Config.policy(policy) if policy is not None else 0))
+        await self._set(Register.CONFIG, config | (Config.OVERRIDE | Config.policy(policy) if policy is not None else 0))
         await self._set(Register.LAYERS, self.image.layers)
         await self._set(Register.SEQUENCES, len(sequences))
         for sequence in sequences:
             for step, x in enumerate(sequence[0], start=1):
                 self.x.append(Packet.of(self.image.encode_x(x), user=step == len(sequence[0])))
-        await self.registers.write(Register.CONTROL, Control.CLEAR | Control.START)
         return runs
 
     async def _set(self, register, value):
@@ -91,12 +97,15 @@ class Harness:
 
         Arguments as of `begin`. Returns what was measured: cycles, and classes of tile-cycles.
         """
-        runs = await self.begin(sequences, policy, stateful, trace)
+        return await self.conclude(await self.begin(sequences, policy, stateful, trace), policy, trace)
+
+    async def conclude(self, runs, policy=None, trace=True) -> dict:
+        """Waits for the end of what `begin` started, and compares and returns what `play` says."""
         await self.finish(self.limit(runs))
         await self.expect_errors(0)
         await self._compare_state(runs[-1].state)
         self.state = runs[-1].state
-        measured = await self._compare_counters(runs)
+        measured = self.compare_counters(runs, await self.counters())
         if not self.streams_stall:
             masks = [torch.cat(layer) for layer in zip(*([mask[0] for mask in run.masks] for run in runs))]
             cycles = CycleModel(self.network, self.build, masks, self.image.order, policy, trace).cycles()
@@ -116,7 +125,7 @@ class Harness:
         status = Status(await self.registers.read(Register.STATUS))
         check_rules(self.dut)
         self.scoreboard.equal("status after the run", Status.DONE, status & (Status.DONE | Status.BUSY | Status.RESETTING))
-        await self.registers.write(Register.INTERRUPT, 3)
+        await self.registers.write(Register.INTERRUPT, Interrupt.DONE | Interrupt.ERROR)
 
     async def _hang(self) -> str:
         """Words for a run that does not end: what the tiles do, and where the streams stand."""
@@ -139,7 +148,7 @@ class Harness:
         while self.dut.x_busy_o.value:
             await clock_cycles(self.dut, 1)
         self.dut.x_flush_i.value = 0
-        await self.registers.write(Register.INTERRUPT, 3)  # of a run that ended before the reset
+        await self.registers.write(Register.INTERRUPT, Interrupt.DONE | Interrupt.ERROR)  # of a run that ended before the reset
         self.scoreboard.forget()
         self.state = None
 
@@ -158,15 +167,19 @@ class Harness:
         """Compares the sticky errors, and clears them and their interrupt."""
         self.scoreboard.equal("sticky errors", Error(errors), Error(await self.registers.read(Register.ERRORS)))
         await self.registers.write(Register.ERRORS, 0xFF)
-        await self.registers.write(Register.INTERRUPT, 2)
+        await self.registers.write(Register.INTERRUPT, Interrupt.ERROR)
 
     async def counters(self) -> dict:
         """All counters by number, and rows by (layer, field), as of now."""
         await self.registers.write(Register.CONTROL, Control.SNAPSHOT)
-        counters = {number: await self.registers.read64(Register.COUNTERS + 8 * number) for number in Counter}
+        return await self.read_counters()
+
+    async def read_counters(self) -> dict:
+        """The same, as of the last snapshot."""
+        counters = {number: await self.registers.read64(counter_address(number)) for number in Counter}
         for layer in range(self.image.layers):
-            for field in range(5):
-                counters[layer, field] = await self.registers.read64(Register.ROWS + 0x40 * layer + 8 * field)
+            for field in Row:
+                counters[layer, field] = await self.registers.read64(row_address(layer, field))
         return counters
 
     def check(self):
@@ -226,11 +239,11 @@ class Harness:
 
     async def read_state(self, tile: int, address: int, kind: int = 0) -> int:
         """A word of state of a tile: kind 0 a cell word, 1 a byte of the activations."""
-        await self.registers.write(Register.STATE_SELECT, tile << 24 | kind << 16 | address)
+        await self.registers.write(Register.STATE_SELECT, StateSelect.tile(tile) | StateSelect.KIND * kind | StateSelect.address(address))
         return await self.registers.read(Register.STATE_DATA)
 
-    async def _compare_counters(self, runs) -> dict:
-        counters = await self.counters()
+    def compare_counters(self, runs, counters: dict) -> dict:
+        """Compares counters, as of `counters`, with the work of runs; returns cycles and classes of tile-cycles."""
         expected = Sum()
         for run in runs:
             work = work_counters(run, self.network, self.build)

@@ -23,6 +23,9 @@ ACCELERATOR = "lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[
 ERRORS = "lstm_accelerator/test_errors.py"
 PROTOCOLS = "lstm_accelerator/test_protocols.py"
 WIDE = "lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[one_tile]"  # short layers: x comes while h is committed
+RACES = "lstm_accelerator/test_races.py::test_races[icarus]"
+CONTROL_RACES = "test_control_races.py::test_control_races[icarus]"
+REGISTERS = "test_registers.py::test_registers[icarus]"
 RESET = "lstm_accelerator/test_reset.py::test_random_power_up"
 
 
@@ -75,9 +78,9 @@ BUGS = [
     Bug("input_stream", "forgets the state although told to keep it", "first_q & ~stateful_i", "first_q", ACCELERATOR, "state_is_carried"),
     Bug("row_counters", "counts one layer's commit in the one before", "forward_q <= valid_q & layer_q == commit_layer_i;", "forward_q <= valid_q;",
         "test_row_counters.py"),
-    Bug("image_loader", "takes loads while a run is under way", "busy_error_o   = busy_i;", "busy_error_o   = 1'b0;", ERRORS, "a_load_while_busy"),
+    Bug("image_loader", "takes loads while a run is under way", "busy_error_o   = closed_i;", "busy_error_o   = 1'b0;", ERRORS, "a_load_while_busy"),
     Bug("descriptor_check", "lets cells reach beyond their memory", "unit_base + slots <= UnitDepth", "unit_base <= UnitDepth", ERRORS, "bad_descriptors"),
-    Bug("axil_registers", "keeps errors over a soft reset", "{8{soft_reset_o}}", "8'd0", ERRORS, "x_of_the_wrong_length"),
+    Bug("axil_registers", "keeps errors over a soft reset", "soft_reset_o ? `REG_ERRORS_MASK : write", "write", ERRORS, "x_of_the_wrong_length"),
     Bug("commit_arbiter", "always prefers the first tile", "|waiting ? waiting : commit_valid_i", "commit_valid_i", "test_commit_arbiter.py"),
     Bug("control", "counts committed h only as writes of activations", ".activation_write_i (act_we_i)", ".activation_write_i (commit_valid_i)", ACCELERATOR,
         "the_smallest_networks"),
@@ -108,6 +111,37 @@ BUGS = [
         "random_networks/stalls=2"),
     Bug("run_control", "lets registers change the policy of a run", "if (start) begin", "begin", "test_control.py", "a_run_ends"),
     Bug("in_flight", "takes a new unit for done when the one before it was", "done_q[head_q]    <= 1'b0;", "", ACCELERATOR, "random_networks/stalls=0"),
+    Bug("run_control", "lets an image packet begin in the cycle of a start", "busy_o | start;", "busy_o;", RACES, "a_start_against_a_load"),
+    Bug("image_loader", "calls a packet over before its last word is written", "state_q != Header | word_valid_q", "state_q != Header", RACES,
+        "a_start_against_a_load"),
+    Bug("run_control", "ends a run although it is reset in that cycle", "finish & ~reset_request_i;", "finish;", CONTROL_RACES,
+        "a_soft_reset_against_the_end"),
+    Bug("axil_registers", "answers with a word of state that nobody read", "~state_good_q | ~idle;", "~idle;", CONTROL_RACES, "state_is_read"),
+    Bug("axil_registers", "takes the byte of the selection written meanwhile", "state_word[8*lane_q +: 8]", "state_word[8*address[LaneBits-1:0] +: 8]",
+        CONTROL_RACES, "a_read_of_state"),
+    Bug("axil_registers", "loses an error while another is cleared", "errors_q & ~errors_cleared & `REG_ERRORS_MASK) | error_events;",
+        "errors_q | error_events) & ~errors_cleared & `REG_ERRORS_MASK;", CONTROL_RACES, "an_error_is_not_lost"),
+    Bug("axil_registers", "loses an interrupt while another is cleared", "interrupt_q & ~interrupt_cleared & `REG_INTERRUPT_MASK) | interrupt_events;",
+        "interrupt_q | interrupt_events) & ~interrupt_cleared & `REG_INTERRUPT_MASK;", CONTROL_RACES, "an_interrupt_is_not_lost"),
+    Bug("counters", "loses what happens in the cycle of a clear", "if (active_q || clear_i)", "if (clear_i) for (counter = 0; counter < Counters; counter = counter + 1) live_q[counter] <= 0; else if (active_q)",
+        CONTROL_RACES, "a_snapshot_loses"),
+    Bug("row_counters", "clears the rows of a commit that came with the snapshot", "assign busy_o      = busy_q;", "assign busy_o      = busy_q & walk_q != Wait;",
+        CONTROL_RACES, "a_snapshot_loses"),
+    # Registers that are not as rtl/registers.rdl says.
+    Bug("axil_registers", "begins with no sequence", "sequences_q <= `REG_SEQUENCES_RESET;", "sequences_q <= 0;", REGISTERS, "every_register_has"),
+    Bug("axil_registers", "ignores the strobe of the third byte", "{8{write_strobe_i[2]}}", "8'hFF", REGISTERS, "every_strobe"),
+    Bug("axil_registers", "writes SEQUENCES together with LAYERS", "`REG_LAYERS:       layers_q    <= merge(layers_q) & `REG_LAYERS_MASK;",
+        "`REG_LAYERS: begin layers_q <= merge(layers_q); sequences_q <= merge(sequences_q); end", REGISTERS, "every_bit_is_written"),
+    Bug("axil_registers", "keeps a bit that no field has", "merge(config_q) & `REG_CONFIG_MASK", "merge(config_q) & (`REG_CONFIG_MASK | 32'h40)", REGISTERS,
+        "every_bit_is_written"),
+    Bug("axil_registers", "has no bit for the kind of state", "merge(select_q) & `REG_STATE_SELECT_MASK", "merge(select_q) & 32'hFF00FFFF", REGISTERS,
+        "every_bit_is_written"),
+    Bug("axil_registers", "answers reads beyond the last counter", "read_address_i < `REG_COUNTERS_END", "read_address_i < `REG_COUNTERS_END + 8", REGISTERS,
+        "every_other_address"),
+    Bug("axil_registers", "takes writes of STATUS", "`REG_INTERRUPT, `REG_STATE_SELECT: write", "`REG_INTERRUPT, `REG_STATUS, `REG_STATE_SELECT: write", REGISTERS,
+        "what_is_read_only"),
+    Bug("axil_registers", "clears errors by bytes that are not strobed", "`REG_ERRORS ? ones", "`REG_ERRORS ? write_data_i", REGISTERS, "every_sticky_bit"),
+    Bug("axil_registers", "shows done where busy belongs", "status[`REG_STATUS_BUSY]          = busy_i", "status[`REG_STATUS_BUSY] = done_i", REGISTERS, "every_bit_of_status"),
     # Registers that reset forgets: only random initial values show them.
     Bug("counters", "has a snapshot before the first", "snapshot_q[counter] <= 0;", "", RESET, "registers_hold"),
     Bug("run_control", "may be done before the first run", "done_q  <= 1'b0;", "done_q  <= done_q;", RESET, "registers_hold"),

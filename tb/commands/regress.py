@@ -138,7 +138,7 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.regress", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", help="a whole number (default: from the clock)")
     parser.add_argument("--minutes", type=float, default=1, help="of soak; 0: none")
-    parser.add_argument("paths", nargs="*", default=["models/tests", "tb", "syn"], help="tests to run (default: all)")
+    parser.add_argument("paths", nargs="*", default=["models/tests", "codegen", "tb", "syn"], help="tests to run (default: all)")
     options = parser.parse_args(arguments)
     if options.seed is not None and not options.seed.isdecimal():
         print(f"regress: SEED={options.seed}: a seed is a whole number of 0 or more", file=sys.stderr)

@@ -104,9 +104,9 @@ async def bad_headers_load_nothing(dut):
                   *([] if DYNAMIC else [packet(1, 0, 0, [1])])):
         await expect(dut, loads, beats, [], ["target"])
         await expect(dut, loads, packet(4, 1, 3, [77]), [(2, 4, 3, 77)], [])
-    dut.busy_i.value = 1
+    dut.closed_i.value = 1
     await expect(dut, loads, packet(2, 0, 0, [1, 2, 3]), [], ["busy"])
-    dut.busy_i.value = 0
+    dut.closed_i.value = 0
     await expect(dut, loads, packet(4, 1, 3, [78]), [(2, 4, 3, 78)], [])
 
 

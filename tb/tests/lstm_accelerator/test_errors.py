@@ -153,7 +153,7 @@ async def a_soft_reset_clears_errors_but_not_the_configuration(dut):
     bench, generator = await loaded(dut)
     await clean_run(bench, generator)
     counted = await bench.counters()
-    kept = {Register.CONFIG: Config.STATEFUL | Config.policy(1), Register.LAYERS: 9, Register.SEQUENCES: 7, Register.STATE_SELECT: 0x0101_0003}
+    kept = {Register.CONFIG: Config.STATEFUL | Config.OVERRIDE | Config.policy(1), Register.LAYERS: 9, Register.SEQUENCES: 7, Register.STATE_SELECT: 0x0101_0003}
     for register, value in kept.items():
         await bench.registers.write(register, value)
     await bench.registers.write(Register.CONTROL, Control.START)

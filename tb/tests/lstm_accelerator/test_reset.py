@@ -10,16 +10,16 @@ import pytest
 
 from tb.bench.drivers import clock_cycles, seed
 from tb.tests.lstm_accelerator.cases import SMALL, any_network, harness, policies, run_on, sequences_of
-from tb.bench.registers import Control, Counter, Error, Register, Status
+from tb.bench.registers import ROWS_BLOCKS, Control, Counter, Error, Register, Row, Status, counter_address, row_address
 
 RANDOM_INITIAL = ("--x-initial", "unique", "--x-assign", "unique")
-LAYERS, ROW_COUNTERS = 8, 5
+LAYERS = ROWS_BLOCKS
 
 
 async def read_counters(bench) -> set:
     """The values of all counters as of the last snapshot."""
-    addresses = [Register.COUNTERS + 8 * number for number in Counter]
-    addresses += [Register.ROWS + 0x40 * layer + 8 * field for layer in range(LAYERS) for field in range(ROW_COUNTERS)]
+    addresses = [counter_address(number) for number in Counter]
+    addresses += [row_address(layer, field) for layer in range(LAYERS) for field in Row]
     return {await bench.registers.read64(address) for address in addresses}
 
 
