@@ -209,7 +209,7 @@ def test_ideal_cycles():
 
 
 BUILD_REFUSALS = [
-    ({"tiles": 0}, "Tiles"), ({"tiles": 17}, "Tiles"), ({"lanes": 12}, "Lanes"), ({"window": 3}, "Window"), ({"window": 1}, "Window"),
+    ({"tiles": 0}, "Tiles"), ({"tiles": 17}, "Tiles"), ({"lanes": 12}, "Lanes"), ({"in_flight": 3}, "InFlight"), ({"in_flight": 1}, "InFlight"),
     ({"weight_depth": 1}, "WeightDepth"), ({"unit_depth": 1 << 17}, "UnitDepth"), ({"activation_depth": 100}, "ActivationDepth"),
     ({"activation_depth": 2048}, "ActivationDepth"),
 ]
