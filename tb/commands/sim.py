@@ -70,7 +70,7 @@ class Job:
 def parse(arguments) -> argparse.Namespace:
     """The options, checked. Raises UserError for a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m tb.commands.sim", description=__doc__.splitlines()[0])
-    parser.add_argument("--net", default="silero", help=f"one of {', '.join(sorted(NETWORKS))}")
+    parser.add_argument("--net", help=f"one of {', '.join(sorted(NETWORKS))} (default: silero)")
     parser.add_argument("--model", help="file with an LSTM, in place of a network by name: ONNX, torch.save, safetensors")
     parser.add_argument("--node", help="which LSTM of the file, where there are several")
     parser.add_argument("--inputs", help=".npy file with inputs of the model, [steps, inputs] or [sequences, steps, inputs]")
@@ -81,18 +81,21 @@ def parse(arguments) -> argparse.Namespace:
     parser.add_argument("--seed", default="1", help="a whole number")
     parser.add_argument("--waves", nargs="?", const="1", default="0", help="1: write waveforms")
     options = parser.parse_args(arguments)
-    _one_of("NET", options.net, sorted(NETWORKS))
+    if options.net and options.model:
+        raise UserError(f"NET={options.net} and MODEL={options.model}: give one of them")
+    options.net = options.net or "silero"
+    one_of("NET", options.net, sorted(NETWORKS))
     for name in ("node", "inputs", "range"):
         if getattr(options, name) is not None and not options.model:
-            raise UserError(f"{name.upper()}=: only of a MODEL=file")
+            raise UserError(f"{name.upper()}={getattr(options, name)}: requires MODEL=")
     if options.inputs and options.range:
         raise UserError("INPUTS= and RANGE=: give one of them")
     options.range = _range(options.range or "-1,1")
     options.name = re.sub(r"[^\w.-]", "_", Path(options.model).name) if options.model else options.net
-    _one_of("SIM", options.sim, SIMULATORS)
-    _one_of("WAVES", options.waves, ("0", "1"))
-    names = list(POLICIES) if options.policy.lower() == "all" else options.policy.upper().split(",")
-    options.policy = [POLICIES[_one_of("POLICY", name.strip(), ["all", *POLICIES])] for name in names]
+    one_of("SIM", options.sim, SIMULATORS)
+    one_of("WAVES", options.waves, ("0", "1"))
+    names = list(POLICIES) if options.policy.lower() == "all" else options.policy.split(",")
+    options.policy = [_policy(name.strip()) for name in names]
     options.steps = _number("STEPS", options.steps, 1) if options.steps is not None else DEFAULT_STEPS[options.sim]
     options.seed = _number("SEED", options.seed, 0)
     missing = [tool for tool in TOOLS[options.sim] if not shutil.which(tool)]
@@ -101,10 +104,17 @@ def parse(arguments) -> argparse.Namespace:
     return options
 
 
-def _one_of(variable: str, value: str, choices) -> str:
+def one_of(variable: str, value: str, choices) -> str:
+    """The value of a variable, if it is one of the choices. Raises UserError otherwise."""
     if value not in choices:
         raise UserError(f"{variable}={value}: unknown; choose one of {', '.join(choices)}")
     return value
+
+
+def _policy(name: str) -> Policy:
+    if name.upper() not in POLICIES:
+        one_of("POLICY", name, ["all", *POLICIES])
+    return POLICIES[name.upper()]
 
 
 def _number(variable: str, text: str, least: int) -> int:

@@ -69,6 +69,7 @@ def main(arguments=None) -> int:
     parser.add_argument("--policy", default="all", help="default: SENSITIVITY")
     parser.add_argument("--png", default="0", help="1: write the pictures of docs/images/")
     own, rest = parser.parse_known_args(arguments)
+    sim.one_of("PNG", own.png, ("0", "1"))
     docs, screen = own.png == "1", bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     default = "static_high,sensitivity" if docs else "sensitivity"
     options = sim.parse([f"--steps={STEPS}", *rest, f"--policy={default if own.policy.lower() == 'all' else own.policy}", "--waves=1"])
