@@ -10,6 +10,7 @@ Exit code: 0, 1 when something was wrong in a simulation, 2 when the arguments o
 """
 
 import argparse
+import hashlib
 import json
 import math
 import pickle
@@ -18,11 +19,14 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from rich.console import Console
 from tqdm import tqdm
 
@@ -93,6 +97,10 @@ def parse(arguments) -> argparse.Namespace:
     options.range = _range(options.range or "-1,1")
     options.name = re.sub(r"[^\w.-]", "_", Path(options.model).name) if options.model else options.net
     one_of("SIM", options.sim, SIMULATORS)
+    options.key = f"{options.name}-{options.sim}"
+    if options.model:  # files of one name, and LSTMs of one file, are told apart
+        which = hashlib.sha256(f"{Path(options.model).resolve()}\n{options.node or ''}".encode()).hexdigest()[:8]
+        options.key = f"{options.name}-{which}-{options.sim}"
     one_of("WAVES", options.waves, ("0", "1"))
     names = list(POLICIES) if options.policy.lower() == "all" else options.policy.split(",")
     options.policy = [_policy(name.strip()) for name in names]
@@ -164,6 +172,15 @@ def prepare(network) -> QuantizedNetwork:
         raise UserError(f"{network.name}: {error}") from error
 
 
+@contextmanager
+def only_run(folder: Path) -> Iterator[Path]:
+    """The folder, emptied, for one run; another run that wants it waits for the end of this one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        shutil.rmtree(folder, ignore_errors=True)
+        yield folder
+
+
 def simulate(job: Job, repeat: str, simulator="verilator", seed=1, waves=False) -> dict:
     """Runs one job and returns its result, also when values were wrong; raises SimulationError when there is none.
 
@@ -210,8 +227,12 @@ def main(arguments=None) -> int:
     options = parse(arguments)
     network, samples = load_data(options)
     q = prepare(network)
-    folder = BUILD / "sim" / f"{options.name}-{options.sim}"
-    shutil.rmtree(folder, ignore_errors=True)
+    with only_run(BUILD / "sim" / options.key) as folder:
+        return _play(options, network, samples, q, folder)
+
+
+def _play(options, network, samples, q: QuantizedNetwork, folder: Path) -> int:
+    """Simulates in the folder, prints and writes the report, and returns the exit code."""
     # STATIC_HIGH and the plain build are the baselines of every speedup, whatever was asked for.
     policies = {policy.name: policy for policy in (Policy.STATIC_HIGH, *options.policy)}
     builds = [(name, policy, Build()) for name, policy in policies.items()] + [(PLAIN, Policy.STATIC_HIGH, Build().plain())]
@@ -237,7 +258,7 @@ def main(arguments=None) -> int:
             print(f"{job.name}: {results[job.name]['mismatches']} values are wrong; first {results[job.name]['first_mismatch']}")
         if options.waves == "1":
             print(f"{job.name}: {waves_command(job.folder, 'harness')}")
-    path = BUILD / f"sim-{options.name}-{options.sim}.json"
+    path = BUILD / f"sim-{options.key}.json"
     path.write_text(json.dumps(report, indent=2) + "\n")
     print(path)
     return int(any(result["mismatches"] for result in results.values()))
