@@ -44,6 +44,11 @@ install_debian_packages() {
     logged apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
 }
 
+# Verilator's makefiles split paths at spaces; make, the shell and the PATH read the other characters in their own way.
+case $PWD in
+    *[[:space:]:\$\#\'\"\\\`\;\&\(\)%]*) die "this folder's path holds a space or one of : \$ # ' \" \\ \` ; & ( ) %, which Verilator's makefiles do not take; please move it: $PWD" ;;
+esac
+
 # The version of a Python, if it is new enough.
 version_of() { "$1" -c 'import sys; print(*sys.version_info[:3], sep="."); sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 

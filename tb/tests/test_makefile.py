@@ -119,3 +119,25 @@ def test_sim_names_a_wrong_value(name):
 def test_set_up_refuses_another_python():
     ended, _ = make(ROOT, "setup", f"PYTHON={HOSTILE}")
     assert ended.returncode == 2 and f"PYTHON={HOSTILE}" in ended.stderr and not (ROOT / "mark").exists()
+
+
+@pytest.mark.parametrize("character", [" ", "$", "'", '"', "#", ":", ";", "&", "(", "`", "%", "\\", "\t"])
+def test_a_path_that_verilator_does_not_take_is_refused_before_anything_is_installed(tmp_path, character):
+    folder = tmp_path / f"a{character}b"
+    (folder / "scripts").mkdir(parents=True)
+    for name in ("Makefile", "scripts/setup.sh"):
+        shutil.copy(ROOT / name, folder / name)
+    for target in ("setup", "sim", "silicon"):
+        ended, _ = make(folder, target)
+        assert ended.returncode == 2 and "please move it" in ended.stderr.splitlines()[0] and str(folder) in ended.stderr.splitlines()[0]
+    assert sorted(path.name for path in folder.iterdir()) == ["Makefile", "scripts"]
+
+
+def test_other_paths_are_taken(tmp_path):
+    """As far as the next question, which Python it is to be."""
+    folder = tmp_path / "Lstm-1.0_\u00e9+,@="
+    (folder / "scripts").mkdir(parents=True)
+    for name in ("Makefile", "scripts/setup.sh"):
+        shutil.copy(ROOT / name, folder / name)
+    ended, _ = make(folder, "setup", "PYTHON=/absent")
+    assert ended.returncode == 2 and "PYTHON=/absent: Python 3.10 or newer is needed" in ended.stderr
