@@ -35,10 +35,25 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup generate sim waves test regress soak test-bench bench calibrate eval lint silicon clean distclean
+targets := help setup generate sim waves test regress soak test-bench bench calibrate eval lint silicon clean distclean
+variables := SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET JOBS SCHEDULER MINUTES WAVES PNG PYTHON
+.PHONY: $(targets)
 
-# Through the environment, values reach the shell whole, whatever characters they hold.
-export SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET JOBS SCHEDULER MINUTES WAVES PNG PYTHON
+# No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
+# may be meant for another program: a warning, except for PYTHON, which set-up reads whatever the target.
+of = $(foreach name,$2,$(if $(filter $1,$(firstword $(origin $(name)))),$(name)))
+told := $(call of,command,$(.VARIABLES))
+found := $(call of,environment,$(variables))
+unknown = make $1 does not take $2; it takes $(or $(takes.$1),no variables)
+check = $(foreach name,$(filter-out $(takes.$1),$(told)),$(error $(call unknown,$1,$(name)))) \
+	$(foreach name,$(filter-out $(takes.$1) PYTHON,$(found)),$(warning $(call unknown,$1,$(name))))
+
+# Values are text. Nothing expands them: not this file, not the environment of a command, not a make that the command runs.
+$(foreach name,$(variables),$(eval override $(name) := $$(value $(name))))
+export $(variables)
+MAKEOVERRIDES :=
+given = $(if $(filter $1,$(told) $(found)),$2="$$$1")
+
 # Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
 python := .venv/bin/python
@@ -50,59 +65,68 @@ help:
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
 ## install all that is needed; the other targets do it themselves
+takes.setup := SIM PYTHON
 setup:
-	$(setup) "$$SIM"
+	$(setup) "$$SIM" "$$PYTHON"
 
 ## play real data through the accelerator, check every output, print speedup and precision
+takes.sim := SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED WAVES
 sim:
 	$(setup) "$$SIM"
-	@$(python) -m tb.commands.sim --sim="$$SIM" --net="$$NET" $${MODEL:+--model="$$MODEL"} $${NODE:+--node="$$NODE"} $${INPUTS:+--inputs="$$INPUTS"} \
+	@$(python) -m tb.commands.sim --sim="$$SIM" $(call given,NET,--net) $${MODEL:+--model="$$MODEL"} $${NODE:+--node="$$NODE"} $${INPUTS:+--inputs="$$INPUTS"} \
 		$${RANGE:+--range="$$RANGE"} --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --waves="$$WAVES"
 
 ## write the files that are made from rtl/registers.rdl and models/: macros, constants, a C header, tables of the documentation
+takes.generate :=
 generate:
 	$(setup) "$$SIM"
 	@$(python) -m codegen
 
 ## open GTKWave on a few steps under SENSITIVITY or POLICY=; without a screen, write pictures
+takes.waves := SIM NET POLICY STEPS SEED PNG
 waves:
 	$(setup) "$$SIM"
 	@$(python) -m tb.commands.waves --sim="$$SIM" --net="$$NET" --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --png="$$PNG"
 
 ## all tests but the slow ones, on both simulators where they must agree
+takes.test := SIM SEED WAVES
 test:
 	$(setup) icarus
-	@$(python) -m pytest -n 2 -m "not slow" --junitxml=build/test-$$SIM.xml models/tests codegen tb syn
+	@$(python) -m pytest -n 2 -m "not slow" --junitxml="build/test-$$SIM.xml" models/tests codegen tb syn
 
 ## all tests, slow ones and a short soak included, on Verilator with a fresh seed (or SEED=); writes a page about them
+takes.regress := SEED
 regress:
 	$(setup) icarus
-	@$(python) -m tb.commands.regress $(if $(filter file,$(origin SEED)),,--seed="$$SEED")
+	@$(python) -m tb.commands.regress $(call given,SEED,--seed)
 
 ## random builds, networks, stalls, resets and errors for MINUTES, from SEED on or a random seed
+takes.soak := SIM SEED MINUTES WAVES
 soak:
 	$(setup) "$$SIM"
-	@$(python) -m tb.commands.soak --minutes="$$MINUTES" $(if $(filter file,$(origin SEED)),,--seed="$$SEED")
+	@$(python) -m tb.commands.soak --minutes="$$MINUTES" $(call given,SEED,--seed)
 
 ## plant known bugs in copies of the RTL: each must be caught
 test-bench:
-	$(setup) "$$SIM"
+	$(setup) icarus
 	@$(python) -m tb.commands.planted_bugs
 
 ## speed of the bench against a bare C++ harness, and of the integer model against nn.LSTM
 bench:
-	$(setup) "$$SIM"
+	$(setup) verilator
 	@$(python) -m tb.commands.speed
 
 ## thresholds of a network, or of all, from its calibration data, to an accuracy budget (BUDGET=)
+takes.calibrate := NET BUDGET
 calibrate:
-	$(setup) "$$SIM"
-	@$(python) -m models.calibration $(if $(filter file,$(origin NET)),,--net="$$NET") --budget="$$BUDGET"
+	$(setup) verilator
+	@$(python) -m models.calibration $(call given,NET,--net) --budget="$$BUDGET"
 
 ## what dynamic precision is worth: all policies on all networks (or NET=), with intervals; RTL on part of it
+takes.eval := NET STEPS JOBS SCHEDULER
 eval:
 	$(setup) verilator
-	@$(python) -m tb.commands.evaluate $(if $(filter file,$(origin NET)),,--net="$$NET") $${STEPS:+--steps="$$STEPS"} --jobs="$$JOBS" --scheduler="$$SCHEDULER"
+	@$(python) -m tb.commands.evaluate $(call given,NET,--net) $${STEPS:+--steps="$$STEPS"} --jobs="$$JOBS" --scheduler="$$SCHEDULER"
 
 ## check the RTL with Verilator and Icarus, both builds, every warning an error
 lint:
@@ -123,3 +147,5 @@ clean:
 distclean: clean
 	rm -rf .venv
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(foreach target,$(filter $(targets),$(or $(MAKECMDGOALS),help)),$(call check,$(target)))

@@ -6,7 +6,9 @@ import pickle
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-FOLDER = ROOT.parent / "build" / "cache"
+# Beside the sources in a checkout; an installed package keeps them where the user's caches are.
+USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lstm-dynamic-precision"
+FOLDER = ROOT.parent / "build" / "cache" if (ROOT.parent / "Makefile").exists() else USER_CACHE
 
 
 def sources(*names):

@@ -19,6 +19,7 @@ class Policy(enum.IntEnum):
     STATIC_ROWS = 18
 
 
+DECIDING = (Policy.CELL_HISTORY, Policy.SENSITIVITY)  # by thresholds of its own
 GATES = ("i", "f", "g", "o")
 
 

@@ -93,6 +93,8 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
             refinements = _refinements(q, deciding, x[:few], valid[:few])
             q.thresholds = [found | {deciding: (layer.theta, layer.offset, refined)}
                             for layer, found, refined in zip(q.layers, q.thresholds, refinements)]
+        for layer in q.layers:
+            layer.policy = policy
         q.refinements = _refinements(q, policy, x[:few], valid[:few])  # where the policy does not decide
         return q.for_policy(policy)
 

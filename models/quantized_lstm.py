@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from .cell import RowSums, choose, finish, output
-from .policies import Policy, next_history
+from .policies import DECIDING, Policy, next_history
 from .selectors import Oracle, make_selector
 
 MAX_LAYERS = 8
@@ -123,13 +123,16 @@ class QuantizedLSTM:
         h, c, history = ([torch.zeros(batch, layer.units, dtype=torch.int32) for layer in self.layers] for _ in range(3))
         return State(h, c, history, first=True)
 
-    def run(self, x, policy=None, state=None, shares=None, seed=0):
+    def run(self, x, policy=None, state=None, shares=None, seed=0, override=False):
         """Run integer inputs x [batch, steps, limbs, inputs] from a state (default: the start of a sequence).
 
-        policy: for every layer (default: each layer's own), with the thresholds that the layers have (`for_policy`); shares: [layer][gate],
-        the fractions of rows that RANDOM and ORACLE refine; seed: of RANDOM.
+        policy: for every layer (default: each layer's own); shares: [layer][gate], the fractions of rows that RANDOM and ORACLE refine; seed: of
+        RANDOM. override: as the accelerator's register of that name, let a policy decide by whatever thresholds the layers have.
+        Raises ValueError for wrong inputs, and for a policy that would decide by thresholds made for another one.
         """
         self._check_input(x)
+        if not override:
+            self._check_thresholds(policy)
         state = state or self.zero_state(len(x))
         run = Run([], [], [], [], State([], [], []), [layer.row_weights for layer in self.layers])
         x = x.transpose(0, 1)
@@ -149,6 +152,15 @@ class QuantizedLSTM:
                 getattr(run.state, name).append(final)
             x = h.unsqueeze(2)
         return run
+
+    def _check_thresholds(self, policy):
+        if policy not in DECIDING:
+            return
+        for number, (layer, known) in enumerate(zip(self.layers, self.thresholds)):
+            if layer.policy != policy and (layer.policy in DECIDING or policy in known):
+                name = Policy(policy).name
+                raise ValueError(f"layer {number} has no thresholds of {name}, but those of another policy: run q.for_policy(Policy.{name}) if q comes "
+                                 "from quantize, or calibrate for it; override=True runs it all the same, as the accelerator's override does")
 
     def _check_input(self, x):
         layer = self.layers[0]

@@ -8,16 +8,17 @@ taken as one floor for all of a network.
 import torch
 
 from .grid import round_to
-
-from .policies import Policy
+from .policies import DECIDING, Policy
 
 LEVEL_GRID = 2.0**-12  # of prices and levels, before they are rounded to whole units
 CELL_FLOORS = (0, 38, 42, 45)  # those that q.levels holds
 
 
 def set_price(q, policy, price):
-    """Set theta and offsets for a policy. Real prices: rounded row by row, to reach shares between those of whole units."""
+    """Set theta and offsets for a policy, which becomes that of the layers if it decides. Real prices: rounded row by row, to reach shares
+    between those of whole units."""
     for layer, levels in zip(q.layers, q.levels):
+        layer.policy = policy if policy in DECIDING else layer.policy
         level = levels[policy][layer.cell_floor] if policy == Policy.SENSITIVITY else levels[policy]
         rows = torch.floor(round_to(price + level, LEVEL_GRID) + 0.5).T
         layer.theta = tuple(rows.median(1).values.clamp(-128, 127).int().tolist())

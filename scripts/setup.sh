@@ -1,15 +1,15 @@
 #!/bin/sh
 # Installs what the project needs: Debian packages, the virtual environment .venv, the pinned Python packages.
-# Usage: scripts/setup.sh [verilator|icarus]. Done once; a stamp of its inputs makes every later call return at once.
+# Usage: scripts/setup.sh [verilator|icarus [python]]. Done once; a stamp of its inputs makes every later call return at once.
 set -eu
 cd "$(dirname "$0")/.."
 simulator=${1:-verilator}
-export PYTHON="${PYTHON:-python3}"
+export PYTHON="${2:-${PYTHON:-python3}}"
 packages=scripts/debian-packages.txt
 stamp=.venv/setup-done
 log=build/setup.log
 
-say() { echo "setup: $*" >&2; }
+say() { printf "setup: %s\n" "$*" >&2; }
 die() { say "$@"; exit 1; }
 apt_command() { echo "sudo apt-get update && sudo apt-get install --no-install-recommends $*"; }
 
@@ -44,6 +44,20 @@ install_debian_packages() {
     logged apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
 }
 
+# Verilator's makefiles split paths at spaces; make, the shell and the PATH read the other characters in their own way.
+case $PWD in
+    *[[:space:]:\$\#\'\"\\\`\;\&\(\)%]*) die "this folder's path holds a space or one of : \$ # ' \" \\ \` ; & ( ) %, which Verilator's makefiles do not take; please move it: $PWD" ;;
+esac
+
+# The version of a Python, if it is new enough.
+version_of() { "$1" -c 'import sys; print(*sys.version_info[:3], sep="."); sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
+
+version=
+[ $# -lt 2 ] || version=$(version_of "$PYTHON") || die "PYTHON=$PYTHON: Python 3.10 or newer is needed; this is not"
+if [ -n "$version" ] && [ -x .venv/bin/python ] && [ "$version" != "$(version_of .venv/bin/python)" ]; then
+    die "PYTHON=$PYTHON is $version, but .venv is made from $(version_of .venv/bin/python); run: make distclean, and try again"
+fi
+
 key=$(cat scripts/setup.sh $packages requirements*.txt | sha256sum)
 ! done_before || exit 0
 
@@ -54,7 +68,7 @@ flock 9
 ! done_before || exit 0
 : >$log
 
-"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+version_of "$PYTHON" >/dev/null ||
     die "Python 3.10 or newer is needed; '$PYTHON' is not (name another one: make setup PYTHON=...)"
 
 needed=$(missing_needed)

@@ -55,7 +55,7 @@ def run_scalar(network, x, policy):
 @pytest.mark.parametrize("policy", STATIC + DECIDING)
 @given(seed=seeds, inputs=sizes, units=st.lists(sizes, min_size=1, max_size=3), limbs=st.sampled_from((1, 2)))
 def test_equals_the_scalar_reference(policy, seed, inputs, units, limbs):
-    network = random_network(seed, inputs, units, limbs)
+    network = random_network(seed, inputs, units, limbs, policy)
     x = random_input(seed, network, batch=2, steps=5)
     run = network.run(x, policy)
     bits = torch.tensor([1, 2, 4, 8])
@@ -80,7 +80,7 @@ def product(request, monkeypatch):
 
 @pytest.mark.parametrize("policy", STATIC + DECIDING)
 def test_products_of_both_types_equal_the_scalar_reference(policy, product):
-    network = random_network(3, 9, [40, 33], limbs=2)
+    network = random_network(3, 9, [40, 33], limbs=2, policy=policy)
     x = random_input(3, network, batch=1, steps=3)
     run = network.run(x, policy)
     for number, (steps, _) in enumerate(run_scalar(network, x[0], policy)):
@@ -93,7 +93,7 @@ def test_random_networks_decide_both_ways_and_saturate():
     network = random_network(3, 9, [40, 40])
     x = random_input(3, network, batch=4, steps=20)
     for policy in DECIDING:
-        shares = network.run(x, policy).low_share_by_gate
+        shares = network.run(x, policy, override=True).low_share_by_gate
         assert all(0.05 < share < 0.95 for share in shares), shares
     assert network.run(x).h.abs().max() > 100
 
@@ -166,7 +166,7 @@ def test_a_refined_row_is_the_8_bit_row(seed, units):
     high = network.run(x, Policy.STATIC_HIGH)
     everything = [[1.0] * 4] * len(units)
     always = QuantizedLSTM([dataclasses.replace(layer, theta=(-128,) * 4) for layer in network.layers], network.input_scales)
-    for run in (network.run(x, Policy.RANDOM, shares=everything), always.run(x, Policy.CELL_HISTORY)):
+    for run in (network.run(x, Policy.RANDOM, shares=everything), always.run(x, Policy.CELL_HISTORY, override=True)):
         assert run.low_share == 0
         assert torch.equal(run.h, high.h)
         assert all(torch.equal(a, b) for a, b in zip(run.layer_c, high.layer_c))
@@ -176,7 +176,7 @@ def test_a_refined_row_is_the_8_bit_row(seed, units):
 @settings(max_examples=30)
 @given(seed=seeds, units=st.lists(sizes, min_size=1, max_size=3), cut=st.integers(1, 7))
 def test_carried_state_equals_one_run(policy, seed, units, cut):
-    network = random_network(seed, 5, units)
+    network = random_network(seed, 5, units, policy=policy)
     x = random_input(seed, network, batch=3, steps=8)
     whole = network.run(x, policy)
     first = network.run(x[:, :cut], policy)
@@ -289,3 +289,15 @@ def test_run_refuses_wrong_inputs():
             network.run(x, policy)
     with pytest.raises(ValueError, match="NaN"):
         network.quantize_input(torch.tensor([0.0, float("nan"), 0.0]))
+
+
+def test_thresholds_of_another_policy_are_refused():
+    """Unless it is asked for what the override register does, or the layers leave open whose thresholds they hold."""
+    network = random_network(0, 3, [4])
+    x = random_input(0, network, 1, 5)
+    with pytest.raises(ValueError, match=r"layer 0 has no thresholds of CELL_HISTORY.*q.for_policy\(Policy.CELL_HISTORY\).*override=True"):
+        network.run(x, Policy.CELL_HISTORY)
+    layer = dataclasses.replace(network.layers[0], policy=Policy.CELL_HISTORY)
+    assert torch.equal(network.run(x, Policy.CELL_HISTORY, override=True).masks[0], QuantizedLSTM([layer]).run(x).masks[0])
+    static = QuantizedLSTM([dataclasses.replace(layer, policy=Policy.STATIC_HIGH)])
+    assert torch.equal(static.run(x, Policy.CELL_HISTORY).masks[0], QuantizedLSTM([layer]).run(x).masks[0])

@@ -149,10 +149,10 @@ def main(arguments=None) -> int:
     FOLDER.mkdir(parents=True)
     seconds = run_pytest(seed, options.paths)
     found = tests(JUNIT, RUNS)
-    if options.minutes and (ROOT / "tb" / "soak.py").exists():
+    if options.minutes:
         found.insert(0, run_soak(seed, options.minutes))
     failed = sum(test.outcome == "failed" for test in found)
-    plan = situations(TESTPLAN.read_text(), found) if TESTPLAN.exists() else []
+    plan = situations(TESTPLAN.read_text(), found)
     page = FOLDER / "index.html"
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(TEMPLATE.read_text())
     page.write_text(template.render(seed=seed, seconds=seconds, tests=found, failed=failed, situations=plan, root=str(ROOT) + "/"))

@@ -10,6 +10,7 @@ Exit code: 0, 1 when something was wrong in a simulation, 2 when the arguments o
 """
 
 import argparse
+import hashlib
 import json
 import math
 import pickle
@@ -18,11 +19,14 @@ import shlex
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from rich.console import Console
 from tqdm import tqdm
 
@@ -70,7 +74,7 @@ class Job:
 def parse(arguments) -> argparse.Namespace:
     """The options, checked. Raises UserError for a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m tb.commands.sim", description=__doc__.splitlines()[0])
-    parser.add_argument("--net", default="textgenrnn", help=f"one of {', '.join(sorted(NETWORKS))}")
+    parser.add_argument("--net", help=f"one of {', '.join(sorted(NETWORKS))} (default: textgenrnn)")
     parser.add_argument("--model", help="file with an LSTM, in place of a network by name: ONNX, torch.save, safetensors")
     parser.add_argument("--node", help="which LSTM of the file, where there are several")
     parser.add_argument("--inputs", help=".npy file with inputs of the model, [steps, inputs] or [sequences, steps, inputs]")
@@ -81,18 +85,25 @@ def parse(arguments) -> argparse.Namespace:
     parser.add_argument("--seed", default="1", help="a whole number")
     parser.add_argument("--waves", nargs="?", const="1", default="0", help="1: write waveforms")
     options = parser.parse_args(arguments)
-    _one_of("NET", options.net, sorted(NETWORKS))
+    if options.net and options.model:
+        raise UserError(f"NET={options.net} and MODEL={options.model}: give one of them")
+    options.net = options.net or "textgenrnn"
+    one_of("NET", options.net, sorted(NETWORKS))
     for name in ("node", "inputs", "range"):
         if getattr(options, name) is not None and not options.model:
-            raise UserError(f"{name.upper()}= requires MODEL=")
+            raise UserError(f"{name.upper()}={getattr(options, name)}: requires MODEL=")
     if options.inputs and options.range:
         raise UserError("INPUTS= and RANGE=: give one of them")
     options.range = _range(options.range or "-1,1")
     options.name = re.sub(r"[^\w.-]", "_", Path(options.model).name) if options.model else options.net
-    _one_of("SIM", options.sim, SIMULATORS)
-    _one_of("WAVES", options.waves, ("0", "1"))
-    names = list(POLICIES) if options.policy.lower() == "all" else options.policy.upper().split(",")
-    options.policy = [POLICIES[_one_of("POLICY", name.strip(), ["all", *POLICIES])] for name in names]
+    one_of("SIM", options.sim, SIMULATORS)
+    options.key = f"{options.name}-{options.sim}"
+    if options.model:  # files of one name, and LSTMs of one file, are told apart
+        which = hashlib.sha256(f"{Path(options.model).resolve()}\n{options.node or ''}".encode()).hexdigest()[:8]
+        options.key = f"{options.name}-{which}-{options.sim}"
+    one_of("WAVES", options.waves, ("0", "1"))
+    names = list(POLICIES) if options.policy.lower() == "all" else options.policy.split(",")
+    options.policy = [_policy(name.strip()) for name in names]
     options.steps = _number("STEPS", options.steps, 1) if options.steps is not None else DEFAULT_STEPS[options.sim]
     options.seed = _number("SEED", options.seed, 0)
     missing = [tool for tool in TOOLS[options.sim] if not shutil.which(tool)]
@@ -101,10 +112,17 @@ def parse(arguments) -> argparse.Namespace:
     return options
 
 
-def _one_of(variable: str, value: str, choices) -> str:
+def one_of(variable: str, value: str, choices) -> str:
+    """The value of a variable, if it is one of the choices. Raises UserError otherwise."""
     if value not in choices:
         raise UserError(f"{variable}={value}: unknown; choose one of {', '.join(choices)}")
     return value
+
+
+def _policy(name: str) -> Policy:
+    if name.upper() not in POLICIES:
+        one_of("POLICY", name, ["all", *POLICIES])
+    return POLICIES[name.upper()]
 
 
 def _number(variable: str, text: str, least: int) -> int:
@@ -154,6 +172,15 @@ def prepare(network) -> QuantizedNetwork:
         raise UserError(f"{network.name}: {error}") from error
 
 
+@contextmanager
+def only_run(folder: Path) -> Iterator[Path]:
+    """The folder, emptied, for one run; another run that wants it waits for the end of this one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        shutil.rmtree(folder, ignore_errors=True)
+        yield folder
+
+
 def simulate(job: Job, repeat: str, simulator="verilator", seed=1, waves=False) -> dict:
     """Runs one job and returns its result, also when values were wrong; raises SimulationError when there is none.
 
@@ -200,8 +227,12 @@ def main(arguments=None) -> int:
     options = parse(arguments)
     network, samples = load_data(options)
     q = prepare(network)
-    folder = BUILD / "sim" / f"{options.name}-{options.sim}"
-    shutil.rmtree(folder, ignore_errors=True)
+    with only_run(BUILD / "sim" / options.key) as folder:
+        return _play(options, network, samples, q, folder)
+
+
+def _play(options, network, samples, q: QuantizedNetwork, folder: Path) -> int:
+    """Simulates in the folder, prints and writes the report, and returns the exit code."""
     # STATIC_HIGH and the plain build are the baselines of every speedup, whatever was asked for.
     policies = {policy.name: policy for policy in (Policy.STATIC_HIGH, *options.policy)}
     builds = [(name, policy, Build()) for name, policy in policies.items()] + [(PLAIN, Policy.STATIC_HIGH, Build().plain())]
@@ -227,7 +258,7 @@ def main(arguments=None) -> int:
             print(f"{job.name}: {results[job.name]['mismatches']} values are wrong; first {results[job.name]['first_mismatch']}")
         if options.waves == "1":
             print(f"{job.name}: {waves_command(job.folder, 'harness')}")
-    path = BUILD / f"sim-{options.name}-{options.sim}.json"
+    path = BUILD / f"sim-{options.key}.json"
     path.write_text(json.dumps(report, indent=2) + "\n")
     print(path)
     return int(any(result["mismatches"] for result in results.values()))

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from torch import nn
 
 from models.tests.test_importers import UNITS, Stack
 from tb.bench.runner import BUILD, ROOT, environment_simulator
+from tb.commands import sim as sim_command
 
 FIELDS = {"policy", "compared", "mismatches", "low_share", "low_share_by_gate", "cycles", "speedup", "speedup_plain", "utilization", "task"}
 
@@ -84,6 +87,45 @@ def test_a_model_that_runs_backwards_from_a_state(tmp_path):
     assert "random numbers from -2 to 2" in stdout and report["steps"] == 130
     run, = report["runs"]
     assert set(run) == FIELDS and run["task"]["value"] > 20
+
+
+def test_models_of_one_name(tmp_path):
+    """Two files of one name, played at the same time: each has results of its own."""
+    torch.manual_seed(1)
+    files = [tmp_path / name / "lstm.pt" for name in ("a", "b")]
+    for file, units in zip(files, (3, 4)):
+        file.parent.mkdir()
+        torch.save(nn.LSTM(2, units), file)
+    with ThreadPoolExecutor() as pool:
+        reports = list(pool.map(lambda file: report_of(f"--model={file}", "--steps=3")[0], files))
+    first, second = (report["runs"][0]["compared"] for report in reports)
+    assert first < second
+
+
+def test_keys_of_runs(tmp_path):
+    """What is played has a name of its own, which is the same again for the same."""
+    (tmp_path / "b").symlink_to(tmp_path)
+    keys = [sim_command.parse(arguments).key for arguments in (
+        ["--net=silero"], [f"--model={tmp_path}/lstm.pt"], [f"--model={tmp_path}/lstm.pt", "--node=one"], [f"--model={tmp_path}/a/lstm.pt"],
+        [f"--model={tmp_path}/b/lstm.pt"])]
+    assert keys[0] == "silero-verilator" and len(set(keys)) == 4 and keys[4] == keys[1]
+
+
+def test_a_run_waits_for_another_of_the_same_network(tmp_path):
+    folder, second = tmp_path / "run", Event()
+
+    def run():
+        with sim_command.only_run(folder):
+            second.set()
+            return list(folder.iterdir()) if folder.exists() else []
+
+    with ThreadPoolExecutor() as pool:
+        with sim_command.only_run(folder):
+            folder.mkdir()
+            (folder / "result").touch()
+            waiting = pool.submit(run)
+            assert not second.wait(0.5) and (folder / "result").exists()
+        assert waiting.result() == []
 
 
 def test_wrong_models_and_inputs(model):

@@ -26,13 +26,13 @@ SCREEN = "1920x1400x24"
 VIEW = (-44, 20)  # cycles around the end of a step
 
 
-def simulate(options, policies) -> dict[str, Path]:
-    """Plays the network under each policy; returns the waves by the policy's name. Raises SimulationError."""
+def simulate(options, policies, folder: Path) -> dict[str, Path]:
+    """Plays the network under each policy; returns the waves in the folder by the policy's name. Raises SimulationError."""
     network, samples = sim.load_data(options)
     q, waves = sim.prepare(network), {}
     for policy in policies:
         parts = plan(q, [sample.inputs for sample in samples], policy)
-        job = sim.Job(policy.name, policy, Build(), parts, BUILD / "waves" / policy.name)
+        job = sim.Job(policy.name, policy, Build(), parts, folder / policy.name)
         sim.simulate(job, sim.repeat_command(job, options), options.sim, options.seed, waves=True)
         waves[policy.name] = job.folder / WAVES
     return waves
@@ -69,15 +69,16 @@ def main(arguments=None) -> int:
     parser.add_argument("--policy", default="all", help="default: SENSITIVITY")
     parser.add_argument("--png", default="0", help="1: write the pictures of docs/images/")
     own, rest = parser.parse_known_args(arguments)
+    sim.one_of("PNG", own.png, ("0", "1"))
     docs, screen = own.png == "1", bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     default = "static_high,sensitivity" if docs else "sensitivity"
     options = sim.parse([f"--steps={STEPS}", *rest, f"--policy={default if own.policy.lower() == 'all' else own.policy}", "--waves=1"])
     need("gtkwave", *["xvfb-run", "xauth"] * (docs or not screen))
-    waves = simulate(options, options.policy)
+    with sim.only_run(BUILD / "waves" / options.key) as folder:
+        waves = simulate(options, options.policy, folder)
     # Not the last step, behind which nothing comes any more.
     steps = {name: steps_of(path)[-2:][0] for name, path in waves.items()}
-    folder = IMAGES if docs else BUILD / "waves"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = IMAGES if docs else folder
     pictures = []
     for name, path in waves.items():
         picture = folder / f"waves-{name}.png" if docs or not screen else None
