@@ -41,7 +41,8 @@ MAKEFLAGS += --no-print-directory
 export SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET JOBS SCHEDULER MINUTES WAVES PNG PYTHON
 # Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
-python := .venv/bin/python
+# In place of the shell, and killed when make is: what it started then ends as well (tb/bench/leash.py).
+python := exec setpriv --pdeathsig KILL .venv/bin/python
 setup := @scripts/setup.sh
 
 ## show this list
