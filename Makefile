@@ -56,7 +56,8 @@ given = $(if $(filter $1,$(told) $(found)),$2="$$$1")
 
 # Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
-python := .venv/bin/python
+# In place of the shell, and killed when make is: what it started then ends as well (tb/bench/leash.py).
+python := exec setpriv --pdeathsig KILL .venv/bin/python
 setup := @scripts/setup.sh
 
 ## show this list

@@ -27,20 +27,17 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from .cache import cached, sources
+from .cache import cached
 from .evaluation import MARGIN, TEST_STEPS, Bootstrap, outputs, task_loss
-from .gradients import gradients
+from .fit import fit
 from .grid import significant
 from .networks import NETWORKS, load
 from .policies import Policy
-from .quantized_network import QuantizedNetwork, quantize_network
+from .quantized_network import QuantizedNetwork
+from .sources import code
 from .thresholds import CELL_FLOORS, seek, set_cell_floor, set_price
 
 FOLDER = Path(__file__).resolve().parent / "calibrated"
-# The text that decides what a fit gives, and what a sweep, besides that of the network.
-FIT_SOURCES = ("quantize.py", "quantized_network.py", "weight_rounding.py", "gradients.py", "thresholds.py", "policies.py", "quantized_lstm.py",
-               "selectors.py", "cell.py", "activation.py", "fixed_point.py", "layer.py", "float_lstm.py", "grid.py")
-SWEEP_SOURCES = ("evaluation.py", "build.py")
 FIT_STEPS = 12_800
 # Bits per character vary much from text to text, pairs of voices from voice to voice; a string has few letters.
 SEARCH_STEPS = {"textgenrnn": 160_000, "resemblyzer": 80_000, "spelling": 80_000}
@@ -90,22 +87,22 @@ class Calibration:
 
     def __init__(self, network, emphasis):
         self.network, self.emphasis = network, emphasis
-        self._fit_key = (network.name, sources(*FIT_SOURCES, *network_sources(network.name)))
-        self.quantized = cached(("fit", *self._fit_key, emphasis), self._fit)
-        self.key = (*self._fit_key, emphasis, sources(*SWEEP_SOURCES), search_steps(network.name), PROBE_STEPS)
+        module = type(network).__module__
+        self._samples_key = (network.name, code(module))
+        self.quantized = cached(("fit", network.name, code("models.fit", module), FIT_STEPS, emphasis), self._fit)
+        self.key = (network.name, code("models.calibration", module), FIT_STEPS, emphasis, search_steps(network.name), PROBE_STEPS)
 
     @cached_property
     def _samples(self):
         """Samples of the fit, and those behind them; who finds all that it asks for in the cache needs none."""
         steps = FIT_STEPS + search_steps(self.network.name)
-        samples = cached(("calibration", steps, *self._fit_key), lambda: _first(self.network, steps))
+        samples = cached(("calibration", steps, *self._samples_key), lambda: _first(self.network, steps))
         few = _leading(samples, FIT_STEPS)
         return few, samples[len(few):]
 
     def _fit(self):
         few, _ = self._samples
-        inputs = [sample.inputs for sample in few]
-        return quantize_network(self.network.lstm, inputs, gradients(self.network, few), self.emphasis, low_share=None)
+        return fit(self.network, few, self.emphasis)
 
     @property
     def search(self):
@@ -277,11 +274,6 @@ def swept_number(name, policy, low_share):
     return min(points, key=lambda point: abs(point["low_share"] - low_share))["number"]
 
 
-def network_sources(name):
-    """The text that decides what a network's data are, as globs of `sources`."""
-    return ("grid.py", *(f"networks/{part}" for part in (f"{name}.*", "network.py", "speech.py", "turns.py")))
-
-
 def search_steps(name):
     """Steps of the calibration data on which a network's sweep runs, if there are as many."""
     return SEARCH_STEPS.get(name, OTHER_SEARCH_STEPS)
@@ -333,6 +325,8 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    from models.calibration import main  # by its own name: whoever reads the cache can import the classes of what it holds
+
     torch.set_num_threads(1)
     try:
         main()

@@ -1,4 +1,4 @@
-"""What a precision policy costs and gains on a network's task: figures, intervals, shares and cycles."""
+"""What a precision policy costs and gains on a network's task: figures, intervals and shares."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,10 +6,6 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from .build import Build
-from .compiler import compile_image
-from .cycle_model import CycleModel
-from .policies import Policy
 from .quantized_network import NetworkRun
 
 REPLICATES = 1000
@@ -118,18 +114,3 @@ def spread(samples, steps):
         chosen.append(sample)
         steps -= len(sample.inputs)
     return chosen
-
-
-def cycles(quantized, samples, policy, build=Build(), shares=None):
-    """Cycles that a build takes for whole sequences, one behind the other; each direction is a run of its own, and loading is not counted.
-
-    shares: [part][layer][gate], for RANDOM and ORACLE. No build has those, nor STATIC_ROWS: their cycles are what their decisions take under
-    SENSITIVITY.
-    """
-    runs = [direction for stage in quantized.run_singly([sample.inputs for sample in samples], policy, shares) for direction in stage]
-    total = 0
-    for part, found in zip(quantized.parts, runs):
-        masks = [torch.cat([mask[0] for mask in layer]) for layer in zip(*(run.masks for _, run in found))]
-        order = compile_image(part, build).order
-        total += CycleModel(part, build, masks, order, Policy(min(policy, Policy.SENSITIVITY))).cycles()
-    return total

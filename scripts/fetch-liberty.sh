@@ -17,5 +17,7 @@ if [ ! -d $installed ]; then
     rm $package*.deb
     installed=.$installed
 fi
-cp $installed/osu018_stdcells.* .
+cp $installed/osu018_stdcells.v .
+cp $installed/osu018_stdcells.lib unfinished.lib
+mv unfinished.lib osu018_stdcells.lib  # last: its presence says that all is there
 rm -rf usr

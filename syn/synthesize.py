@@ -16,6 +16,7 @@ from pathlib import Path
 
 from syn import arithmetic
 from syn.fanout import insert_buffers
+from tb.bench import leash
 
 ROOT = Path(__file__).resolve().parent.parent
 RTL = Path(os.environ.get("RTL", ROOT / "rtl")).resolve()
@@ -136,7 +137,7 @@ def cell_areas() -> dict[str, float]:
 def fetch_library() -> None:
     """Unpacks the standard cells into build/, if they are not there."""
     if not LIBERTY.exists():
-        subprocess.run([ROOT / "scripts" / "fetch-liberty.sh"], check=True)
+        leash.run([ROOT / "scripts" / "fetch-liberty.sh"], check=True)
 
 
 def run_yosys(script: str, name: str, folder: Path = BUILD) -> str:
@@ -146,7 +147,7 @@ def run_yosys(script: str, name: str, folder: Path = BUILD) -> str:
     path.write_text(script)
     command = f"from pyosys import libyosys; libyosys.run_pass('script {path}')"
     with open(log, "w") as output:
-        run = subprocess.run([sys.executable, "-c", command], stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+        run = leash.run([sys.executable, "-c", command], stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
     text = log.read_text()
     if run.returncode:
         errors = [line for line in text.splitlines() if "ERROR" in line]

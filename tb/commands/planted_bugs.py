@@ -9,13 +9,13 @@ import argparse
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tb.bench import leash
 from tb.bench.runner import BUILD, ROOT, RTL
 
 FOLDER = BUILD / "planted"
@@ -153,7 +153,7 @@ def run_test(bug: Bug, rtl: Path, folder: Path) -> tuple[int, str, float]:
     """Exit code of pytest, its output and the seconds, with the design in `rtl`; what the test writes goes to `folder`."""
     environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(rtl), "RUNS": str(folder / "runs"), "COCOTB_TEST_FILTER": bug.case}
     start = time.monotonic()
-    ended = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/tests/{bug.test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    ended = leash.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/tests/{bug.test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
     return ended.returncode, ended.stdout, time.monotonic() - start
 
 

@@ -9,7 +9,6 @@ import argparse
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from xml.etree import ElementTree
 
 import jinja2
 
+from tb.bench import leash
 from tb.bench.runner import BUILD, RESULTS, ROOT
 
 FOLDER = BUILD / "regress"
@@ -119,7 +119,7 @@ def run_pytest(seed: int, paths: list[str]) -> float:
     """Runs the tests with this seed; returns the seconds. What failed stands in the JUnit file."""
     environment = {**os.environ, "SIM": "verilator", "SEED": str(seed), "WAVES": "0", "RUNS": str(RUNS)}
     start = time.monotonic()
-    ended = subprocess.run([sys.executable, "-m", "pytest", "-n", "2", f"--junitxml={JUNIT}", *paths], cwd=ROOT, env=environment)
+    ended = leash.run([sys.executable, "-m", "pytest", "-n", "2", f"--junitxml={JUNIT}", *paths], cwd=ROOT, env=environment)
     if not JUNIT.exists():
         sys.exit(ended.returncode or 1)
     return time.monotonic() - start
@@ -129,7 +129,7 @@ def run_soak(seed: int, minutes: float) -> Result:
     """A short soak, as a result beside the tests."""
     start = time.monotonic()
     command = [sys.executable, "-m", "tb.commands.soak", f"--minutes={minutes:g}", f"--seed={seed}"]
-    ended = subprocess.run(command, cwd=ROOT, env={**os.environ, "SIM": "verilator", "WAVES": "0", "RUNS": str(RUNS)}, capture_output=True, text=True)
+    ended = leash.run(command, cwd=ROOT, env={**os.environ, "SIM": "verilator", "WAVES": "0", "RUNS": str(RUNS)}, capture_output=True, text=True)
     output = (ended.stdout + ended.stderr)[-4000:]
     return Result("tb.commands.soak", "failed" if ended.returncode else "passed", time.monotonic() - start, output if ended.returncode else "", str(seed))
 

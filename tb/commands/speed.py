@@ -29,6 +29,7 @@ from models.networks import load
 from models.policies import Policy
 from models.quantize import quantize
 from models.quantized_lstm import QuantizedLSTM
+from tb.bench import leash
 from tb.bench.agents import write_image
 from tb.bench.harness import parameters
 from tb.bench.runner import BUILD, ROOT, RTL, TIMESCALE, VERILATOR_FLAGS, run, sources_of
@@ -59,7 +60,7 @@ def bare(q: QuantizedLSTM, x: torch.Tensor, policy: Policy) -> dict:
     lines[-1] = f"{int(lines[-1], 16) | 1 << 129:033x}"  # tuser: the last step of the sequence
     (FOLDER / "x.hex").write_text("\n".join(lines) + "\n")
     arguments = [FOLDER / "image.hex", FOLDER / "x.hex", len(steps), image.layers, int(policy)]
-    return json.loads(subprocess.run([bare_program(build), *map(str, arguments)], check=True, capture_output=True, text=True).stdout)
+    return json.loads(leash.run([bare_program(build), *arguments], check=True, capture_output=True, text=True).stdout)
 
 
 def bare_program(build: Build):
@@ -69,7 +70,7 @@ def bare_program(build: Build):
         command = ["verilator", "--cc", "--exe", "--build", "-j", "2", "-Mdir", folder, "--top-module", "lstm_accelerator", f"-I{RTL}", "-o", "bare",
                    "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include", "--timescale", "/".join(TIMESCALE), *VERILATOR_FLAGS,
                    *(f"-G{name}={value}" for name, value in build.parameters().items()), *sources_of("lstm_accelerator"), ROOT / "tb" / "cpp" / "bare.cpp"]
-        subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
+        leash.run(command, check=True, stdout=subprocess.DEVNULL)
     return folder / "bare"
 
 

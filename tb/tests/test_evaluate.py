@@ -1,15 +1,17 @@
-"""make eval: a small part of it with the RTL, an interruption, a Dask cluster, and what a user gets wrong."""
+"""make eval: a small part of it with the RTL, an interruption, and what a user gets wrong. The cluster is in test_cluster.py."""
 
 import json
-import shutil
 from concurrent.futures import Future
+from contextlib import nullcontext
 
 import pytest
 
 from models import cache, calibration
 from models.policies import Policy
 from tb.commands import eval_report, evaluate
-from tb.commands.evaluate import Task, UserError, main, parse
+from tb.commands.evaluate import UserError, main, parse
+from tb.commands.evaluation import figures, rtl, schedule, task
+from tb.commands.evaluation.task import Task
 
 NET, STEPS, CYCLES_STEPS = "textgenrnn", 800, 40
 ARGUMENTS = [f"--net={NET}", f"--steps={STEPS}"]
@@ -23,14 +25,11 @@ class Inline:
     def __init__(self):
         self.done = []
 
-    def submit(self, function, task, given):
+    def submit(self, function, task, *given):
         self.done.append(task)
         future = Future()
-        future.set_result(function(task, given))
+        future.set_result(function(task, *given))
         return future
-
-    def shutdown(self, **options):
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +40,12 @@ def folders(tmp_path_factory):
         patch.setattr(cache, "FOLDER", folder / "cache")
         patch.setattr(eval_report, "BUILD", folder)
         patch.setattr(eval_report, "ROOT", folder)
-        patch.setattr(evaluate, "BUILD", folder)
-        patch.setattr(evaluate, "CYCLES_STEPS", dict.fromkeys(evaluate.CYCLES_STEPS, CYCLES_STEPS))
-        patch.setattr(evaluate, "YARDSTICK_STEPS", CYCLES_STEPS)
+        patch.setattr(rtl, "BUILD", folder)
+        patch.setattr(task, "CYCLES_STEPS", dict.fromkeys(task.CYCLES_STEPS, CYCLES_STEPS))
+        patch.setattr(task, "YARDSTICK_STEPS", CYCLES_STEPS)
         patch.setattr(calibration, "SEARCH_STEPS", {NET: 4000})
-        patch.setattr(evaluate, "FRONTIER_STEPS", 400)
-        patch.setattr(evaluate, "FRONTIER_SHARES", (0.8,))
+        patch.setattr(figures, "FRONTIER_STEPS", 400)
+        patch.setattr(schedule, "FRONTIER_SHARES", (0.8,))
         yield folder
 
 
@@ -54,7 +53,7 @@ def run(*arguments):
     """(records, tasks that were done) of make eval."""
     executor = Inline()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "executor_of", lambda options: executor)
+        patch.setattr(evaluate, "executor_of", lambda options: nullcontext(executor))
         return main([*ARGUMENTS, *arguments]), executor.done
 
 
@@ -109,22 +108,7 @@ def test_an_interrupted_run_goes_on(evaluated, folders):
 
 def test_a_difference_between_rtl_and_model_is_an_error(folders, evaluated):
     with pytest.raises(AssertionError, match="the model takes 1"):
-        evaluate.task_rtl(Task("rtl", NET, STEPS, Policy.STATIC_HIGH.name), {"cycles": 1})
-
-
-def test_a_cluster_gives_the_same(evaluated, folders, monkeypatch, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    records, _ = evaluated
-    for name in ("calibration", "fit", "refinements"):
-        for path in cache.FOLDER.glob(f"{name}-*"):
-            if path.stat().st_size:
-                (tmp_path / "cache").mkdir(exist_ok=True)
-                shutil.copy(path, tmp_path / "cache")
-    monkeypatch.setattr(cache, "FOLDER", tmp_path / "cache")
-    # Workers are threads here, so that they see the small samples; the scheduler is reached by its address all the same.
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None) as cluster:
-        found = main([*ARGUMENTS, "--rtl=0", f"--scheduler={cluster.scheduler_address}"])
-    assert [record | {"rtl_steps_checked": 0} for record in records] == found
+        rtl.rtl(Task("rtl", NET, STEPS, Policy.STATIC_HIGH.name), {"cycles": 1})
 
 
 @pytest.mark.parametrize("arguments", [["--net=none"], ["--net=silero,none"], ["--jobs=0"], ["--steps=0"]])
@@ -135,4 +119,5 @@ def test_wrong_arguments(arguments):
 
 def test_a_scheduler_that_is_not_there():
     with pytest.raises(UserError, match="SCHEDULER=tcp://127.0.0.1:1:"):
-        evaluate.executor_of(parse(["--scheduler=tcp://127.0.0.1:1"]))
+        with schedule.executor_of(parse(["--scheduler=tcp://127.0.0.1:1"])):
+            pass

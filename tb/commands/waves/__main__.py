@@ -7,7 +7,6 @@ The view begins shortly before the end of a step: refinements of its last units,
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import torch
 from models.build import Build
 from models.compiler import CompileError
 from tb.commands import sim
+from tb.bench import leash
 from tb.bench.parts import plan
 from tb.bench.runner import BUILD, LAYOUTS, PERIOD, ROOT, WAVES, SimulationError, waves_command
 from tb.commands.waves.picture import Step, steps_of, timeline
@@ -52,7 +52,7 @@ def open_gtkwave(waves: Path, step: Step, picture: Path | None = None):
         picture.unlink(missing_ok=True)
         command = ["xvfb-run", "-a", "-s", f"-screen 0 {SCREEN}", *command]
     print(waves_command(waves.parent, "harness"))
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    ended = leash.run(command, cwd=ROOT, capture_output=True, text=True)
     if ended.returncode or (picture and not picture.exists()):
         raise SimulationError(f"{command[0]} ended with {ended.returncode}: {' '.join(ended.stderr.split()[-20:])}")
 

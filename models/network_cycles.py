@@ -1,0 +1,23 @@
+"""Cycles that a build takes for a whole network: apart from models/evaluation.py, so that no calibration depends on the cycle model."""
+
+import torch
+
+from .build import Build
+from .compiler import compile_image
+from .cycle_model import CycleModel
+from .policies import Policy
+
+
+def cycles(quantized, samples, policy, build=Build(), shares=None):
+    """Cycles that a build takes for whole sequences, one behind the other; each direction is a run of its own, and loading is not counted.
+
+    shares: [part][layer][gate], for RANDOM and ORACLE. No build has those, nor STATIC_ROWS: their cycles are what their decisions take under
+    SENSITIVITY.
+    """
+    runs = [direction for stage in quantized.run_singly([sample.inputs for sample in samples], policy, shares) for direction in stage]
+    total = 0
+    for part, found in zip(quantized.parts, runs):
+        masks = [torch.cat([mask[0] for mask in layer]) for layer in zip(*(run.masks for _, run in found))]
+        order = compile_image(part, build).order
+        total += CycleModel(part, build, masks, order, Policy(min(policy, Policy.SENSITIVITY))).cycles()
+    return total

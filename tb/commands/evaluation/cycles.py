@@ -1,0 +1,12 @@
+"""Cycles, from the cycle model."""
+
+from models.network_cycles import cycles as cycles_of
+from tb.commands.evaluation.task import cycles_samples, policy_and_build, quantized_of
+
+
+def cycles(task, given):
+    """Cycles on whole samples of the test. given: the figure of the policy whose shares a yardstick takes, or None."""
+    policy, build = policy_and_build(task)
+    quantized = quantized_of(task, given)
+    samples = cycles_samples(task, quantized)
+    return {"steps": sum(len(sample.inputs) for sample in samples), "cycles": cycles_of(quantized, samples, policy, build, given and given["shares"])}

@@ -1,0 +1,48 @@
+"""Figures of the tasks, from the integer model. given: the result of the task beside the fit that one needs, or None."""
+
+from functools import lru_cache
+
+from models.calibration import SHARES, calibrated, set_number, swept_number
+from models.evaluation import Bootstrap, evaluate, spread
+from models.policies import Policy
+from tb.commands.evaluation.task import FLOAT, network_of, quantized_of, samples_of
+
+FRONTIER_STEPS = 20_000
+
+
+@lru_cache(maxsize=1)
+def _bootstrap(net, steps):
+    return Bootstrap(network_of(net), samples_of(net, steps))
+
+
+def fit(task, given):
+    """Only that the test data and what was calibrated are in the cache, once."""
+    samples_of(task.net, task.steps)
+    for policy in SHARES:
+        calibrated(network_of(task.net), policy)
+
+
+def figure(task, given):
+    """Figure of the task over all test samples, low share, shares of the refined rows."""
+    network, samples = network_of(task.net), samples_of(task.net, task.steps)
+    if task.policy == FLOAT:
+        return {"figure": _bootstrap(task.net, task.steps).figure(network.float_outputs(samples))}
+    quantized = quantized_of(task, given)
+    found, run = evaluate(network, quantized, samples, Policy[task.policy], given and given["shares"])
+    others = {"next-character accuracy": network.accuracy(samples, found)} if hasattr(network, "accuracy") else {}
+    return {"figure": _bootstrap(task.net, task.steps).figure(found), "others": others, "low_share": quantized.low_share(run),
+            "shares": run.shares()}
+
+
+def frontier(task, given):
+    """Low share and figure over some of the test samples, at a low share that the calibration of the policy measured, or that RANDOM has."""
+    network = network_of(task.net)
+    samples = spread(samples_of(task.net, task.steps), FRONTIER_STEPS)
+    policy, shares = Policy[task.policy], None
+    quantized = quantized_of(task)
+    if policy in SHARES:
+        set_number(quantized, policy, swept_number(task.net, policy, task.share))
+    elif policy == Policy.RANDOM:
+        shares = [[[1 - task.share] * 4 for _ in part.layers] for part in quantized.parts]
+    found, run = evaluate(network, quantized, samples, policy, shares)
+    return {"low_share": quantized.low_share(run), "value": network.metric(samples, found)}

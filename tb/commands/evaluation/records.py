@@ -1,0 +1,34 @@
+"""The records of build/eval.json and the points of the plot, from the results of all tasks."""
+
+from models.evaluation import difference
+from models.networks import load
+from tb.commands.evaluation.task import PLAIN
+
+
+def records(net, results) -> list[dict]:
+    """The records of build/eval.json of a network: see docs/results.md for the words."""
+    network, by = load(net), {}
+    for task, result in results.items():
+        if task.net == net and task.kind not in ("fit", "frontier"):
+            by.setdefault(task.name, {})[task.kind] = result
+    high, sensitivity = by["STATIC_HIGH"]["figure"]["figure"], by["SENSITIVITY"]["figure"]["figure"]
+    found, per_step = [], {name: parts["cycles"]["cycles"] / parts["cycles"]["steps"] for name, parts in by.items() if "cycles" in parts}
+    for name, parts in by.items():
+        if name == PLAIN:
+            continue
+        figure, run = parts["figure"]["figure"], parts.get("cycles")  # FLOAT runs on no build
+        paired = difference(network, figure, high)
+        against = difference(network, figure, sensitivity)
+        found.append({
+            "network": net, "policy": name, "metric": network.metric_name, "value": figure.value, "ci95": figure.interval,
+            "delta_mean": paired.mean, "delta_ci95": paired.interval, "no_loss": paired.no_loss, "delta_sensitivity_ci95": against.interval,
+            "others": parts["figure"].get("others", {}), "low_share": parts["figure"].get("low_share"),
+            "cycles": run and run["cycles"], "cycles_steps": run and run["steps"], "speedup": run and per_step["STATIC_HIGH"] / per_step[name],
+            "speedup_plain": run and per_step[PLAIN] / per_step[name], "rtl_steps_checked": parts.get("rtl", {}).get("steps", 0),
+        })
+    return found
+
+
+def frontier(net, results) -> list[dict]:
+    """Points of the plot: policy, low share, figure over the samples of the frontier."""
+    return [{"network": net, "policy": task.policy, **result} for task, result in results.items() if task.net == net and task.kind == "frontier"]

@@ -1,0 +1,156 @@
+"""Which tasks there are, what each needs, and running them: in processes here, or on the workers of a Dask cluster."""
+
+import multiprocessing
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+
+import torch
+from tqdm import tqdm
+
+from models.cache import MISSING, find, store
+from models.calibration import path_of
+from models.networks import MODULES
+from models.policies import Policy
+from models.sources import code, content
+from tb.bench.leash import Lifeline
+from tb.bench.runner import BUILD, design_files
+from tb.commands.evaluation import cycles, figures, rtl
+from tb.commands.evaluation.task import FLOAT, PLAIN, Task
+from tb.commands.sim import UserError
+
+FUNCTIONS = {"fit": figures.fit, "figure": figures.figure, "frontier": figures.frontier, "cycles": cycles.cycles, "rtl": rtl.rtl}
+PLAYED_BY = "tb.bench.play"  # on the side of the simulator
+FRONTIER_SHARES = (0.6, 0.8, 0.9)
+
+
+class TaskError(Exception):
+    """A task failed; the message names it, its error, and what to do, in one line."""
+
+
+class OtherCode(Exception):
+    """A worker has another text of the project than the command."""
+
+
+def tasks_of(net, steps, with_rtl) -> list[Task]:
+    """All tasks of a network; those that need the shares of a policy name it in `like`."""
+    policies = [policy.name for policy in list(Policy)[:4]]
+    result = [Task("fit", net, steps)]
+    result += [Task("figure", net, steps, name) for name in ("SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", FLOAT)]
+    yardsticks = [(name, like) for like in ("SENSITIVITY", "CELL_HISTORY") for name in ("RANDOM", "STATIC_ROWS")] + [("ORACLE", "SENSITIVITY")]
+    result += [Task("figure", net, steps, name, like) for name, like in yardsticks]
+    result += [Task("cycles", net, steps, name) for name in (*policies, PLAIN)]
+    result += [Task("cycles", net, steps, name, like) for name, like in yardsticks]
+    result += [Task("frontier", net, steps, name, share=share) for name in ("SENSITIVITY", "CELL_HISTORY", "RANDOM") for share in FRONTIER_SHARES]
+    result.append(Task("frontier", net, steps, "STATIC_HIGH"))
+    if with_rtl:
+        result += [Task("rtl", net, steps, name) for name in (*policies, PLAIN)]
+    return result
+
+
+def needs(task) -> list[Task]:
+    """The tasks that must be done before: the fit, and the one whose result is given."""
+    if task.kind == "fit":
+        return []
+    needed = [Task("fit", task.net, task.steps)]
+    if task.kind == "rtl":
+        needed.append(Task("cycles", task.net, task.steps, task.policy))
+    elif task.like:
+        needed.append(Task("figure", task.net, task.steps, task.like))
+    return needed
+
+
+def modules_of(task) -> list[str]:
+    """The modules whose text decides a task's result, with all that they import."""
+    return [FUNCTIONS[task.kind].__module__, MODULES[task.net], *[PLAYED_BY] * (task.kind == "rtl")]
+
+
+def key_of(task) -> tuple:
+    """The key of a task's result in the cache."""
+    calibration = path_of(task.net)
+    data = [*[calibration] * calibration.exists(), *(design_files() if task.kind == "rtl" else [])]
+    return task.kind, task, code(*modules_of(task)), content(*data)
+
+
+def work(task, given, key):
+    """Does a task, in a process of its own. given: the result of the task beside the fit that it needs, or None.
+
+    Raises OtherCode where this process would make it with another text than that of the key.
+    """
+    if key_of(task) != key:
+        raise OtherCode("the worker has another text of the project than this command: give it the same one, and start it again")
+    torch.set_num_threads(1)
+    return FUNCTIONS[task.kind](task, given)
+
+
+def run_all(tasks, executor: Executor) -> dict:
+    """Results by task, from the cache or from the executor, each as soon as what it needs is done. Raises TaskError; what was done is kept."""
+    keys = {task: key_of(task) for task in tasks}
+    kept = {task: find(key) for task, key in keys.items()}
+    results = {task: result for task, result in kept.items() if result is not MISSING}
+    waiting, running, failed = [task for task in tasks if task not in results], {}, None
+    with tqdm(total=len(tasks), initial=len(results), unit="task", dynamic_ncols=True) as bar:
+        while waiting or running:
+            for task in list(waiting):
+                needed = needs(task)
+                if not all(source in results for source in needed):
+                    continue
+                waiting.remove(task)
+                running[executor.submit(work, task, results[needed[1]] if needed[1:] else None, keys[task])] = task
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                task = running.pop(future)
+                if future.exception():
+                    failed = failed or (task, future.exception())
+                    continue
+                results[task] = future.result()
+                store(keys[task], results[task])
+                bar.set_postfix_str(f"{task.net} {task.kind} {task.name}")
+                bar.update()
+            if failed:
+                raise _task_error(*failed) from failed[1]
+    return {task: results[task] for task in tasks}
+
+
+def _task_error(task, error) -> TaskError:
+    """One line about the failure of a task; its traceback goes to a file."""
+    log = BUILD / "eval-error.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("".join(traceback.format_exception(error)))
+    words = next(iter(str(error).splitlines()), "")
+    if isinstance(error, BrokenExecutor):
+        words = "a process was killed, most often for lack of memory: give fewer JOBS="
+    elif isinstance(error, ModuleNotFoundError):
+        words += "; a worker runs in the project's folder, in an environment with its requirements"
+    return TaskError(f"{task.net}, {task.kind} {task.name}".rstrip() + f": {type(error).__name__}: {words} (traceback: {log}); what was done is kept, "
+                     f"the rest: make eval NET={task.net} STEPS={task.steps}")
+
+
+@contextmanager
+def executor_of(options) -> Iterator[Executor]:
+    """Processes here, or the workers of a Dask cluster: one interface. Raises UserError when there is no scheduler at the address.
+
+    Work that is still under way when the block is left by an exception is given up; processes here end at once.
+    """
+    if not options.scheduler:
+        lifeline = Lifeline()
+        # Started anew: what a forked process inherits of PyTorch's threads may hang.
+        with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"), Lifeline.hold, (lifeline.held,)) as pool:
+            try:
+                yield pool
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                lifeline.cut()
+                raise
+        return
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UserError("SCHEDULER= needs Dask: .venv/bin/pip install -r requirements-cluster.txt") from None
+    try:
+        client = Client(options.scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise UserError(f"SCHEDULER={options.scheduler}: {error}") from error
+    with client:  # whose end gives up what it asked for
+        yield client.get_executor(pure=False)

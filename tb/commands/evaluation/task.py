@@ -1,0 +1,64 @@
+"""A piece of work of `make eval`, and what all kinds of it share: the network, its test samples, the network quantized for a policy."""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+from models.build import Build
+from models.cache import cached
+from models.calibration import calibrated, number_of
+from models.evaluation import spread
+from models.networks import MODULES, load
+from models.policies import Policy
+from models.sources import code
+
+# Steps of the accelerator (those of each direction count) whose cycles are computed, and which the RTL runs. Static policies take the same in
+# every step.
+CYCLES_STEPS = {Policy.SENSITIVITY: 1000, Policy.CELL_HISTORY: 400, Policy.STATIC_HIGH: 120, Policy.STATIC_LOW: 120}
+YARDSTICK_STEPS = 120  # of the policies that no build has
+FLOAT, PLAIN = "FLOAT", "PLAIN"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A piece of work on one network: `kind` names the function that does it; like: the policy whose shares a yardstick takes."""
+
+    kind: str
+    net: str
+    steps: int
+    policy: str = ""
+    like: str = ""
+    share: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.policy} like {self.like}" if self.like and self.like != "SENSITIVITY" else self.policy
+
+
+@lru_cache(maxsize=2)
+def network_of(net):
+    return load(net)
+
+
+@lru_cache(maxsize=1)
+def samples_of(net, steps):
+    return cached(("test", net, steps, code(MODULES[net])), lambda: network_of(net).test(steps))
+
+
+def quantized_of(task, given=None):
+    """The network for the policy of a task; STATIC_ROWS for the low share of the policy that it is like."""
+    quantized = calibrated(network_of(task.net), Policy[task.like] if task.like else policy_and_build(task)[0])
+    if task.policy == Policy.STATIC_ROWS.name:  # the same share on any input
+        number_of(quantized, Policy.STATIC_ROWS, given["low_share"], [samples_of(task.net, task.steps)[0].inputs[:1]], precision=0.01)
+    return quantized
+
+
+def policy_and_build(task):
+    """The plain build computes STATIC_HIGH."""
+    return (Policy.STATIC_HIGH, Build().plain()) if task.policy == PLAIN else (Policy[task.policy], Build())
+
+
+def cycles_samples(task, quantized):
+    """Test samples for the steps of the accelerator whose cycles are computed."""
+    steps = CYCLES_STEPS.get(policy_and_build(task)[0], YARDSTICK_STEPS)
+    return spread(samples_of(task.net, task.steps), math.ceil(min(task.steps, steps) / len(quantized.parts)))

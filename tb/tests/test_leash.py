@@ -1,0 +1,175 @@
+"""No process outlives the command that started it, however that ends; what is started behaves as it would without a leash."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from tb.bench import leash
+from tb.bench.runner import ROOT
+
+PATIENCE = 120  # seconds until a command has come to its simulator, on a machine that is busy
+GRACE = 10      # seconds that the end of all may take
+
+
+class Family:
+    """A command and all that it starts, found by a variable of their environment."""
+
+    def __init__(self, command, **environment):
+        self.mark = f"FAMILY={uuid.uuid4()}"
+        self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment | dict([self.mark.split("=")]) | {"OMP_NUM_THREADS": "1"},
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+    def alive(self) -> dict[int, str]:
+        """Names of its processes by number, those that have ended but were not waited for left out."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if self.mark.encode() in (folder / "environ").read_bytes().split(b"\0") and ") Z " not in (folder / "stat").read_text():
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:200]
+            except OSError:
+                pass  # it ended, or is not ours
+        return found
+
+    def wait_for(self, *words: str) -> None:
+        """Until there is a process with each of some words in its command."""
+        end = time.monotonic() + PATIENCE
+        while not all(any(word in command for command in self.alive().values()) for word in words):
+            if self.process.poll() is not None or time.monotonic() > end:
+                pytest.fail(f"{words} never came: {self.alive()}\n{self.process.stdout.read() if self.process.poll() is not None else ''}")
+            time.sleep(0.05)
+
+    def assert_gone(self) -> None:
+        """All processes end soon."""
+        end = time.monotonic() + GRACE
+        while self.alive() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert not self.alive()
+
+    def end(self) -> None:
+        for number in self.alive():
+            os.kill(number, signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def family():
+    started = []
+
+    def start(command, **environment):
+        started.append(Family(command, **environment))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()
+
+
+# A command of a shell, which starts others, one of them in the background.
+TREE = "from tb.bench import leash; leash.run(['sh', '-c', 'sleep 71 & (sleep 72; true) | cat'])"
+THREADS = ("from concurrent.futures import ThreadPoolExecutor\nfrom tb.bench import leash\nwith ThreadPoolExecutor(1) as pool:\n"
+           "    jobs = [pool.submit(leash.run, ['sleep', str(71 + n)]) for n in range(3)]\n    jobs[-1].result()\n")
+END = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
+TOY = ("-m", "tb.tests.toy_evaluation", "--jobs=2")
+
+
+@pytest.mark.parametrize("number", END)
+def test_a_tree_of_processes_ends_with_its_root(family, number):
+    tree = family([sys.executable, "-c", TREE])
+    tree.wait_for("sleep 71", "sleep 72", "cat")
+    tree.process.send_signal(number)
+    tree.assert_gone()
+
+
+def test_an_interrupt_ends_what_threads_wait_for_and_starts_no_more(family):
+    threads = family([sys.executable, "-c", THREADS])
+    threads.wait_for("sleep 71")
+    threads.process.send_signal(signal.SIGINT)
+    threads.assert_gone()
+    assert "KeyboardInterrupt" in threads.process.stdout.read()
+
+
+def test_what_a_command_leaves_behind_ends_with_it(family):
+    left = family([sys.executable, "-c", "from tb.bench import leash; leash.run(['sh', '-c', 'sleep 71 > /dev/null & echo done'])\n"])
+    assert left.process.wait(PATIENCE) == 0
+    left.assert_gone()
+
+
+# The command, and words of the processes that are there when its root is ended.
+COMMANDS = {
+    "sim": (["-m", "tb.commands.sim", "--sim=icarus", "--policy=static_high", "--steps=200"], ["vvp "]),
+    "soak": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], ["vvp "]),
+    "build": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], ["cc1plus"]),
+    "planted_bugs": (["-m", "tb.commands.planted_bugs", "withdraws"], ["pytest", "vvp "]),
+    "regress": (["-m", "tb.commands.regress", "--minutes=0", "--seed=1", "tb/tests/lstm_accelerator/test_lstm_accelerator.py"], ["pytest", "make"]),
+    "eval": ([*TOY], ["spawn_main"]),
+    "silicon": (["-c", "from syn import silicon; silicon.run_all({1: lambda: silicon.synthesize('plain')})"], ["pyosys"]),
+}
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Environment that keeps what a command writes out of build/ as far as it can, and builds anew."""
+    return {"SIM": "icarus", "RUNS": str(tmp_path / "runs"), "CACHE": str(tmp_path / "cache"), "TOY": str(tmp_path), "DELAY": "60"}
+
+
+def started(family, name, folders):
+    command, words = COMMANDS[name]
+    if name == "build":
+        folders = folders | {"SIM": "verilator", "CCACHE_DISABLE": "1"}
+    found = family([sys.executable, *command], **folders)
+    found.wait_for(*words)
+    return found
+
+
+@pytest.mark.parametrize("name", ["sim", "eval"])
+@pytest.mark.parametrize("number", END)
+def test_no_process_outlives_its_command(family, folders, name, number):
+    command = started(family, name, folders)
+    command.process.send_signal(number)
+    command.assert_gone()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("sim", "eval")])
+@pytest.mark.parametrize("number", END)
+def test_no_process_outlives_the_other_commands(family, folders, name, number):
+    command = started(family, name, folders)
+    command.process.send_signal(number)
+    command.assert_gone()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_process_outlives_make(family, folders, number):
+    make = family(["make", "soak", "setup=@:", "SIM=icarus", "SEED=1"], **folders)
+    make.wait_for("vvp ")
+    make.process.send_signal(number)
+    make.assert_gone()
+
+
+def test_a_worker_that_loses_the_pipe_ends(family):
+    program = ("import time\nfrom concurrent.futures import ProcessPoolExecutor\nimport multiprocessing\nfrom tb.bench.leash import Lifeline\n"
+               "if __name__ == '__main__':\n    line = Lifeline()\n"
+               "    pool = ProcessPoolExecutor(2, multiprocessing.get_context('spawn'), Lifeline.hold, (line.held,))\n"
+               "    jobs = [pool.submit(time.sleep, 60) for _ in range(2)]\n    time.sleep(2)\n    line.cut()\n    pool.shutdown()\n    print(jobs[0].exception())\n")
+    pool = family([sys.executable, "-c", program])
+    assert pool.process.wait(30) == 0 and "terminated abruptly" in pool.process.stdout.read()
+    pool.assert_gone()
+
+
+def test_a_command_on_a_leash_is_like_any_other(tmp_path):
+    ended = leash.run(["sh", "-c", "echo out; echo err >&2; pwd; echo $ONE; exit 3"], capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"ONE": "1"})
+    assert (ended.returncode, ended.stdout.split(), ended.stderr) == (3, ["out", str(tmp_path), "1"], "err\n")
+    assert leash.run(["sh", "-c", "kill -9 $$"]).returncode == -signal.SIGKILL
+    assert leash.run(["sh", "-c", "yes | head -n 1"], capture_output=True, text=True).stdout == "y\n"  # SIGPIPE is what it was
+    assert leash.run(["cat"], capture_output=True).stdout == b""  # no input
+    with pytest.raises(subprocess.CalledProcessError):
+        leash.run(["false"], check=True)
+    with pytest.raises(FileNotFoundError, match="no-such-program is not on the PATH; run: make setup"):
+        leash.run(["no-such-program"])
