@@ -25,13 +25,14 @@ import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 from tqdm import tqdm
 
 from .cache import cached
 from .evaluation import MARGIN, TEST_STEPS, Bootstrap, outputs, task_loss
 from .fit import fit
 from .grid import significant
-from .networks import NETWORKS, load
+from .networks import NETWORKS, Network, Sample, load
 from .policies import Policy
 from .quantized_network import QuantizedNetwork
 from .sources import code
@@ -70,13 +71,13 @@ class Point:
     needed: float = float("nan")
 
 
-def set_number(quantized, policy, number):
+def set_number(quantized: QuantizedNetwork, policy: Policy, number: float) -> None:
     """Set a policy's number in all parts."""
     for part in quantized.parts:
         set_price(part, policy, number)
 
 
-def number_of(quantized, policy, low_share, inputs, precision=0.4):
+def number_of(quantized: QuantizedNetwork, policy: Policy, low_share: float, inputs: list[Tensor], precision: float = 0.4) -> float:
     """The number with which a policy comes near to a low share on some inputs; it is set."""
     return seek(lambda number: set_number(quantized, policy, number), lambda: quantized.low_share(quantized.run(inputs, policy)), low_share,
                 PRICES, precision)
@@ -85,7 +86,7 @@ def number_of(quantized, policy, low_share, inputs, precision=0.4):
 class Calibration:
     """Calibration data of a network and what was fitted to it, with an emphasis."""
 
-    def __init__(self, network, emphasis):
+    def __init__(self, network: Network, emphasis: float):
         self.network, self.emphasis = network, emphasis
         module = type(network).__module__
         self._samples_key = (network.name, code(module))
@@ -105,14 +106,14 @@ class Calibration:
         return fit(self.network, few, self.emphasis)
 
     @property
-    def search(self):
+    def search(self) -> list[Sample]:
         return self._samples[1]
 
     @property
-    def probe(self):
+    def probe(self) -> list[Tensor]:
         return [sample.inputs for sample in _leading(self.search, PROBE_STEPS)]
 
-    def variants(self):
+    def variants(self) -> dict:
         """Mean squared error of the output on some of the search samples, STATIC_HIGH's and SENSITIVITY's at VARIANT_SHARE together, by
         cell_floor."""
         samples = _leading(self.search, VARIANT_STEPS)
@@ -128,13 +129,13 @@ class Calibration:
             result[cell_floor] = significant(high + error(Policy.SENSITIVITY))
         return result
 
-    def set_cell_floor(self, cell_floor):
+    def set_cell_floor(self, cell_floor: int) -> None:
         """Set it in all parts; a number of SENSITIVITY must be set behind it."""
         self.cell_floor = cell_floor
         for part in self.quantized.parts:
             set_cell_floor(part, cell_floor)
 
-    def sweep(self, policy, budget, progress):
+    def sweep(self, policy: Policy, budget: float, progress) -> tuple[list, float]:
         """[(Point, replicates of the loss in margins)] of a policy in the order of their numbers, and the number that a budget in margins
         allows."""
         measure, measured = None, []
@@ -159,7 +160,7 @@ class Calibration:
             measured.insert(within + 1, at(("number", middle), lambda: middle))
         return measured, measured[choose(measured, budget) or 0][0].number
 
-    def refinements(self, policy):
+    def refinements(self, policy: Policy) -> list:
         """Rows that each unit refines in a step of the probe, [part][layer][unit]."""
         return self.quantized.run(self.probe, policy).refinements()
 
@@ -192,25 +193,19 @@ class _Measure:
         return Point(policy.name, number, *map(significant, (low_share, excess, float(loss), error))), replicates
 
 
-def output_change(network, found, reference):
+def output_change(network: Network, found: list[Tensor], reference: list[Tensor]) -> float:
     """Mean squared difference of two lists of outputs, where it is comparable."""
     return float(np.mean([float((network.comparable(a) - network.comparable(b)).square().mean()) for a, b in zip(found, reference)]))
 
 
-def choose(measured, budget):
+def choose(measured: list, budget: float) -> int | None:
     """Place of the last of (Point, replicates) in a sweep, in the order of their low shares, that a budget in margins allows; None where
     it allows none. Fills in Point.needed."""
     # A larger low share neither errs nor loses less: what looks so is noise.
     excesses, worst, allowed = np.maximum.accumulate([max(point.excess, 0.0) for point, _ in measured]), 0.0, None
     end, power = NormalDist().inv_cdf(0.975), NormalDist().inv_cdf(POWER)
     for place, ((point, _), excess) in enumerate(zip(measured, excesses)):
-        near = [(other, values) for other, (_, values) in zip(excesses, measured) if 0 < other <= LOCAL * excess]
-        slopes = np.zeros(1)
-        if near:
-            errors, values = (np.array(parts) for parts in zip(*near))
-            values = values[:, ~np.isnan(values).any(axis=0)]  # replicates that lack a kind of sample have no figure
-            weights = errors / np.maximum(values.var(axis=1), 1e-6)
-            slopes = weights @ values / (weights @ errors)
+        slopes = _slopes([(other, values) for other, (_, values) in zip(excesses, measured) if 0 < other <= LOCAL * excess])
         expected = max(float(np.mean(slopes)), 0.0) * excess
         # What the test finds varies, as does what was expected of it, and the interval of what it finds must end within the budget.
         worst = max(worst, expected + end * point.error + power * float(np.hypot(point.error, np.std(slopes) * excess)))
@@ -220,7 +215,17 @@ def choose(measured, budget):
     return allowed
 
 
-def calibrate(network, budget=MARGIN, progress=lambda steps: None) -> dict:
+def _slopes(near):
+    """Replicates of the slope of the loss over the excess, fitted to (excess, replicates of the loss) of points; 0 without any."""
+    if not near:
+        return np.zeros(1)
+    excesses, losses = (np.array(parts) for parts in zip(*near))
+    losses = losses[:, ~np.isnan(losses).any(axis=0)]  # replicates that lack a kind of sample have no figure
+    weights = excesses / np.maximum(losses.var(axis=1), 1e-6)
+    return weights @ losses / (weights @ excesses)
+
+
+def calibrate(network: Network, budget: float = MARGIN, progress=lambda steps: None) -> dict:
     """What models/calibrated/ holds of a network: budget, each policy's number, the points of the sweeps."""
     candidates = [Calibration(network, emphasis) for emphasis in EMPHASES]
     errors = [cached(("variants", *candidate.key), candidate.variants) for candidate in candidates]
@@ -247,7 +252,7 @@ def path_of(name: str) -> Path:
     return FOLDER / f"{name}.json"
 
 
-def calibrated(network, policy=Policy.SENSITIVITY) -> QuantizedNetwork:
+def calibrated(network: Network, policy: Policy = Policy.SENSITIVITY) -> QuantizedNetwork:
     """The network with the thresholds of a policy (SENSITIVITY's for one that does not decide) that `make calibrate` found, units dealt to tiles.
 
     The thresholds are in models/calibrated/; the rest is fitted anew from the calibration data, and cached. Raises FileNotFoundError that
@@ -268,13 +273,13 @@ def calibrated(network, policy=Policy.SENSITIVITY) -> QuantizedNetwork:
     return calibration.quantized
 
 
-def swept_number(name, policy, low_share):
+def swept_number(name: str, policy: Policy, low_share: float) -> float:
     """The number of a policy of which the calibration of a network measured the low share that is nearest."""
     points = [point for point in json.loads(path_of(name).read_text())["sweep"] if point["policy"] == policy.name]
     return min(points, key=lambda point: abs(point["low_share"] - low_share))["number"]
 
 
-def search_steps(name):
+def search_steps(name: str) -> int:
     """Steps of the calibration data on which a network's sweep runs, if there are as many."""
     return SEARCH_STEPS.get(name, OTHER_SEARCH_STEPS)
 
@@ -302,6 +307,16 @@ def _table(found) -> Table:
     return table
 
 
+def _report(found):
+    """Prints the sweep, the policies that no share brings within the budget, and the path of the file."""
+    Console().print(_table(found))
+    for policy, number in found["numbers"].items():
+        needed = MARGIN * next(point["needed"] for point in found["sweep"] if point["policy"] == policy and point["number"] == number)
+        if needed > found["budget"]:
+            print(f"{found['network']}: {policy} is not within the budget at any share: the lowest one was taken, which needs {needed:.2f}")
+    print(path_of(found["network"]).relative_to(FOLDER.parent.parent))
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m models.calibration", description=__doc__.splitlines()[0])
     parser.add_argument("--net", default="all", help=f"all, or one of {', '.join(sorted(NETWORKS))}")
@@ -313,15 +328,11 @@ def main(arguments=None):
         sys.exit(f"calibrate: BUDGET={options.budget:g}: a number above 0 is needed")
     FOLDER.mkdir(exist_ok=True)
     for name in sorted(NETWORKS) if options.net == "all" else [options.net]:
-        with tqdm(total=(1 + BISECTIONS * len(SHARES) + sum(map(len, SHARES.values()))) * search_steps(name), unit="step", desc=name) as bar:
+        most_runs = 1 + sum(map(len, SHARES.values())) + BISECTIONS * len(SHARES)
+        with tqdm(total=most_runs * search_steps(name), unit="step", desc=name) as bar:
             found = calibrate(load(name), options.budget, bar.update)
         path_of(name).write_text(text_of(found))
-        Console().print(_table(found))
-        for policy, number in found["numbers"].items():
-            needed = next(point["needed"] for point in found["sweep"] if point["policy"] == policy and point["number"] == number)
-            if needed > options.budget / MARGIN:
-                print(f"{name}: {policy} is not within the budget at any share: the lowest one was taken, which needs {MARGIN * needed:.2f}")
-        print(path_of(name).relative_to(FOLDER.parent.parent))
+        _report(found)
 
 
 if __name__ == "__main__":

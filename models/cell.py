@@ -22,11 +22,16 @@ from .layer import split_planes
 INT8_PRODUCTS = 1 << 22 if torch.cpu._is_avx2_supported() else math.inf
 
 
+def _computed(of_low, of_high, low, high):
+    """What belongs to the precisions that are computed, low first."""
+    return [part for part, computed in ((of_low, low), (of_high, high)) if computed]
+
+
 class FloatProduct:
     """Products of activations and a weight matrix w [rows, k] in float32."""
 
     def __init__(self, w, low, high):
-        self.weights = torch.cat([split_planes(w)[0].T] * low + [w.T] * high, dim=1).float()
+        self.weights = torch.cat(_computed(split_planes(w)[0].T, w.T, low, high), dim=1).float()
 
     def __call__(self, activations):
         """Accumulators [n, precisions * rows] of integers -127..127 [n, k]: low (hi plane alone), then high."""
@@ -64,8 +69,8 @@ class RowSums:
             (Int8Product if batch * w.numel() >= INT8_PRODUCTS else FloatProduct)(w, low, high) for w in (layer.w_ih, layer.w_hh)
         )
         scale = (layer.m.double() * power_of_two(-layer.s).unsqueeze(2)).permute(2, 1, 0).flatten(1)
-        self.scale_x0, self.scale_x1, self.scale_h = torch.cat([16 * scale] * low + [scale] * high, dim=1)
-        self.b = torch.cat([layer.b_low.T] * low + [layer.b.T] * high).flatten().double()
+        self.scale_x0, self.scale_x1, self.scale_h = torch.cat(_computed(16 * scale, scale, low, high), dim=1)
+        self.b = torch.cat(_computed(layer.b_low.T, layer.b.T, low, high)).flatten().double()
 
     def prepare(self, x):
         """Accumulators of the input: integers x [steps, batch, limbs, inputs] to [steps, batch, limbs, precisions * 4 * units]."""

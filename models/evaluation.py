@@ -5,8 +5,11 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from .quantized_network import NetworkRun
+from .networks import Network, Sample
+from .policies import Policy
+from .quantized_network import NetworkRun, QuantizedNetwork
 
 REPLICATES = 1000
 SLOW_REPLICATES = 400  # of figures that are no means over samples
@@ -24,11 +27,11 @@ class Figure:
     replicates: np.ndarray
 
     @property
-    def interval(self):
+    def interval(self) -> tuple[float, float]:
         return interval(self.replicates)
 
 
-def interval(replicates):
+def interval(replicates: np.ndarray) -> tuple[float, float]:
     """95 % percentile interval (low, high)."""
     return tuple(float(end) for end in np.nanquantile(replicates, (0.025, 0.975)))
 
@@ -39,7 +42,7 @@ class Bootstrap:
     `figure(outputs)` of two policies have paired replicates, whose differences give the paired interval.
     """
 
-    def __init__(self, network, samples, seed=0):
+    def __init__(self, network: Network, samples: list[Sample], seed: int = 0):
         self.network, self.samples = network, samples
         names = list(dict.fromkeys(sample.group for sample in samples))
         places = {name: place for place, name in enumerate(names)}
@@ -47,7 +50,7 @@ class Bootstrap:
         self.members = [np.flatnonzero(self.group == place) for place in range(len(names))]
         self.draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=REPLICATES)
 
-    def figure(self, outputs) -> Figure:
+    def figure(self, outputs: list[Tensor]) -> Figure:
         """The figure of one head output a sample. Means over samples, each with its weight, are found to be such, and resampled as group sums."""
         value = self.network.metric(self.samples, outputs)
         single = np.array([self.network.metric([sample], [output]) for sample, output in zip(self.samples, outputs)])
@@ -65,7 +68,7 @@ class Bootstrap:
         return Figure(value, replicates)
 
 
-def task_loss(network, figure, high, reference):
+def task_loss(network: Network, figure: float | np.ndarray, high: float | np.ndarray, reference: float) -> float | np.ndarray:
     """How much worse a figure is than STATIC_HIGH's, in margins of "no loss": MARGIN points, or MARGIN percent of the reference."""
     margin = MARGIN / 100 * (abs(reference) if network.relative_margin else 1)
     return (high - figure if network.higher_is_better else figure - high) / margin
@@ -80,19 +83,19 @@ class Difference:
     no_loss: bool
 
 
-def difference(network, figure: Figure, high: Figure) -> Difference:
+def difference(network: Network, figure: Figure, high: Figure) -> Difference:
     """No loss where the unfavourable end of the interval of the paired difference stays within the margin."""
     losses = task_loss(network, figure.replicates, high.replicates, high.value)
     return Difference(figure.value - high.value, interval(figure.replicates - high.replicates), bool(interval(losses)[1] <= 1))
 
 
-def outputs(network, samples, run):
+def outputs(network: Network, samples: list[Sample], run: NetworkRun) -> list[Tensor]:
     """Head outputs of a NetworkRun over the samples."""
     with torch.no_grad():
         return [network.head(sample, hidden) for sample, hidden in zip(samples, run.hidden)]
 
 
-def evaluate(network, quantized, samples, policy, shares=None):
+def evaluate(network: Network, quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, shares=None) -> tuple[list[Tensor], NetworkRun]:
     """(head outputs of all samples, NetworkRun without its hidden states): a part at a time, as hidden states take room."""
     found, runs = [], []
     for number, start in enumerate(range(0, len(samples), EVALUATED_AT_ONCE)):
@@ -104,7 +107,7 @@ def evaluate(network, quantized, samples, policy, shares=None):
     return found, NetworkRun([], refined, sum(run.steps for run in runs))
 
 
-def spread(samples, steps):
+def spread(samples: list[Sample], steps: int) -> list[Sample]:
     """Whole samples, evenly spread over a list, that hold so many steps (all, if there are not so many)."""
     chosen, total = [], sum(len(sample.inputs) for sample in samples)
     stride = max(1, int(total / (steps + 1)))

@@ -1,15 +1,16 @@
 """Where errors in pre-activations matter: gradients of a network's task output through time, in float64."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .float_lstm import layer_steps, layer_weights
+from .networks import Network, Sample
 from .quantized_network import directed, stages
 
 BATCH = 32
 
 
-def gradients(network, samples, projections=2, seed=0):
+def gradients(network: Network, samples: list[Sample], projections: int = 2, seed: int = 0) -> list[list[Tensor]]:
     """Gradients of random projections of the head's output in each pre-activation z: on average, the square of what errors do to a projection
     is the squared length of what they do to the output.
 

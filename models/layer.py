@@ -9,7 +9,7 @@ from .policies import GATES, Policy
 MAX_SIZE = 1024
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class QuantizedLayer:
     """Integers of one layer. Rows of weights are in PyTorch's order (gates i, f, g, o; units within), other rows are [unit, gate].
 
@@ -18,7 +18,7 @@ class QuantizedLayer:
     b, b_low [units, 4]: 18 bits, units of 2**-12; offset [units, 4]: int8, in the units of the policy
     c_frac: 8..15; theta (i, f, g, o): int8; cell_floor: 6 bits; limbs: 1 or 2
     theta and offset are those of one policy that decides: the layer's own.
-    Raises ValueError for anything else.
+    Raises ValueError for anything else. Another layer is made by dataclasses.replace, which checks it too.
     """
 
     w_ih: torch.Tensor
@@ -45,7 +45,7 @@ class QuantizedLayer:
             tensor = getattr(self, name)
             if tuple(tensor.shape) != shape or tensor.is_floating_point():
                 raise ValueError(f"{name}: {tensor.dtype} of shape {tuple(tensor.shape)}, expected integers of shape {shape}")
-        self.theta = tuple(int(value) for value in self.theta)
+        object.__setattr__(self, "theta", tuple(int(value) for value in self.theta))
         if len(self.theta) != len(GATES):
             raise ValueError(f"theta: {len(self.theta)} values, expected one for each of the gates {', '.join(GATES)}")
         ranges = {

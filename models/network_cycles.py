@@ -5,10 +5,12 @@ import torch
 from .build import Build
 from .compiler import compile_image
 from .cycle_model import CycleModel
+from .networks import Sample
 from .policies import Policy
+from .quantized_network import QuantizedNetwork
 
 
-def cycles(quantized, samples, policy, build=Build(), shares=None):
+def cycles(quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, build: Build = Build(), shares=None) -> int:
     """Cycles that a build takes for whole sequences, one behind the other; each direction is a run of its own, and loading is not counted.
 
     shares: [part][layer][gate], for RANDOM and ORACLE. No build has those, nor STATIC_ROWS: their cycles are what their decisions take under

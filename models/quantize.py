@@ -4,12 +4,12 @@ Deterministic: the same weights and samples give the same integers.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .float_lstm import LayerStates, layer_weights, run_layer
+from .float_lstm import LayerStates, LayerWeights, layer_weights, run_layer
 from .grid import power_of_two, significant_bits
 from .layer import MAX_SIZE, QuantizedLayer, split_planes
 from .policies import GATES, Policy, cell_codes, cell_floor_value, next_history, theta_alignment
@@ -44,7 +44,9 @@ CELL_MARGIN = 1.25
 CELL_FLOOR = 38
 
 
-def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None, emphasis=1.0, low_share=0.80, policy=Policy.SENSITIVITY):
+def quantize(lstm: nn.LSTM, calibration: list[Tensor], *, limbs: int | None = None, input_scale: float | None = None,
+             gradients: list[Tensor] | None = None, emphasis: float = 1.0, low_share: float | None = 0.80,
+             policy: Policy = Policy.SENSITIVITY) -> QuantizedLSTM:
     """Quantize an nn.LSTM with the sample inputs `calibration`, a list of float tensors [steps, inputs], each from zero state.
 
     limbs: 1 or 2 int8 vectors for an input (default: two where one does not carry it). input_scale: real value of one unit of the input, for
@@ -64,39 +66,25 @@ def quantize(lstm, calibration, *, limbs=None, input_scale=None, gradients=None,
     with torch.no_grad():
         weights = [layer_weights(lstm, number) for number in range(lstm.num_layers)]
         states = list(_float_states(weights, inputs))
-        if gradients is None:
-            effects = [Effects(_squared_sensitivity(state, CELL_FLOOR)[valid].sqrt().unsqueeze(0), torch.arange(valid.sum())) for state in states]
-        else:
-            effects = [Effects(gradient[:, valid].double(), valid.nonzero()[:, 0]) for gradient in gradients]
-        if input_scale:
-            input_scales = (input_scale,)
-        else:
-            input_scales = _input_scales(inputs[valid], weights[0][0], effects[0], limbs)
+        effects = _effects(gradients, states, valid)
+        input_scales = (input_scale,) if input_scale else _input_scales(inputs[valid], weights[0].w_ih, effects[0], limbs)
         layers, below = [], inputs
         for number, (parameters, state, effect) in enumerate(zip(weights, states, effects)):
-            c_frac = _cell_fraction_bits(state.c[valid].abs().max().item())
             activations = torch.cat((below, _before(state.h)), dim=-1)[valid]
             scales = input_scales if number == 0 else (H_SCALE,)
-            layers.append(_quantize_layer(number, *parameters, activations, effect.importance() ** emphasis, scales, c_frac, policy))
+            c_frac = _cell_fraction_bits(state.c[valid].abs().max().item())
+            layers.append(_quantize_layer(number, parameters, activations, effect.importance() ** emphasis, scales, c_frac, policy))
             below = state.h
-        q = QuantizedLSTM(layers, input_scales)
 
+        q = QuantizedLSTM(layers, input_scales)
         x = q.quantize_input(inputs)
         high = q.run(x, Policy.STATIC_HIGH)
-        errors = _set_low_precision(q, x, high, valid, effects)
+        q.layers, errors = _with_low_precision(layers, x, high, valid, effects)
         q.levels = [_levels(*parts, valid) for parts in zip(q.layers, errors, states, high.layer_c)]
         if low_share is None:
             return q
         few = max(1, int((lengths.cumsum(0) <= THRESHOLD_STEPS).sum()))
-        for deciding in (Policy.CELL_HISTORY, Policy.SENSITIVITY):
-            _set_low_share(q, deciding, x[:few], valid[:few], low_share)
-            refinements = _refinements(q, deciding, x[:few], valid[:few])
-            q.thresholds = [found | {deciding: (layer.theta, layer.offset, refined)}
-                            for layer, found, refined in zip(q.layers, q.thresholds, refinements)]
-        for layer in q.layers:
-            layer.policy = policy
-        q.refinements = _refinements(q, policy, x[:few], valid[:few])  # where the policy does not decide
-        return q.for_policy(policy)
+        return _at_low_share(q, x[:few], valid[:few], low_share, policy)
 
 
 @dataclass
@@ -107,31 +95,32 @@ class Effects:
     are squared: errors that keep their sign through many steps of a cell that forgets little matter more than their squares tell.
     """
 
-    gradients: torch.Tensor
-    sequence: torch.Tensor
+    gradients: Tensor
+    sequence: Tensor
 
-    def importance(self):
+    def importance(self) -> Tensor:
         """Squared effect of an error of 1 in a frame alone, float64 [frames, rows]."""
         return self.gradients.double().square().mean(0)
 
-    def squared(self, errors):
+    def squared(self, errors: Tensor) -> Tensor:
         """Squared effect of errors [frames, rows] for a frame, [rows]."""
         return self._sums(errors).square().sum(0) / len(self.gradients) / len(self.sequence)
 
-    def constant(self, values):
+    def constant(self, values: Tensor) -> Tensor:
         """The constants [rows] in whose place values [frames, rows] have the least squared effect; their means where nothing has any."""
         alone = self._sums(torch.ones_like(values))
         power = alone.square().sum(0)
         return torch.where(power > 0, (self._sums(values) * alone).sum(0) / power, values.mean(0))
 
-    def some(self, frames):
+    def some(self, frames: int) -> Tensor:
         """Which frames [frames] belong to whole sequences, evenly chosen, that hold about so many frames, or half as many at least."""
         every = math.ceil(len(self.sequence) / frames)
         while (chosen := self.sequence % every == 0).sum() < min(frames, len(self.sequence)) / 2:
             every -= 1
         return chosen
 
-    def part(self, frames):
+    def part(self, frames: Tensor) -> "Effects":
+        """Those of the frames that a mask [frames] chooses."""
         return Effects(self.gradients[:, frames], self.sequence[frames])
 
     def _sums(self, errors):
@@ -141,7 +130,15 @@ class Effects:
                           for gradient in self.gradients])
 
 
-def needs_two_limbs(x, w_ih, largest):
+def _effects(gradients, states, valid):
+    """Effects of each layer, from its gradients or, without them, from what errors do to h in the same step."""
+    if gradients is None:
+        alone = torch.arange(valid.sum())
+        return [Effects(_squared_sensitivity(state, CELL_FLOOR)[valid].sqrt().unsqueeze(0), alone) for state in states]
+    return [Effects(gradient[:, valid].double(), valid.nonzero()[:, 0]) for gradient in gradients]
+
+
+def needs_two_limbs(x: Tensor, w_ih: Tensor, largest: float) -> bool:
     """Whether one int8 vector with the largest value `largest` does not carry inputs x [frames, inputs] to W_ih [rows, inputs].
 
     Per frame, the norm of the error of W_ih x over the norm of W_ih x plus that of a vector of SMALL_PREACTIVATION, as an error in what
@@ -252,43 +249,51 @@ def _round_weights(w, scale, activations, importance):
     return torch.cat(integers), torch.cat(means)
 
 
-def _quantize_layer(number, w_ih, w_hh, bias, activations, importance, input_scales, c_frac, policy):
+def _quantize_layer(number, weights: LayerWeights, activations, importance, input_scales, c_frac, policy):
     """A layer with thresholds of no meaning yet; b_low = b."""
-    units = w_hh.shape[1]
-
-    def by_unit(rows):
-        return rows.unflatten(0, (4, units)).transpose(0, 1).contiguous()
-
+    units = weights.w_hh.shape[1]
     # The weights of an input in its own units, whatever they are: W_ih x = (W_ih * unit) (x / unit).
-    unit = torch.as_tensor(input_scales[0], dtype=torch.float64).expand(w_ih.shape[1])
-    scale_ih, scale_hh = _row_scale(w_ih * unit), _row_scale(w_hh)
-    scale = torch.cat((scale_ih.expand_as(w_ih), scale_hh.expand_as(w_hh)), dim=1)
+    unit = torch.as_tensor(input_scales[0], dtype=torch.float64).expand(weights.w_ih.shape[1])
+    w_ih, w_hh = weights.w_ih * unit, weights.w_hh
     scaled = activations.clone()
     scaled[:, :len(unit)] /= unit
-    integers, mean_error = _round_weights(torch.cat((w_ih * unit, w_hh), dim=1), scale, scaled, importance)
-    zero = (w_ih == 0).all(1, keepdim=True), (w_hh == 0).all(1, keepdim=True)
-    second = 1 / LIMB_SCALE if len(input_scales) > 1 else 0.0
-    scale_ih, scale_hh = scale_ih.where(~zero[0], 0), scale_hh.where(~zero[1], 0)
-    ratio = torch.cat((scale_ih, scale_ih * second, scale_hh * H_SCALE), dim=1) * Z_UNITS
-    # The largest ratio of a row gets all 16 bits of its mantissa: ratio = m / 2**s.
-    s = 16 - torch.frexp(ratio.amax(1)).exponent
-    b = torch.floor((bias + mean_error) * Z_UNITS + 0.5).clamp(-(1 << 17), (1 << 17) - 1)
-    for what, values, bad in (
-        ("weights times the scale of the input", ratio.amax(1) / Z_UNITS, s < 0), ("bias", bias, bias.abs() * Z_UNITS + 0.5 >= 1 << 17),
-    ):
-        if bad.any():
-            row = bad.nonzero()[0].item()
-            gate, unit = divmod(row, units)
-            raise ValueError(f"layer {number}, gate {GATES[gate]}, unit {unit}: {what} {values[row].item():g} is beyond what the formats hold")
-    s = s.clamp(max=63)
-    m = torch.floor(ratio * power_of_two(s).unsqueeze(1) + 0.5).clamp(max=65535).long()
-    b = by_unit(b.long())
+    scale_ih, scale_hh = _row_scale(w_ih), _row_scale(w_hh)
+    scale = torch.cat((scale_ih.expand_as(w_ih), scale_hh.expand_as(w_hh)), dim=1)
+    integers, mean_error = _round_weights(torch.cat((w_ih, w_hh), dim=1), scale, scaled, importance)
     integers = integers.to(torch.int8)
+
+    second = 1 / LIMB_SCALE if len(input_scales) > 1 else 0.0
+    scale_ih, scale_hh = (scale.where((w != 0).any(1, keepdim=True), 0) for scale, w in ((scale_ih, weights.w_ih), (scale_hh, weights.w_hh)))
+    m, s = _mantissas(number, torch.cat((scale_ih, scale_ih * second, scale_hh * H_SCALE), dim=1) * Z_UNITS)
+    _refuse(number, "bias", weights.bias, weights.bias.abs() * Z_UNITS + 0.5 >= 1 << 17)
+    b = _by_unit(torch.floor((weights.bias + mean_error) * Z_UNITS + 0.5).clamp(-(1 << 17), (1 << 17) - 1).long(), units)
     return QuantizedLayer(
-        w_ih=integers[:, :w_ih.shape[1]].contiguous(), w_hh=integers[:, w_ih.shape[1]:].contiguous(), m=by_unit(m), s=by_unit(s.long()),
+        w_ih=integers[:, :len(unit)].contiguous(), w_hh=integers[:, len(unit):].contiguous(), m=_by_unit(m, units), s=_by_unit(s, units),
         b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), cell_floor=CELL_FLOOR, policy=policy,
         limbs=len(input_scales),
     )
+
+
+def _mantissas(number, ratio):
+    """(m [rows, 3], s [rows]) of a layer with the nearest m / 2**s to ratios [rows, 3]: the largest one of a row gets all 16 bits."""
+    largest = ratio.amax(1)
+    s = 16 - torch.frexp(largest).exponent.long()
+    _refuse(number, "weights times the scale of the input", largest / Z_UNITS, s < 0)
+    s = s.clamp(max=63)
+    return torch.floor(ratio * power_of_two(s).unsqueeze(1) + 0.5).clamp(max=65535).long(), s
+
+
+def _refuse(number, what, values, bad):
+    """Raises ValueError for the first of the values [rows] of a layer that is bad, if there is one."""
+    if bad.any():
+        row = bad.nonzero()[0].item()
+        gate, unit = divmod(row, len(bad) // len(GATES))
+        raise ValueError(f"layer {number}, gate {GATES[gate]}, unit {unit}: {what} {values[row].item():g} is beyond what the formats hold")
+
+
+def _by_unit(rows, units):
+    """[units, 4, ...] of values [4 * units, ...] in PyTorch's order of rows."""
+    return rows.unflatten(0, (len(GATES), units)).transpose(0, 1).contiguous()
 
 
 def _refinements(q, policy, x, valid):
@@ -296,17 +301,18 @@ def _refinements(q, policy, x, valid):
     return [mask[valid].sum(-1).double().mean(0).tolist() for mask in q.run(x, policy).masks]
 
 
-def _set_low_precision(q, x, run, valid, effects):
-    """b_low = b + the constant that best stands for the lo part of the pre-activation; returns the squared effects, by layer [4, units], of
-    rows in low precision."""
-    errors = []
-    for layer, h, effect in zip(q.layers, run.layer_h, effects):
+def _with_low_precision(layers, x, run, valid, effects):
+    """(layers with b_low = b + the constant that best stands for the lo part of the pre-activation, the squared effects, by layer [4, units],
+    of rows in low precision)."""
+    corrected, errors = [], []
+    for layer, h, effect in zip(layers, run.layer_h, effects):
         missing = _missing(layer, x[valid], _before(h)[valid]).flatten(1)
         constant = effect.constant(missing)
-        layer.b_low = (layer.b + torch.floor(constant + 0.5).long().unflatten(0, (4, layer.units)).T).clamp(-(1 << 17), (1 << 17) - 1)
+        b_low = layer.b + _by_unit(torch.floor(constant + 0.5).long(), layer.units)
+        corrected.append(replace(layer, b_low=b_low.clamp(-(1 << 17), (1 << 17) - 1)))
         errors.append(effect.squared((missing - constant) / Z_UNITS).unflatten(0, (4, layer.units)))
         x = h.unsqueeze(2)
-    return errors
+    return corrected, errors
 
 
 def _levels(layer, errors, state, c, valid):
@@ -337,18 +343,24 @@ def _mean_size(c, valid):
 
 def _missing(layer, x, before):
     """Lo part of the pre-activations [frames, 4, units], in their units, of integers x [frames, limbs, inputs], before [frames, units]."""
-    segments = [*x.unbind(1), *[x[:, 0] * 0] * (2 - layer.limbs), before]
+    segments = [(values, layer.w_ih, layer.m[..., limb]) for limb, values in enumerate(x.unbind(1))]
     sums = 0
-    for values, w, m in zip(segments, (layer.w_ih, layer.w_ih, layer.w_hh), layer.m.permute(2, 1, 0)):
-        sums += (values.float() @ split_planes(w)[1].float().T).double().unflatten(1, (4, layer.units)) * m
+    for values, w, m in (*segments, (before, layer.w_hh, layer.m[..., 2])):
+        sums += (values.float() @ split_planes(w)[1].float().T).double().unflatten(1, (4, layer.units)) * m.T
     return sums / power_of_two(layer.s.T)
 
 
-def _set_low_share(q, policy, x, valid, low_share):
-    """The price with which a policy comes near to a low share."""
-    def share():
-        refined = [mask[valid].double().mean().item() * 4 * layer.units * layer.row_weights
-                   for mask, layer in zip(q.run(x, policy).masks, q.layers)]
-        return 1 - sum(refined) / sum(4 * layer.units * layer.row_weights for layer in q.layers)
+def _at_low_share(q, x, valid, low_share, policy):
+    """The network for a policy, after the policies that decide have found thresholds for a low share on x, and refinements with them."""
+    for deciding in (Policy.CELL_HISTORY, Policy.SENSITIVITY):
+        seek(lambda price: set_price(q, deciding, price), lambda: _low_share(q, deciding, x, valid), low_share, PRICES, 0.25)
+        q.thresholds = [found | {deciding: (layer.theta, layer.offset, refined)}
+                        for layer, found, refined in zip(q.layers, q.thresholds, _refinements(q, deciding, x, valid))]
+    q.layers = [replace(layer, policy=policy) for layer in q.layers]
+    q.refinements = _refinements(q, policy, x, valid)  # where the policy does not decide
+    return q.for_policy(policy)
 
-    seek(lambda price: set_price(q, policy, price), share, low_share, PRICES, 0.25)
+
+def _low_share(q, policy, x, valid):
+    refined = [mask[valid].double().mean().item() * 4 * layer.units * layer.row_weights for mask, layer in zip(q.run(x, policy).masks, q.layers)]
+    return 1 - sum(refined) / sum(4 * layer.units * layer.row_weights for layer in q.layers)

@@ -92,7 +92,8 @@ class QuantizedLSTM:
         self.layers = list(layers)
         self.input_scales = tuple(torch.as_tensor(scale, dtype=torch.float64) for scale in input_scales)
         self.refinements = refinements
-        self.levels = self.thresholds = [{} for _ in self.layers]
+        self.levels = [{} for _ in self.layers]
+        self.thresholds = [{} for _ in self.layers]
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise ValueError(f"{len(self.layers)} layers, the accelerator takes 1..{MAX_LAYERS}")
         if len(self.input_scales) != self.layers[0].limbs:

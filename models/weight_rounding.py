@@ -7,6 +7,7 @@ rounds of coordinate descent choose every weight again, with all others as they 
 """
 
 import torch
+from torch import Tensor
 
 from .grid import round_to
 
@@ -15,7 +16,7 @@ LEAST_DAMPING, SMALL_SAMPLE_DAMPING = 0.002, 0.2
 DESCENTS = 3
 
 
-def round_planes(w, scale, covariance, low_weight, frames):
+def round_planes(w: Tensor, scale: Tensor, covariance: Tensor, low_weight: float, frames: float) -> Tensor:
     """Integers -127..119 [rows, columns] for real weights w of the same shape, with scales that broadcast to it, all float64.
 
     covariance [columns, columns] of the inputs over so many frames. low_weight: of the squared error in low precision beside that in high

@@ -66,12 +66,8 @@ def test_memories_of_the_image_compute_the_model(build, inputs, units, limbs):
     seed = sum(units) + build.tiles
     network = random_network(seed, inputs, units, limbs)
     generator = random.Random(seed)
-    if build.dynamic:
-        for layer in network.layers:
-            layer.policy = Policy(generator.randrange(4))
-    else:
-        for layer in network.layers:
-            layer.policy = Policy.STATIC_HIGH
+    policies = [Policy(generator.randrange(4)) if build.dynamic else Policy.STATIC_HIGH for _ in network.layers]
+    network.layers = [dataclasses.replace(layer, policy=policy) for layer, policy in zip(network.layers, policies)]
     refinements = [[generator.random() for _ in range(count)] for count in units]
     image = compile_image(network, build, refinements)
     interpreter = Interpreter(build)
@@ -170,10 +166,10 @@ def test_a_network_may_fill_a_build_to_the_last_word():
 def test_compiler_refuses_what_no_build_can_do():
     network = random_network(0, 3, [2, 2])
     for policy in (Policy.RANDOM, Policy.ORACLE):
-        network.layers[1].policy = policy
+        network.layers[1] = dataclasses.replace(network.layers[1], policy=policy)
         with pytest.raises(CompileError, match=f"layer 1 has policy {policy.name}"):
             compile_image(network, Build())
-    network.layers[1].policy = Policy.SENSITIVITY
+    network.layers[1] = dataclasses.replace(network.layers[1], policy=Policy.SENSITIVITY)
     with pytest.raises(CompileError, match="one number for each unit"):
         compile_image(network, Build(), refinements=[[1.0, 1.0]])
 

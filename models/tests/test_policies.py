@@ -5,6 +5,7 @@ import torch
 
 from models.activation import codes_of, log_code, size_code
 from models.cell import finish
+from models.float_lstm import cell_step
 from models.policies import cell_codes, next_history, sensitivity, theta_alignment
 
 
@@ -37,9 +38,7 @@ def test_sensitivity_is_the_derivative_of_h_in_half_octaves(c_frac):
     c = torch.randn(200, 50).clamp(-0.95, 0.95) * (1 if c_frac == 15 else 2)
     z_integer, c_integer = (z * 4096).round().long(), (c * 2**c_frac).round().long()
     z = (z_integer / 4096).double().requires_grad_()
-    i, f, g, o = z.unbind(1)
-    new_c = f.sigmoid() * c_integer / 2**c_frac + i.sigmoid() * g.tanh()
-    (o.sigmoid() * new_c.tanh()).sum().backward()
+    cell_step(z.flatten(1), c_integer / 2**c_frac)[1].sum().backward()
     gates, integer_new_c, tanh_c = finish(z_integer, c_integer, c_frac)
     estimate = sensitivity(gates, tanh_c, c_integer) - torch.tensor(theta_alignment(c_frac)).unsqueeze(1)
     fair = (z.grad.abs() > 1e-3) & (integer_new_c.abs() < 32767).unsqueeze(1) & (c_integer.abs() * 2.0**-c_frac > 0.05).unsqueeze(1)

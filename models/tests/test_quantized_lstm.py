@@ -101,7 +101,7 @@ def test_random_networks_decide_both_ways_and_saturate():
 def test_cells_saturate():
     """A cell state that the format cannot hold stops at its ends."""
     network = random_network(6, 9, [40])
-    network.layers[0].c_frac = 14
+    network.layers[0] = dataclasses.replace(network.layers[0], c_frac=14)
     c = network.run(random_input(3, network, batch=4, steps=20)).layer_c[0]
     assert (c.min(), c.max()) == (-32768, 32767)
 
@@ -132,8 +132,7 @@ def test_largest_sums_stay_exact(product):
 def test_a_factor_of_zero_never_refines_at_the_lowest_thresholds():
     network = random_network(4, 5, [6])
     layer = network.layers[0]
-    layer.theta = (-128,) * 4
-    layer.offset[:] = -128
+    network.layers[0] = dataclasses.replace(layer, theta=(-128,) * 4, offset=torch.full_like(layer.offset, -128))
     run = network.run(random_input(1, network, batch=2, steps=1), Policy.SENSITIVITY)
     assert not run.masks[0][..., 1].any()  # the cell state is zero
     assert run.masks[0][..., 2].all()
@@ -198,7 +197,8 @@ def test_long_inputs_are_prepared_in_blocks(monkeypatch):
 
 def test_own_policies_of_the_layers():
     network = random_network(2, 6, [8, 8])
-    network.layers[0].policy, network.layers[1].policy = Policy.STATIC_HIGH, Policy.STATIC_LOW
+    policies = (Policy.STATIC_HIGH, Policy.STATIC_LOW)
+    network.layers = [dataclasses.replace(layer, policy=policy) for layer, policy in zip(network.layers, policies)]
     run = network.run(random_input(2, network, batch=1, steps=4))
     assert run.masks[0].all() and not run.masks[1].any()
     assert run.rows(0, 3, "lo") == run.rows(0, 3, "hi") == 32

@@ -30,7 +30,7 @@ OLDEST = {"ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAP
           "NPY_DISABLE_CPU_FEATURES": "X86_V3 AVX2 FMA3"}  # names of newer NumPy and of older; those that it does not know it ignores
 ENVIRONMENTS = {"AVX2, two threads": AVX2 | {"OMP_NUM_THREADS": "2"}, "the oldest": OLDEST | {"OMP_NUM_THREADS": "1"}}
 QUANTIZED = ("silero", "textgenrnn")
-STEPS, CYCLES_STEPS = 320, 40
+STEPS, CYCLES_STEPS = 160, 40
 
 
 def hashed(*values) -> str:
