@@ -13,8 +13,8 @@ import pytest
 from tb.bench import leash
 from tb.bench.runner import ROOT
 
-PATIENCE = 120  # seconds until a command has come to its simulator, on a machine that is busy
-GRACE = 10      # seconds that the end of all may take
+PATIENCE = 600  # seconds until a command has come to its simulator, on a machine that is busy
+GRACE = 30      # seconds that the end of all may take there
 
 
 class Family:
@@ -75,6 +75,7 @@ def family():
 TREE = "from tb.bench import leash; leash.run(['sh', '-c', 'sleep 71 & (sleep 72; true) | cat'])"
 THREADS = ("from concurrent.futures import ThreadPoolExecutor\nfrom tb.bench import leash\nwith ThreadPoolExecutor(1) as pool:\n"
            "    jobs = [pool.submit(leash.run, ['sleep', str(71 + n)]) for n in range(3)]\n    jobs[-1].result()\n")
+VVP = "libcocotbvpi_icarus"  # in the command of a simulation under Icarus
 END = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 
 
@@ -102,10 +103,10 @@ def test_what_a_command_leaves_behind_ends_with_it(family):
 
 # The command, and words of the processes that are there when its root is ended.
 COMMANDS = {
-    "sim": (["-m", "tb.commands.sim", "--sim=icarus", "--policy=static_high", "--steps=200"], ["vvp "]),
-    "soak": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], ["vvp "]),
+    "sim": (["-m", "tb.commands.sim", "--sim=icarus", "--policy=static_high", "--steps=200"], [VVP]),
+    "soak": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], [VVP]),
     "build": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], ["cc1plus"]),
-    "planted_bugs": (["-m", "tb.commands.planted_bugs", "withdraws"], ["pytest", "vvp "]),
+    "planted_bugs": (["-m", "tb.commands.planted_bugs", "withdraws"], ["pytest", VVP]),
     "regress": (["-m", "tb.commands.regress", "--minutes=0", "--seed=1", "tb/tests/lstm_accelerator/test_lstm_accelerator.py"], ["pytest", "make"]),
     "eval": (["-m", "tb.commands.evaluate", "--net=silero", "--jobs=2"], ["spawn_main"]),
     "silicon": (["-c", "from syn import silicon; silicon.run_all({1: lambda: silicon.synthesize('plain')})"], ["pyosys"]),
@@ -147,7 +148,7 @@ def test_no_process_outlives_the_other_commands(family, folders, name, number):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_outlives_make(family, folders, number):
     make = family(["make", "soak", "setup=@:", "SIM=icarus", "SEED=1"], **folders)
-    make.wait_for("vvp ")
+    make.wait_for(VVP)
     make.process.send_signal(number)
     make.assert_gone()
 
