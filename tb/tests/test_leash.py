@@ -101,13 +101,21 @@ def test_what_a_command_leaves_behind_ends_with_it(family):
     left.assert_gone()
 
 
+# A build of its own: what others have built is not built again.
+BUILD = """
+import os
+from pathlib import Path
+from tb.bench import runner
+runner.BUILD = Path(os.environ["RUNS"])
+runner.build("harness", simulator="verilator")
+"""
 # The command, and words of the processes that are there when its root is ended.
 COMMANDS = {
     "sim": (["-m", "tb.commands.sim", "--sim=icarus", "--policy=static_high", "--steps=200"], [VVP]),
     "soak": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], [VVP]),
-    "build": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], ["cc1plus"]),
+    "build": (["-c", BUILD], ["make", "cc1plus"]),
     "planted_bugs": (["-m", "tb.commands.planted_bugs", "withdraws"], ["pytest", VVP]),
-    "regress": (["-m", "tb.commands.regress", "--minutes=0", "--seed=1", "tb/tests/lstm_accelerator/test_lstm_accelerator.py"], ["pytest", "make"]),
+    "regress": (["-m", "tb.commands.regress", "--minutes=0", "--seed=1", "tb/tests/lstm_accelerator/test_lstm_accelerator.py"], ["pytest", "verilator/harness-"]),
     "eval": (["-m", "tb.commands.evaluate", "--net=silero", "--jobs=2"], ["spawn_main"]),
     "silicon": (["-c", "from syn import silicon; silicon.run_all({1: lambda: silicon.synthesize('plain')})"], ["pyosys"]),
 }
@@ -122,7 +130,7 @@ def folders(tmp_path):
 def started(family, name, folders):
     command, words = COMMANDS[name]
     if name == "build":
-        folders = folders | {"SIM": "verilator", "CCACHE_DISABLE": "1"}
+        folders = folders | {"CCACHE_DISABLE": "1"}
     found = family([sys.executable, *command], **folders)
     found.wait_for(*words)
     return found
