@@ -1,6 +1,9 @@
 """Calibration to a budget: what is chosen of a sweep, and what models/calibrated/ holds."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from models.calibration import BISECTIONS, POWER, SHARES, Point, calibrate, cali
 from models.networks import NETWORKS
 from models.policies import Policy
 from models.quantized_network import quantize_network
+from models.sources import ROOT
 from models.tests.toy_network import Toy
 
 EXCESSES = (0.5, 1, 2, 4, 8)
@@ -106,3 +110,28 @@ def test_every_network_is_calibrated(name):
     assert found["network"] == name and found["budget"] == 0.5
     assert set(found["numbers"]) == {policy.name for policy in SHARES}
     assert {point["policy"] for point in found["sweep"]} == {Policy.SENSITIVITY.name, Policy.CELL_HISTORY.name}
+
+
+# `python -m models.calibration --net=toy` with little to do, below the folder in its argument.
+COMMAND = """
+import runpy, sys
+from pathlib import Path
+from models import calibration, networks
+from models.policies import Policy
+networks.MODULES["toy"] = "models.tests.toy_network"
+calibration.FOLDER, calibration.FIT_STEPS, calibration.OTHER_SEARCH_STEPS = Path(sys.argv[1]) / "models" / "calibrated", 120, 240
+calibration.SHARES, calibration.BISECTIONS, calibration.EMPHASES = {Policy.SENSITIVITY: (0.8,)}, 0, (0.0,)
+calibration.FOLDER.mkdir(parents=True)
+sys.argv[1:] = ["--net=toy"]
+runpy.run_module("models.calibration", run_name="__main__")
+"""
+
+
+def test_what_the_command_keeps_is_read_by_others(tmp_path):
+    """Its classes are those of models.calibration, and not of the program that it is."""
+    environment = os.environ | {"CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, "-c", COMMAND, tmp_path], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    point, = (path.read_bytes() for path in (tmp_path / "cache").glob("point-*"))
+    assert b"models.calibration" in point and b"__main__" not in point
+    assert json.loads((tmp_path / "models" / "calibrated" / "toy.json").read_text())["network"] == "toy"

@@ -1,6 +1,6 @@
 """The one place that starts processes: none of them outlives the process that started it, however that ends, SIGKILL included.
 
-`run` is for commands (simulators, make, Yosys, pytest), `Lifeline` for the workers of a pool.
+`run` is for commands (simulators, make, Yosys, pytest), `worker_pool` for the project's own Python.
 """
 
 import multiprocessing
@@ -10,6 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
@@ -45,26 +48,34 @@ def run(command: list, *, check=False, capture_output=False, **options) -> subpr
     return ended
 
 
-class Lifeline:
-    """A pipe whose one end this process holds: workers that were given the other end, and `hold` it, end when this one is closed."""
+@contextmanager
+def worker_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes, which end at once when the block is left by an exception, and when this process ends.
 
-    def __init__(self):
-        self.held, self._end = multiprocessing.Pipe(duplex=False)
+    They are started anew: what a forked process inherits of PyTorch's threads may hang.
+    """
+    held, end = multiprocessing.Pipe(duplex=False)  # nothing is sent: it closes with this process, the only one that has the other end
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _hold, (held,)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - others:
+                child.kill()
+            raise
+    end.close()
 
-    def cut(self) -> None:
-        """Ends all workers at once."""
-        self._end.close()
 
-    @staticmethod
-    def hold(held) -> None:
-        """For the start of a worker: a thread waits for the end of the pipe. Nothing is ever sent."""
-        def wait():
-            try:
-                held.recv_bytes()
-            except (EOFError, OSError):
-                os._exit(1)
+def _hold(held) -> None:
+    """At the start of a worker: a thread waits for the end of the pipe."""
+    def wait():
+        try:
+            held.recv_bytes()
+        except (EOFError, OSError):
+            os._exit(1)
 
-        threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _kill(group: int) -> None:

@@ -8,9 +8,9 @@ import pytest
 
 from models import cache, calibration
 from models.policies import Policy
-from tb.commands import eval_report, evaluate
-from tb.commands.evaluate import UserError, main, parse
-from tb.commands.evaluation import figures, rtl, schedule, task
+from tb.commands import eval_report
+from tb.commands.evaluation import command, figures, rtl, schedule, task
+from tb.commands.evaluation.command import UserError, main, parse
 from tb.commands.evaluation.task import Task
 
 NET, STEPS, CYCLES_STEPS = "textgenrnn", 800, 40
@@ -53,7 +53,7 @@ def run(*arguments):
     """(records, tasks that were done) of make eval."""
     executor = Inline()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "executor_of", lambda options: nullcontext(executor))
+        patch.setattr(command, "executor_of", lambda options: nullcontext(executor))
         return main([*ARGUMENTS, *arguments]), executor.done
 
 

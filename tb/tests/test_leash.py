@@ -13,8 +13,8 @@ import pytest
 from tb.bench import leash
 from tb.bench.runner import ROOT
 
-PATIENCE = 120  # seconds until a command has come to its simulator, on a machine that is busy
-GRACE = 10      # seconds that the end of all may take
+PATIENCE = 600  # seconds until a command has come to its simulator, on a machine that is busy
+GRACE = 30      # seconds that the end of all may take there
 
 
 class Family:
@@ -75,8 +75,8 @@ def family():
 TREE = "from tb.bench import leash; leash.run(['sh', '-c', 'sleep 71 & (sleep 72; true) | cat'])"
 THREADS = ("from concurrent.futures import ThreadPoolExecutor\nfrom tb.bench import leash\nwith ThreadPoolExecutor(1) as pool:\n"
            "    jobs = [pool.submit(leash.run, ['sleep', str(71 + n)]) for n in range(3)]\n    jobs[-1].result()\n")
+VVP = "libcocotbvpi_icarus"  # in the command of a simulation under Icarus
 END = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
-TOY = ("-m", "tb.tests.toy_evaluation", "--jobs=2")
 
 
 @pytest.mark.parametrize("number", END)
@@ -101,14 +101,22 @@ def test_what_a_command_leaves_behind_ends_with_it(family):
     left.assert_gone()
 
 
+# A build of its own: what others have built is not built again.
+BUILD = """
+import os
+from pathlib import Path
+from tb.bench import runner
+runner.BUILD = Path(os.environ["RUNS"])
+runner.build("harness", simulator="verilator")
+"""
 # The command, and words of the processes that are there when its root is ended.
 COMMANDS = {
-    "sim": (["-m", "tb.commands.sim", "--sim=icarus", "--policy=static_high", "--steps=200"], ["vvp "]),
-    "soak": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], ["vvp "]),
-    "build": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], ["cc1plus"]),
-    "planted_bugs": (["-m", "tb.commands.planted_bugs", "withdraws"], ["pytest", "vvp "]),
-    "regress": (["-m", "tb.commands.regress", "--minutes=0", "--seed=1", "tb/tests/lstm_accelerator/test_lstm_accelerator.py"], ["pytest", "make"]),
-    "eval": ([*TOY], ["spawn_main"]),
+    "sim": (["-m", "tb.commands.sim", "--sim=icarus", "--policy=static_high", "--steps=200"], [VVP]),
+    "soak": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], [VVP]),
+    "build": (["-c", BUILD], ["make", "cc1plus"]),
+    "planted_bugs": (["-m", "tb.commands.planted_bugs", "withdraws"], ["pytest", VVP]),
+    "regress": (["-m", "tb.commands.regress", "--minutes=0", "--seed=1", "tb/tests/lstm_accelerator/test_lstm_accelerator.py"], ["pytest", "verilator/harness-"]),
+    "eval": (["-m", "tb.commands.evaluate", "--net=silero", "--jobs=2"], ["spawn_main"]),
     "silicon": (["-c", "from syn import silicon; silicon.run_all({1: lambda: silicon.synthesize('plain')})"], ["pyosys"]),
 }
 
@@ -116,13 +124,13 @@ COMMANDS = {
 @pytest.fixture
 def folders(tmp_path):
     """Environment that keeps what a command writes out of build/ as far as it can, and builds anew."""
-    return {"SIM": "icarus", "RUNS": str(tmp_path / "runs"), "CACHE": str(tmp_path / "cache"), "TOY": str(tmp_path), "DELAY": "60"}
+    return {"SIM": "icarus", "RUNS": str(tmp_path / "runs"), "CACHE": str(tmp_path / "cache")}
 
 
 def started(family, name, folders):
     command, words = COMMANDS[name]
     if name == "build":
-        folders = folders | {"SIM": "verilator", "CCACHE_DISABLE": "1"}
+        folders = folders | {"CCACHE_DISABLE": "1"}
     found = family([sys.executable, *command], **folders)
     found.wait_for(*words)
     return found
@@ -148,18 +156,38 @@ def test_no_process_outlives_the_other_commands(family, folders, name, number):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_outlives_make(family, folders, number):
     make = family(["make", "soak", "setup=@:", "SIM=icarus", "SEED=1"], **folders)
-    make.wait_for("vvp ")
+    make.wait_for(VVP)
     make.process.send_signal(number)
     make.assert_gone()
 
 
-def test_a_worker_that_loses_the_pipe_ends(family):
-    program = ("import time\nfrom concurrent.futures import ProcessPoolExecutor\nimport multiprocessing\nfrom tb.bench.leash import Lifeline\n"
-               "if __name__ == '__main__':\n    line = Lifeline()\n"
-               "    pool = ProcessPoolExecutor(2, multiprocessing.get_context('spawn'), Lifeline.hold, (line.held,))\n"
-               "    jobs = [pool.submit(time.sleep, 60) for _ in range(2)]\n    time.sleep(2)\n    line.cut()\n    pool.shutdown()\n    print(jobs[0].exception())\n")
-    pool = family([sys.executable, "-c", program])
-    assert pool.process.wait(30) == 0 and "terminated abruptly" in pool.process.stdout.read()
+# A pool at work, which the program leaves as told.
+POOL = """
+import sys, time
+from tb.bench.leash import worker_pool
+
+if __name__ == "__main__":
+    with worker_pool(2) as pool:
+        jobs = [pool.submit(time.sleep, 300) for _ in range(2)]
+        time.sleep(float(sys.argv[1]))
+        raise ValueError("left")
+"""
+
+
+@pytest.mark.parametrize("seconds", [0, 3])
+def test_workers_end_with_an_exception(family, tmp_path, seconds):
+    (tmp_path / "program.py").write_text(POOL)
+    pool = family([sys.executable, tmp_path / "program.py", str(seconds)], PYTHONPATH=str(ROOT))
+    assert pool.process.wait(PATIENCE) == 1 and "ValueError: left" in pool.process.stdout.read()
+    pool.assert_gone()
+
+
+@pytest.mark.parametrize("number", END)
+def test_workers_end_with_their_command(family, tmp_path, number):
+    (tmp_path / "program.py").write_text(POOL)
+    pool = family([sys.executable, tmp_path / "program.py", "300"], PYTHONPATH=str(ROOT))
+    pool.wait_for("spawn_main")
+    pool.process.send_signal(number)
     pool.assert_gone()
 
 

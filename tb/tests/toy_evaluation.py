@@ -12,8 +12,8 @@ from pathlib import Path
 
 from models import calibration, networks
 from models.policies import Policy
-from tb.commands import eval_report, evaluate
-from tb.commands.evaluation import figures, schedule, task
+from tb.commands import eval_report
+from tb.commands.evaluation import command, figures, schedule, task
 
 STEPS = 240
 CALIBRATION = {"emphasis": 0.0, "cell_floor": 45, "numbers": {"SENSITIVITY": -27.5, "CELL_HISTORY": -26.7}, "sweep": [
@@ -45,7 +45,4 @@ schedule.FUNCTIONS["figure"] = figure
 
 if __name__ == "__main__":
     (FOLDER / "toy.json").write_text(json.dumps(CALIBRATION))
-    try:
-        evaluate.main([f"--steps={STEPS}", "--net=toy", "--rtl=0", *sys.argv[1:]])
-    except schedule.TaskError as error:
-        sys.exit(f"eval: {error}")
+    sys.exit(command.run([f"--steps={STEPS}", "--net=toy", "--rtl=0", *sys.argv[1:]]))

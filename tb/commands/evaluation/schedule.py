@@ -1,9 +1,8 @@
 """Which tasks there are, what each needs, and running them: in processes here, or on the workers of a Dask cluster."""
 
-import multiprocessing
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, wait
 from contextlib import contextmanager
 
 import torch
@@ -14,7 +13,7 @@ from models.calibration import path_of
 from models.networks import MODULES
 from models.policies import Policy
 from models.sources import code, content
-from tb.bench.leash import Lifeline
+from tb.bench.leash import worker_pool
 from tb.bench.runner import BUILD, design_files
 from tb.commands.evaluation import cycles, figures, rtl
 from tb.commands.evaluation.task import FLOAT, PLAIN, Task
@@ -134,15 +133,8 @@ def executor_of(options) -> Iterator[Executor]:
     Work that is still under way when the block is left by an exception is given up; processes here end at once.
     """
     if not options.scheduler:
-        lifeline = Lifeline()
-        # Started anew: what a forked process inherits of PyTorch's threads may hang.
-        with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn"), Lifeline.hold, (lifeline.held,)) as pool:
-            try:
-                yield pool
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                lifeline.cut()
-                raise
+        with worker_pool(options.jobs) as pool:
+            yield pool
         return
     try:
         from distributed import Client

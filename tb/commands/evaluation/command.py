@@ -1,0 +1,62 @@
+"""The command of tb/commands/evaluate.py: its options, and what it shows."""
+
+import argparse
+import multiprocessing
+import sys
+
+from rich.console import Console
+
+from models.evaluation import TEST_STEPS
+from models.networks import NETWORKS
+from models.sources import SourceChanged
+from tb.commands import eval_report, evaluate
+from tb.commands.evaluation.records import frontier, records
+from tb.commands.evaluation.schedule import TaskError, executor_of, run_all, tasks_of
+from tb.commands.sim import UserError
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="python -m tb.commands.evaluate", description=evaluate.__doc__.splitlines()[0])
+    parser.add_argument("--net", default="all", help=f"all, or some of {', '.join(sorted(NETWORKS))} with commas between them")
+    parser.add_argument("--steps", type=int, help="steps of the test of each network (default: " + ", ".join(f"{n} {s:,}" for n, s in TEST_STEPS.items()) + ")")
+    parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes (%(default)s)")
+    parser.add_argument("--scheduler", default="", help="address of a Dask scheduler, as tcp://host:8786, instead of processes")
+    parser.add_argument("--rtl", type=int, default=1, choices=(0, 1), help="0: leave the RTL out (%(default)s)")
+    options = parser.parse_args(arguments)
+    options.net = sorted(NETWORKS) if options.net == "all" else options.net.split(",")
+    for name in options.net:
+        if name not in NETWORKS:
+            raise UserError(f"NET={name}: unknown; choose all, or some of {', '.join(sorted(NETWORKS))}")
+    if options.jobs < 1 or options.steps is not None and options.steps < 1:
+        raise UserError("JOBS= and STEPS= are whole numbers of at least 1")
+    return options
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    tasks = [task for net in options.net for task in tasks_of(net, options.steps or TEST_STEPS[net], options.rtl)]
+    with executor_of(options) as executor:
+        results = run_all(tasks, executor)
+    found = [entry for net in options.net for entry in records(net, results)]
+    points = [point for net in options.net for point in frontier(net, results)]
+    published = options.net == sorted(NETWORKS) and not options.steps and options.rtl
+    for path in eval_report.write(found, points, published):
+        print(path)
+    Console(width=max(Console().width, eval_report.WIDTH)).print(eval_report.table(found))
+    return found
+
+
+def run(arguments=None) -> int:
+    """The command: its exit code, and one line about what was wrong."""
+    try:
+        main(arguments)
+    except (UserError, FileNotFoundError) as error:
+        print(f"eval: {error}", file=sys.stderr)
+        return 2
+    except (TaskError, SourceChanged) as error:
+        print(f"eval: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("eval: interrupted; the same command goes on from here", file=sys.stderr)
+        return 1
+    return 0
