@@ -122,10 +122,11 @@ eval:
 	$(setup) verilator
 	@$(python) -m tb.commands.evaluate $(call given,NET,--net) $${STEPS:+--steps="$$STEPS"} --jobs="$$JOBS" --scheduler="$$SCHEDULER"
 
-## check the RTL with Verilator and Icarus, both builds, every warning an error
+## check the RTL with Verilator and Icarus, over a matrix of builds, and the Python with ruff; every warning is an error
 lint:
 	$(setup) icarus
 	@scripts/lint.sh
+	@$(python) -m ruff check
 
 ## what the dynamic precision costs and saves in silicon: area, clock and energy of both builds, resources and clock on FPGAs
 silicon:

@@ -16,7 +16,6 @@ from . import activation
 from .fixed_point import round_real_, round_shift, saturate
 from .layer import split_planes
 
-
 # Sequences times weights from which int8 is faster than float32: a call of it costs more. Without AVX2 it never is.
 INT8_PRODUCTS = 1 << 22 if torch.cpu._is_avx2_supported() else math.inf
 

@@ -85,8 +85,8 @@ def test_memories_of_the_image_compute_the_model(build, inputs, units, limbs):
     assert {key: counters[key] for key in interpreter.counters} == interpreter.counters
 
 
-@pytest.mark.parametrize("parity", (0, 1))
-@pytest.mark.parametrize("policy", (Policy.CELL_HISTORY, Policy.SENSITIVITY))
+@pytest.mark.parametrize("parity", [0, 1])
+@pytest.mark.parametrize("policy", [Policy.CELL_HISTORY, Policy.SENSITIVITY])
 def test_loaded_state_continues_a_sequence(parity, policy):
     build = Build(3, 8, **SMALL)
     network = random_network(8, 6, [11, 7], policy=policy)

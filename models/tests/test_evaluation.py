@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from models import evaluation
 from models.build import Build
 from models.compiler import compile_image
 from models.cycle_model import CycleModel
 from models.evaluation import Bootstrap, Figure, cycles, difference, evaluate, interval, spread, task_loss
-from models import evaluation
 from models.networks import Sample
 from models.policies import Policy
 from models.quantized_network import quantize_network

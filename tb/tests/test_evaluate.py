@@ -134,5 +134,5 @@ def test_wrong_arguments(arguments):
 
 
 def test_a_scheduler_that_is_not_there():
-    with pytest.raises(UserError, match="SCHEDULER=tcp://127.0.0.1:1:"):
+    with pytest.raises(UserError, match=r"SCHEDULER=tcp://127\.0\.0\.1:1:"):
         evaluate.executor_of(parse(["--scheduler=tcp://127.0.0.1:1"]))
