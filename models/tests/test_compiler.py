@@ -210,7 +210,7 @@ def test_ideal_cycles():
 
 BUILD_REFUSALS = [
     ({"tiles": 0}, "Tiles"), ({"tiles": 17}, "Tiles"), ({"lanes": 12}, "Lanes"), ({"window": 3}, "Window"), ({"window": 1}, "Window"),
-    ({"weight_depth": 1}, "WeightDepth"), ({"unit_depth": 1 << 17}, "UnitDepth"), ({"activation_depth": 100}, "ActivationDepth"),
+    ({"weight_depth": 7}, "WeightDepth"), ({"unit_depth": 1 << 17}, "UnitDepth"), ({"activation_depth": 100}, "ActivationDepth"),
     ({"activation_depth": 2048}, "ActivationDepth"),
 ]
 
