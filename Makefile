@@ -24,7 +24,7 @@ BUDGET ?= 0.5
 JOBS ?= 2
 ## Dask scheduler whose workers take the work of `make eval`, as tcp://host:8786, in place of processes here
 SCHEDULER ?=
-## minutes that `make soak` lasts
+## minutes that the soak of `make soak` or `make weekly` lasts
 MINUTES ?= 5
 ## 1: write waveforms for GTKWave under build/ (slower)
 WAVES ?= 0
@@ -35,7 +35,7 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test regress soak test-bench bench calibrate eval lint silicon clean distclean
+targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon clean distclean
 variables := SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET JOBS SCHEDULER MINUTES WAVES PNG PYTHON
 .PHONY: $(targets)
 
@@ -101,6 +101,12 @@ regress:
 	$(setup) icarus
 	@$(python) -m tb.commands.regress $(call given,SEED,--seed)
 
+## what is too long for `make test`: planted bugs, all tests, a soak of MINUTES; one summary at the end
+takes.weekly := SEED MINUTES
+weekly:
+	$(setup) icarus
+	@$(python) -m tb.commands.weekly --minutes="$$MINUTES" $(call given,SEED,--seed)
+
 ## random builds, networks, stalls, resets and errors for MINUTES, from SEED on or a random seed
 takes.soak := SIM SEED MINUTES WAVES
 soak:
@@ -129,10 +135,11 @@ eval:
 	$(setup) verilator
 	@$(python) -m tb.commands.evaluate $(call given,NET,--net) $${STEPS:+--steps="$$STEPS"} --jobs="$$JOBS" --scheduler="$$SCHEDULER"
 
-## check the RTL with Verilator and Icarus, both builds, every warning an error
+## check the RTL with Verilator and Icarus, over a matrix of builds, and the Python with ruff; every warning is an error
 lint:
 	$(setup) icarus
 	@scripts/lint.sh
+	@$(python) -m ruff check
 
 ## what the dynamic precision costs and saves in silicon: area, clock and energy of both builds, resources and clock on FPGAs
 silicon:

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from itertools import pairwise
 
 import torch
 
@@ -16,7 +17,7 @@ def table():
     so that base is sigmoid(u) * 2 - 1 = tanh(u / 2) in Q0.15.
     """
     points = [min(32766, math.floor(65536 * (1 / (1 + math.exp(-n / 16)) - 0.5) + 0.5)) for n in range(SEGMENTS + 1)]
-    slope = tuple(after - before for before, after in zip(points, points[1:]))
+    slope = tuple(after - before for before, after in pairwise(points))
     return tuple(points[:-1]), slope
 
 

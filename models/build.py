@@ -20,7 +20,7 @@ class Build:
             (1 <= self.tiles <= 16, "Tiles is 1..16"),
             (self.lanes in (4, 8, 16, 32, 64), "Lanes is 4, 8, 16, 32 or 64"),
             (self.in_flight >= 2 and self.in_flight & (self.in_flight - 1) == 0, "InFlight is a power of two, at least 2"),
-            (2 <= self.weight_depth <= 1 << 20, f"WeightDepth is 2..{1 << 20}"),
+            (8 <= self.weight_depth <= 1 << 20, f"WeightDepth is 8..{1 << 20}"),
             (2 <= self.unit_depth <= 1 << 16, f"UnitDepth is 2..{1 << 16}"),
             (self.activation_depth >= 2 and self.activation_depth & (self.activation_depth - 1) == 0
              and self.activation_depth * self.dot_lanes <= 1 << 15, "ActivationDepth is a power of two, 2..32768 / DotLanes"),

@@ -17,7 +17,6 @@ from .fixed_point import round_real_, round_shift, saturate
 from .grid import power_of_two
 from .layer import split_planes
 
-
 # Sequences times weights from which int8 is faster than float32: a call of it costs more. Without AVX2 it never is.
 INT8_PRODUCTS = 1 << 22 if torch.cpu._is_avx2_supported() else math.inf
 

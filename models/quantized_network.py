@@ -174,7 +174,7 @@ def _batches(lengths):
     """Indices in batches of similar lengths, and of at most BATCH_STEPS steps with the padding."""
     batch = []
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
-        if batch and (len(batch) + 1) * lengths[batch[0]] > BATCH_STEPS or batch and lengths[index] < 0.7 * lengths[batch[0]]:
+        if (batch and (len(batch) + 1) * lengths[batch[0]] > BATCH_STEPS) or (batch and lengths[index] < 0.7 * lengths[batch[0]]):
             yield batch
             batch = []
         batch.append(index)

@@ -25,8 +25,8 @@ module parameter_check #(
     if (InFlight < 2 || InFlight != 1 << $clog2(InFlight)) begin : gen_in_flight
       InFlight_must_be_a_power_of_two_from_2 error ();
     end
-    if (WeightDepth < 2 || WeightDepth > 1048576) begin : gen_weight_depth
-      WeightDepth_must_be_2_to_1048576 error ();
+    if (WeightDepth < 8 || WeightDepth > 1048576) begin : gen_weight_depth
+      WeightDepth_must_be_8_to_1048576 error ();
     end
     if (UnitDepth < 2 || UnitDepth > 65536) begin : gen_unit_depth
       UnitDepth_must_be_2_to_65536 error ();

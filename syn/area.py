@@ -18,7 +18,8 @@ CAUSES = {
     "dynamic precision unit": ("precision unit",),
     "nibble datapath": ("dot product", "row sums", "row engine"),
     "refinement queue": ("refinement queue",),
-    "control, second bias, provisional passes": ("post_processing", "requantizer", "activation", "cell update", "other queues", "row pass", "sequencer", "in_flight", "rest"),
+    "control, second bias, provisional passes": ("post_processing", "requantizer", "activation", "cell update", "other queues",
+                                                  "row pass", "sequencer", "in_flight", "rest"),
 }
 
 # Logic of 180 nm takes (node / 180)^2 of its area at another node, times one of these: cells of newer libraries are lower than the ten

@@ -234,7 +234,8 @@ def results(activities: dict, meters: dict[str, Meter], clock_ns: dict[str, floa
         "saving_by_rule": by_rule,
         "saving_by_node": {str(node): float(np.mean(list(saving(Policy.SENSITIVITY, node=node).values()))) for node in SCALING["middle"]},
         "energy_scale": {rule: values[NODE] for rule, values in SCALING.items()},
-        "tile_pj_per_cycle": {name: {policy.name: {mode: activities[name, policy].modules[mode] | {"register files": activities[name, policy].register_files[mode]}
-                                                   for mode in MODES} for policy in BUILD_OF} for name in names},
+        "tile_pj_per_cycle": {name: {policy.name: {mode: activities[name, policy].modules[mode]
+                                                   | {"register files": activities[name, policy].register_files[mode]} for mode in MODES}
+                                     for policy in BUILD_OF} for name in names},
         "cycles_per_step": {name: {policy.name: activities[name, policy].cycles / activities[name, policy].steps for policy in BUILD_OF} for name in names},
     }

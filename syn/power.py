@@ -150,4 +150,5 @@ class NetPower:
         for bit, (name, kind, pin) in driver.items():
             pairs[bit, owner(name)] += self.library.internal(kind, pin, load[bit])
         names = tuple(sorted({name for _, name in pairs}))
-        return Energies(np.array([self.index[bit] for bit, _ in pairs]), np.array([names.index(name) for _, name in pairs]), np.array(list(pairs.values())), names)
+        return Energies(np.array([self.index[bit] for bit, _ in pairs]), np.array([names.index(name) for _, name in pairs]),
+                        np.array(list(pairs.values())), names)

@@ -177,9 +177,9 @@ def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None =
     if for_timing:
         sources = [SYN / "ram_pins.v" if path.stem == "ram" else path for path in sources]
     memories = "" if for_timing else f"blackbox {' '.join(MEMORIES)}"
-    script = SCRIPT.format(rtl=RTL, sources=" ".join(map(str, sources)), syn=SYN, top=top, memories=memories, liberty=LIBERTY, fast=" ".join(f"*{module}" for module in FAST),
-                           parameters=" ".join(f"-chparam {key} {value}" for key, value in settings.items()), multiply=multiply,
-                           json=netlist.json)
+    script = SCRIPT.format(rtl=RTL, sources=" ".join(map(str, sources)), syn=SYN, top=top, memories=memories, liberty=LIBERTY,
+                           fast=" ".join(f"*{module}" for module in FAST), parameters=" ".join(f"-chparam {key} {value}" for key, value in settings.items()),
+                           multiply=multiply, json=netlist.json)
     run_yosys(script, name, folder)
     buffered = json.loads(netlist.json.read_text())
     insert_buffers(buffered, top, LIBERTY.read_text())

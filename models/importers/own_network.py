@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from ..networks.network import Network, Sample
-
 from .imported import ImportedLSTM, ImportFailure
 
 TEST_PART = 4  # one in so many sequences, or steps of the only one

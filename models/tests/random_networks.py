@@ -2,8 +2,8 @@
 
 import torch
 
-from models.policies import Policy, theta_alignment
 from models.layer import QuantizedLayer
+from models.policies import Policy, theta_alignment
 from models.quantized_lstm import QuantizedLSTM
 
 

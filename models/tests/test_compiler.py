@@ -81,8 +81,8 @@ def test_memories_of_the_image_compute_the_model(build, inputs, units, limbs):
     assert {key: counters[key] for key in interpreter.counters} == interpreter.counters
 
 
-@pytest.mark.parametrize("parity", (0, 1))
-@pytest.mark.parametrize("policy", (Policy.CELL_HISTORY, Policy.SENSITIVITY))
+@pytest.mark.parametrize("parity", [0, 1])
+@pytest.mark.parametrize("policy", [Policy.CELL_HISTORY, Policy.SENSITIVITY])
 def test_loaded_state_continues_a_sequence(parity, policy):
     build = Build(3, 8, **SMALL)
     network = random_network(8, 6, [11, 7], policy=policy)
@@ -206,7 +206,7 @@ def test_ideal_cycles():
 
 BUILD_REFUSALS = [
     ({"tiles": 0}, "Tiles"), ({"tiles": 17}, "Tiles"), ({"lanes": 12}, "Lanes"), ({"in_flight": 3}, "InFlight"), ({"in_flight": 1}, "InFlight"),
-    ({"weight_depth": 1}, "WeightDepth"), ({"unit_depth": 1 << 17}, "UnitDepth"), ({"activation_depth": 100}, "ActivationDepth"),
+    ({"weight_depth": 7}, "WeightDepth"), ({"unit_depth": 1 << 17}, "UnitDepth"), ({"activation_depth": 100}, "ActivationDepth"),
     ({"activation_depth": 2048}, "ActivationDepth"),
 ]
 

@@ -31,13 +31,13 @@ def overhead(q, build: Build, refined: float, policy: Policy) -> float:
     return cycles / ideal - 1
 
 
-@pytest.mark.parametrize("units", (128, 256))
-@pytest.mark.parametrize("tiles, bound", ((1, 0.03), (4, 0.03), (8, 0.03), (16, 0.05)))
+@pytest.mark.parametrize("units", [128, 256])
+@pytest.mark.parametrize("tiles, bound", [(1, 0.03), (4, 0.03), (8, 0.03), (16, 0.05)])
 def test_cycles_with_refinements_come_near_the_ideal(networks, units, tiles, bound):
     assert 0 <= overhead(networks[units], Build(tiles=tiles), REFINED, Policy.SENSITIVITY) < bound
 
 
-@pytest.mark.parametrize("units", (128, 256))
+@pytest.mark.parametrize("units", [128, 256])
 def test_always_8_bit_keeps_the_tiles_busy(networks, units):
     assert 0 <= overhead(networks[units], Build(), 1.0, Policy.STATIC_HIGH) < 0.01
 

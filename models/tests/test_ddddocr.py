@@ -5,10 +5,11 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from torch import nn
+
 from models.networks import ddddocr, load
 from models.networks.ddddocr import ALPHABET, GROUPS, classes, draw, package_path
 from models.networks.network import Sample, in_calibration
-from torch import nn
 
 STEPS = 27  # an image
 

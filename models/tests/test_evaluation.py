@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from models import evaluation
 from models.build import Build
 from models.compiler import compile_image
 from models.cycle_model import CycleModel

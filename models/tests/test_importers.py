@@ -257,7 +257,8 @@ ONNX_REFUSALS = {
     "no LSTM": (lambda: Stack().op("Relu"), "no LSTM node in the graph"),
     "something between": (lambda: Stack().lstm("one").squeeze().op("Relu").lstm("two"),
                           r"2 LSTMs that are not connected \(between one and two: Squeeze, Relu\): one, two; choose one with NODE=name"),
-    "the last state": (lambda: [stack := Stack().lstm("one"), setattr(stack, "output", "one.Y_h"), stack.lstm("two")][0], r"\(between one and two: the last state\)"),
+    "the last state": (lambda: [stack := Stack().lstm("one"), setattr(stack, "output", "one.Y_h"), stack.lstm("two")][0],
+                       r"\(between one and two: the last state\)"),
     "a turn": (lambda: Stack().lstm("one").squeeze().lstm("two", direction="reverse"), r"\(between one and two: a turn of time\)"),
     "crossed directions": (lambda: [stack := Stack().lstm("one", direction="bidirectional"), stack.op("Transpose", perm=[0, 2, 3, 1]).op(
         "Reshape", stack.constant("shape", np.array([0, 0, -1]))).lstm("two")][0], r"\(between one and two: Transpose, Reshape\)"),

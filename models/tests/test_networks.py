@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+
 from models.networks import load, speech
 from models.networks.silero import STEP_SAMPLES, _labels, package_network, recordings
 
@@ -22,7 +23,7 @@ def digest(samples):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match="unknown network 'sillero': known are .*silero"):
+    with pytest.raises(ValueError, match=r"unknown network 'sillero': known are .*silero"):
         load("sillero")
 
 
@@ -72,7 +73,7 @@ def test_more_steps_than_recorded_are_refused(silero, monkeypatch):
 
 def test_a_missing_package_is_named(silero, monkeypatch, tmp_path):
     monkeypatch.setattr(speech, "SHARE", tmp_path)
-    with pytest.raises(FileNotFoundError, match="make setup.*apt-get install asterisk-core-sounds"):
+    with pytest.raises(FileNotFoundError, match=r"make setup.*apt-get install asterisk-core-sounds"):
         silero.test(1)
 
 

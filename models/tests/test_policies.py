@@ -30,7 +30,7 @@ def test_the_most_negative_cell_has_a_size():
     assert cell_codes(c, history)[0].tolist() == [[7, 0, 1, 0, 0], [15, 15, 0, 0, 2]] * 2
 
 
-@pytest.mark.parametrize("c_frac", (8, 12, 15))
+@pytest.mark.parametrize("c_frac", [8, 12, 15])
 def test_sensitivity_is_the_derivative_of_h_in_half_octaves(c_frac):
     """S - alignment = 2 log2 |dh / dz| on average, to a fraction of a unit: the alignment has whole ones."""
     torch.manual_seed(0)

@@ -104,7 +104,7 @@ def test_levels_of_cell_history_are_those_of_its_errors():
     assert torch.allclose(levels[Policy.CELL_HISTORY] - levels[Policy.STATIC_ROWS], (sums / sum(LENGTHS)).log2())
 
 
-@pytest.mark.parametrize("policy", (Policy.SENSITIVITY, Policy.CELL_HISTORY))
+@pytest.mark.parametrize("policy", [Policy.SENSITIVITY, Policy.CELL_HISTORY])
 def test_thresholds_move_all_rows_alike(policy):
     """A price higher by one is theta + 1 everywhere; a part of it moves as many rows."""
     lstm = network(num_layers=3)
@@ -269,7 +269,7 @@ def test_rows_of_zeros_and_of_a_bias_alone():
     assert errors(lstm, q, samples(lstm, seed=1), Policy.STATIC_HIGH).abs().max() < MAX_ERROR
 
 
-@pytest.mark.parametrize("scale", (1e-12, 1e-3, 1e4, 1e12))
+@pytest.mark.parametrize("scale", [1e-12, 1e-3, 1e4, 1e12])
 def test_scales_of_any_size(scale):
     """The input in other units, the weights to match: m and s take them up."""
     lstm = network()

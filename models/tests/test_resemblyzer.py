@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+
 from models.networks import load, resemblyzer, speech
 from models.networks.network import Sample, in_calibration
 from models.networks.resemblyzer import (

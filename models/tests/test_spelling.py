@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from safetensors import safe_open
+from torch import nn
+
 from models.networks import speech, spelling, train_spelling
 from models.networks.network import Sample
 from models.networks.spelling import (
@@ -23,8 +26,6 @@ from models.networks.spelling import (
     string,
     words,
 )
-from safetensors import safe_open
-from torch import nn
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from math import log2
 import numpy as np
 import pytest
 import torch
+
 from models.networks import load, textgenrnn
 from models.networks.network import in_calibration
 from models.networks.textgenrnn import DOCUMENTS, WINDOW_STEPS, package_weights, windows
@@ -131,5 +132,5 @@ def test_more_steps_than_recorded_are_refused(network, monkeypatch):
 
 def test_a_missing_package_is_named(network, monkeypatch, tmp_path):
     monkeypatch.setattr(textgenrnn, "TEXT", tmp_path)
-    with pytest.raises(FileNotFoundError, match="make setup.*apt-get install fortunes"):
+    with pytest.raises(FileNotFoundError, match=r"make setup.*apt-get install fortunes"):
         network.test(1)

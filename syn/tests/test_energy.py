@@ -12,8 +12,8 @@ from models.tests.random_networks import random_network
 from syn import energy, replay
 from syn.power import VOLTS, Library, NetPower, parse_liberty
 from syn.synthesize import BUILD, LIBERTY, fetch_library, synthesize
-from tb.tests.lstm_accelerator.cases import SMALL, sequences_of
 from tb.bench.parts import Part
+from tb.tests.lstm_accelerator.cases import SMALL, sequences_of
 
 FOLDER = BUILD / "test"
 

@@ -14,7 +14,8 @@ def test_a_table_as_markdown():
 
 def test_saving_with_dear_planes_by_hand():
     """40 of a plane's reads for 100 of the whole's are cheaper by 4/5; at the whole's price STATIC_LOW takes 50 and SENSITIVITY 75."""
-    energy = {"STATIC_HIGH": {"weight memory": 100.0, "leakage": 20.0}, "STATIC_LOW": {"weight memory": 40.0}, "SENSITIVITY": {"weight memory": 60.0, "leakage": 9.0}}
+    energy = {"STATIC_HIGH": {"weight memory": 100.0, "leakage": 20.0}, "STATIC_LOW": {"weight memory": 40.0},
+              "SENSITIVITY": {"weight memory": 60.0, "leakage": 9.0}}
     results = {"energy": {"some": energy}, "saving_by_rule": {}, "saving_by_node": {}}
     made = energy_report.saving_table(results)
     assert [list(column.cells) for column in made.columns][2] == [f"{1 - 84 / 120:.1%}"]

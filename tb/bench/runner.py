@@ -16,6 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -228,13 +229,11 @@ class _Job:
         """Runs the tests in a folder; returns what failed, empty if nothing did."""
         trace = ["--trace-file", str(folder / WAVES)] if waves and self.simulator == "verilator" else []
         plusargs = [*self.plusargs, *plusargs, *[f"+trace={folder / WAVES}"] * waves]
-        try:
+        with suppress(SystemExit, RuntimeError):  # under pytest the runner exits when a test failed; the results tell which
             _runner(self.simulator, waves).test(
                 test_module=self.test_module, hdl_toplevel=self.top, hdl_toplevel_lang="verilog", testcase=testcase, seed=self.seed, waves=waves,
                 plusargs=plusargs, test_args=trace, build_dir=build_dir, test_dir=folder, results_xml=str(folder / RESULTS),
                 log_file=folder / LOG, extra_env=self.environment)
-        except (SystemExit, RuntimeError):
-            pass  # under pytest the runner exits when a test failed; the results tell which
         return _failures(folder / RESULTS, folder / LOG)
 
     def retrace(self, folder: Path) -> bool:

@@ -39,8 +39,8 @@ from models.policies import Policy
 from models.quantized_network import QuantizedNetwork, quantize_network
 from tb.bench.harness import parameters
 from tb.bench.parts import Plan, plan
-from tb.commands.report import PLAIN, record, table
 from tb.bench.runner import BUILD, SIMULATORS, SimulationError, run, waves_command
+from tb.commands.report import PLAIN, record, table
 
 POLICIES = {policy.name: policy for policy in list(Policy)[:4]}
 CALIBRATION_STEPS = 2048

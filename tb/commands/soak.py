@@ -12,8 +12,8 @@ from random import SystemRandom
 
 from tqdm import tqdm
 
-from tb.tests.lstm_accelerator.cases import BUILDS, run_on
 from tb.bench.runner import RUNS, SIMULATORS, SimulationError, environment_simulator
+from tb.tests.lstm_accelerator.cases import BUILDS, run_on
 
 
 def parse(arguments) -> argparse.Namespace:

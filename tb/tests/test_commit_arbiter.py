@@ -23,7 +23,7 @@ async def nothing_is_lost_or_doubled(dut, rate, stall):
     offered, waited, taken = [False] * tiles, [0] * tiles, 0
     while taken < total * tiles:
         for tile in range(tiles):
-            offered[tile] = offered[tile] or bool(queues[tile]) and random.random() < rate
+            offered[tile] = offered[tile] or (bool(queues[tile]) and random.random() < rate)
         for name, bits in FIELDS.items():
             getattr(dut, f"commit_{name}_i").value = sum(queues[tile][0][name] << bits * tile for tile in range(tiles) if offered[tile])
         dut.commit_valid_i.value = sum(1 << tile for tile in range(tiles) if offered[tile])

@@ -32,9 +32,10 @@ def descriptor(tile: int, **changes) -> int:
     return sum(value << low[name] for name, value in fields.items())
 
 
-BAD_FIELDS = [dict(units=0), dict(units=0, slots=0, h_words=0), dict(units=1025), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4), dict(x_words=0), dict(x_words=3),
-              dict(x_words=1024), dict(h_words=0), dict(h_words=40), dict(x_addr=ACTIVATIONS - 3), dict(h_addr=ACTIVATIONS), dict(unit_base=UNITS - 2),
-              dict(c_frac=7), dict(policy=4), dict(zeros=1), dict(w_base=WEIGHTS), dict(w_base=0xFFFFFFFF), dict(rest=1), dict(rest=1 << 57)]
+BAD_FIELDS = [dict(units=0), dict(units=0, slots=0, h_words=0), dict(units=1025), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4),
+              dict(x_words=0), dict(x_words=3), dict(x_words=1024), dict(h_words=0), dict(h_words=40), dict(x_addr=ACTIVATIONS - 3), dict(h_addr=ACTIVATIONS),
+              dict(unit_base=UNITS - 2), dict(c_frac=7),
+              dict(policy=4), dict(zeros=1), dict(w_base=WEIGHTS), dict(w_base=0xFFFFFFFF), dict(rest=1), dict(rest=1 << 57)]
 
 
 def packet(target, tile, address, words, header_words=None, reserved=0):

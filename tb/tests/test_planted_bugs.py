@@ -2,8 +2,8 @@
 
 import pytest
 
-from tb.commands.planted_bugs import BUGS
 from tb.bench.runner import RTL
+from tb.commands.planted_bugs import BUGS
 
 
 def test_every_module_has_a_bug():

@@ -3,8 +3,8 @@
 import re
 
 import cocotb
-import pywellen
 import pytest
+import pywellen
 
 from tb.bench.drivers import clock_cycles, reset
 from tb.bench.runner import LAST_CYCLES, PERIOD, SIMULATORS, SimulationError, run

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -42,7 +43,7 @@ def test_a_short_run():
     ended = sim(f"--sim={environment_simulator()}", "--policy=sensitivity", "--steps=2")
     assert ended.returncode == 0, ended.stderr
     path = ended.stdout.splitlines()[-1]
-    report = json.loads(open(path).read())
+    report = json.loads(Path(path).read_text())
     assert path.startswith(str(BUILD)) and set(report) == {"network", "simulator", "seed", "steps", "runs"}
     run, = report["runs"]
     assert set(run) == FIELDS and run["policy"] == "SENSITIVITY" and set(run["low_share_by_gate"]) == set("ifgo")
@@ -62,7 +63,7 @@ def report_of(*arguments):
     """(report, stdout) of a run in which nothing was wrong."""
     ended = sim(f"--sim={environment_simulator()}", "--policy=sensitivity", *arguments)
     assert ended.returncode == 0, ended.stderr
-    report = json.loads(open(ended.stdout.splitlines()[-1]).read())
+    report = json.loads(Path(ended.stdout.splitlines()[-1]).read_text())
     assert report["runs"][0]["mismatches"] == 0
     return report, ended.stdout
 
@@ -147,7 +148,7 @@ def test_a_network_with_two_directions_is_a_run_for_each_part():
     """Spelling has two layers with two directions: four runs, three reloads between them; the shortest is a whole string."""
     ended = sim("--net=spelling", "--policy=static_low", "--steps=1")
     assert ended.returncode == 0, ended.stderr
-    report = json.loads(open(ended.stdout.splitlines()[-1]).read())
+    report = json.loads(Path(ended.stdout.splitlines()[-1]).read_text())
     run, = report["runs"]
     assert set(run) == {*FIELDS, "parts", "reload_cycles"} and run["mismatches"] == 0
     assert run["cycles"] == sum(part["cycles"] for part in run["parts"]) and len(run["parts"]) == 4

@@ -3,12 +3,12 @@
 import re
 
 import cocotb
-import pywellen
 import pytest
+import pywellen
 
 from models.build import Build
-from tb.tests.lstm_accelerator.cases import harness, run_on
 from tb.bench.runner import LAYOUTS, WAVES
+from tb.tests.lstm_accelerator.cases import harness, run_on
 
 FOLDER = LAYOUTS
 LAYOUT = (FOLDER / "harness.gtkw").read_text()

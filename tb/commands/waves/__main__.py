@@ -18,6 +18,7 @@ from tb.commands import sim
 from tb.bench import leash
 from tb.bench.parts import plan
 from tb.bench.runner import BUILD, LAYOUTS, PERIOD, ROOT, WAVES, SimulationError, waves_command
+from tb.commands import sim
 from tb.commands.waves.picture import Step, steps_of, timeline
 
 IMAGES = ROOT / "docs" / "images"
@@ -65,7 +66,8 @@ def need(*tools):
 
 
 def main(arguments=None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tb.commands.waves", description=__doc__.splitlines()[0], epilog="Further options: those of tb.commands.sim.")
+    parser = argparse.ArgumentParser(prog="python -m tb.commands.waves", description=__doc__.splitlines()[0],
+                                     epilog="Further options: those of tb.commands.sim.")
     parser.add_argument("--policy", default="all", help="default: SENSITIVITY")
     parser.add_argument("--png", default="0", help="1: write the pictures of docs/images/")
     own, rest = parser.parse_known_args(arguments)

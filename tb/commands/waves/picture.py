@@ -1,6 +1,7 @@
 """A picture of a step that a waveform viewer cannot give: what every tile does in each cycle of the whole step, at one scale for several policies."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pywellen
@@ -35,7 +36,7 @@ def steps_of(waves: Path) -> list[Step]:
     start = next(time for time, value in signals["harness.accelerator.start"] if value == 1)
     ends = [start, *(time for time, value in signals["harness.accelerator.step_done"] if value == 1)]
     tiles = [signals[name] for name in (f"{TILES}[{tile}].u_tile.class_o" for tile in range(16)) if name in signals]
-    return [Step(begin // PICOSECONDS, end // PICOSECONDS, [_sampled(tile, begin, end) for tile in tiles]) for begin, end in zip(ends, ends[1:])]
+    return [Step(begin // PICOSECONDS, end // PICOSECONDS, [_sampled(tile, begin, end) for tile in tiles]) for begin, end in pairwise(ends)]
 
 
 def _sampled(signal, begin: int, end: int) -> list[int]:

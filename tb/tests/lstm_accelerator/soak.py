@@ -10,8 +10,8 @@ import cocotb
 
 from tb.bench.agents import Packet, play_image
 from tb.bench.drivers import clock_cycles, seed
-from tb.tests.lstm_accelerator.cases import any_network, harness, policies, random_state, sequences_of
 from tb.bench.registers import Control, Error, Register
+from tb.tests.lstm_accelerator.cases import any_network, harness, policies, random_state, sequences_of
 
 ACTIONS_PER_NETWORK = 6
 RATES = (0, 0, 0, 30, 128, 240)  # of stalls, in 1/256 of the cycles

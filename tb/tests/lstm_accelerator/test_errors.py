@@ -9,8 +9,8 @@ from cocotb.triggers import RisingEdge
 from models.compiler import ALL_TILES, Block, Target
 from tb.bench.agents import Packet, play_image
 from tb.bench.drivers import clock_cycles, seed
-from tb.tests.lstm_accelerator.cases import SMALL, harness, network_of, run_on, sequences_of
 from tb.bench.registers import BusError, Config, Control, Error, Register, Status
+from tb.tests.lstm_accelerator.cases import SMALL, harness, network_of, run_on, sequences_of
 
 X_BEATS = 3  # of the network of `loaded`
 

@@ -10,11 +10,11 @@ from cocotbext.axi.constants import AxiResp
 
 from models.compiler import compile_image
 from tb.bench.drivers import reset, seed
-from tb.tests.lstm_accelerator.cases import SMALL, network_of, sequences_of
 from tb.bench.protocol import axil_master, pauses, rules, stream_sink, stream_source
 from tb.bench.registers import Config, Control, Error, Register, Status
 from tb.bench.runner import run
 from tb.bench.scoreboard import Scoreboard
+from tb.tests.lstm_accelerator.cases import SMALL, network_of, sequences_of
 
 BYTES = 16  # of a beat
 

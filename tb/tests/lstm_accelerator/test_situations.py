@@ -13,9 +13,8 @@ from models.quantized_lstm import State
 from tb.bench.agents import play_image
 from tb.bench.drivers import clock_cycles, seed
 from tb.bench.harness import TILE_CLASSES
-from tb.tests.lstm_accelerator.cases import (SMALL, WEIGHT_HIGH, WEIGHT_LOW, any_network, harness, network_of, play_all, policies, run_on, sequences_of,
-                                       single)
 from tb.bench.registers import Counter
+from tb.tests.lstm_accelerator.cases import SMALL, WEIGHT_HIGH, WEIGHT_LOW, any_network, harness, network_of, play_all, policies, run_on, sequences_of, single
 
 BIAS_LOW, BIAS_HIGH = -(1 << 17), (1 << 17) - 1
 
@@ -94,7 +93,7 @@ async def the_argument_of_tanh_and_h_saturate(dut):
         sequences = sequences_of(network, [1], generator)
         run = network.run(sequences[0], state=state)
         assert c_frac >= 12 or run.layer_c[0].int().abs().max() << 12 - c_frac > 32767, "the argument of tanh did not saturate"
-        assert c_frac > 12 or run.h.min() == -127 and run.h.max() == 127, "h did not saturate"
+        assert c_frac > 12 or (run.h.min() == -127 and run.h.max() == 127), "h did not saturate"
         for policy in policies(bench.build):
             await bench.load_state(state)
             await bench.play(sequences, policy, stateful=True)
