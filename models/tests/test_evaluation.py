@@ -9,7 +9,6 @@ from models.build import Build
 from models.compiler import compile_image
 from models.cycle_model import CycleModel
 from models.evaluation import Bootstrap, Figure, difference, evaluate, interval, spread, task_loss
-from models import evaluation
 from models.network_cycles import cycles
 from models.networks import Sample
 from models.policies import Policy

@@ -15,8 +15,7 @@ from models.quantized_lstm import State
 from tb.bench.agents import Packet, PacketDriver, PacketMonitor, play_image
 from tb.bench.drivers import PERIOD, clock_cycles, reset
 from tb.bench.monitors import check_rules, waiting_streams
-from tb.bench.registers import (AxiLiteDriver, Config, Control, Counter, Error, Interrupt, Register, Row, StateSelect, Status, counter_address,
-                                 row_address)
+from tb.bench.registers import AxiLiteDriver, Config, Control, Counter, Error, Interrupt, Register, Row, StateSelect, Status, counter_address, row_address
 from tb.bench.scoreboard import Scoreboard, fail
 
 TILE_CLASSES = range(Counter.HI_PASS, Counter.IDLE + 1)

@@ -3,8 +3,7 @@
 from cocotb.triggers import RisingEdge
 from cocotb_bus.drivers import BusDriver
 
-from tb.bench.register_map import (  # noqa: F401  the names of the registers for tests
-    ROWS_BLOCKS, Config, Control, Counter, Interrupt, Register, Row, StateSelect, Status, counter_address, row_address)
+from tb.bench.register_map import ROWS_BLOCKS, Config, Control, Counter, Interrupt, Register, Row, StateSelect, Status, counter_address, row_address  # noqa: F401  the names of the registers for tests
 from tb.bench.register_map import Errors as Error  # noqa: F401
 
 ANSWER_CYCLES = 1000  # many times what the slowest register takes

@@ -14,7 +14,6 @@ import torch
 
 from models.build import Build
 from models.compiler import CompileError
-from tb.commands import sim
 from tb.bench import leash
 from tb.bench.parts import plan
 from tb.bench.runner import BUILD, LAYOUTS, PERIOD, ROOT, WAVES, SimulationError, waves_command

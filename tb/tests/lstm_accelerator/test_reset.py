@@ -9,8 +9,8 @@ import cocotb
 import pytest
 
 from tb.bench.drivers import clock_cycles, seed
-from tb.tests.lstm_accelerator.cases import SMALL, any_network, harness, policies, run_on, sequences_of
 from tb.bench.registers import ROWS_BLOCKS, Control, Counter, Error, Register, Row, Status, counter_address, row_address
+from tb.tests.lstm_accelerator.cases import SMALL, any_network, harness, policies, run_on, sequences_of
 
 RANDOM_INITIAL = ("--x-initial", "unique", "--x-assign", "unique")
 LAYERS = ROWS_BLOCKS
