@@ -35,7 +35,7 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup sim waves test regress soak test-bench bench calibrate eval lint silicon clean distclean
+.PHONY: help setup generate sim waves test regress soak test-bench bench calibrate eval lint silicon clean distclean
 
 # Through the environment, values reach the shell whole, whatever characters they hold.
 export SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET JOBS SCHEDULER MINUTES WAVES PNG PYTHON
@@ -52,6 +52,11 @@ help:
 ## install all that is needed; the other targets do it themselves
 setup:
 	$(setup) "$$SIM"
+
+## write the files that are made of models/formats.py: rtl/formats.vh, tables of docs/, names of codes in waves
+generate:
+	$(setup) "$$SIM"
+	@$(python) -m codegen
 
 ## play recorded speech through the accelerator, check every output, print speedup and precision
 sim:

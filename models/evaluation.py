@@ -9,7 +9,7 @@ import torch
 from .build import Build
 from .compiler import compile_image
 from .cycle_model import CycleModel
-from .policies import Policy
+from .formats import BUILD_POLICIES, Policy
 from .quantized_network import NetworkRun
 
 REPLICATES = 1000
@@ -131,5 +131,5 @@ def cycles(quantized, samples, policy, build=Build(), shares=None):
     for part, found in zip(quantized.parts, runs):
         masks = [torch.cat([mask[0] for mask in layer]) for layer in zip(*(run.masks for _, run in found))]
         order = compile_image(part, build).order
-        total += CycleModel(part, build, masks, order, Policy(min(policy, Policy.SENSITIVITY))).cycles()
+        total += CycleModel(part, build, masks, order, Policy(min(policy, max(BUILD_POLICIES)))).cycles()
     return total

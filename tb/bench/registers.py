@@ -5,6 +5,8 @@ from enum import IntEnum, IntFlag
 from cocotb.triggers import RisingEdge
 from cocotb_bus.drivers import BusDriver
 
+from models.formats import Counter  # noqa: F401  which the registers from COUNTERS on read, in order
+
 
 class Register(IntEnum):
     """Byte addresses."""
@@ -64,28 +66,6 @@ class Error(IntFlag):
     DESCRIPTOR = 32
     START = 64
     ACCESS = 128
-
-
-class Counter(IntEnum):
-    """Numbers of the counters; HI_PASS..IDLE are the classes of tile-cycles."""
-
-    CYCLES = 0
-    HI_PASS = 1
-    LO_PASS = 2
-    WAIT_INPUT = 3
-    WAIT_H = 4
-    WAIT_DECISION = 5
-    IN_FLIGHT_FULL = 6
-    WAIT_OUTPUT = 7
-    DRAIN = 8
-    IDLE = 9
-    ACTIVATION_WRITES = 10
-    SCALE_READS = 11
-    ROW_CONSTANT_READS = 12
-    CELL_READS = 13
-    CELL_WRITES = 14
-    ROW_SUM_WRITES = 15
-    STEPS = 16
 
 
 ANSWER_CYCLES = 1000  # many times what the slowest register takes

@@ -26,7 +26,7 @@ from models.cache import cached, path_of, sources, store
 from models.calibration import SHARES, calibrated, network_sources, number_of, set_number, swept_number
 from models.evaluation import TEST_STEPS, Bootstrap, cycles, difference, evaluate, spread
 from models.networks import NETWORKS, load
-from models.policies import Policy
+from models.formats import BUILD_POLICIES, Policy
 from tb.commands import eval_report
 from tb.bench.parts import plan
 from tb.bench.registers import Counter
@@ -158,7 +158,7 @@ def work(task, given):
 
 def tasks_of(net, steps, rtl):
     """All tasks of a network; those that need the shares of a policy name it in `like`."""
-    policies = [policy.name for policy in list(Policy)[:4]]
+    policies = [policy.name for policy in BUILD_POLICIES]
     result = [Task("fit", net, steps)]
     result += [Task("figure", net, steps, name) for name in ("SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", FLOAT)]
     yardsticks = [(name, like) for like in ("SENSITIVITY", "CELL_HISTORY") for name in ("RANDOM", "STATIC_ROWS")] + [("ORACLE", "SENSITIVITY")]
