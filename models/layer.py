@@ -6,6 +6,8 @@ import torch
 
 from .formats import DESCRIPTOR, GATES, MAX_UNITS, ROW_CONSTANT, SCALES, Policy
 
+MAX_SIZE = MAX_UNITS  # of inputs, too
+
 
 @dataclass
 class QuantizedLayer:
@@ -35,8 +37,8 @@ class QuantizedLayer:
     def __post_init__(self):
         units, inputs = self.units, self.inputs
         for name, size in (("units", units), ("inputs", inputs)):
-            if not 1 <= size <= MAX_UNITS:
-                raise ValueError(f"{name}: {size}, the accelerator takes 1..{MAX_UNITS}")
+            if not 1 <= size <= MAX_SIZE:
+                raise ValueError(f"{name}: {size}, the accelerator takes 1..{MAX_SIZE}")
         rows = (units, len(GATES))
         shapes = {"w_ih": (4 * units, inputs), "w_hh": (4 * units, units), "m": (*rows, 3), "s": rows, "b": rows, "b_low": rows, "offset": rows}
         for name, shape in shapes.items():
