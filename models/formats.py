@@ -314,7 +314,8 @@ class Format:
     def pack(self, **values) -> int:
         """The word of these values, every field given by name, one that is there once a gate as a sequence. ValueError for values that do not fit."""
         if values.keys() != self.places.keys():
-            raise ValueError(f"{self.name}: values for {sorted(values)}, its fields are {sorted(self.places)}")
+            missing, unknown = sorted(self.places.keys() - values.keys()), sorted(values.keys() - self.places.keys())
+            raise ValueError(f"{self.name}: {f'no value of {missing}' if missing else f'no field {unknown}'}, its fields are {list(self.places)}")
         return sum(self._bits(name, value) for name, value in values.items())
 
     def replace(self, word: int, **values) -> int:
@@ -390,6 +391,13 @@ COMPLETE = Format(
     "COMPLETE", "what post-processing is told of a unit whose rows are complete",
     Field("mask", len(GATES), "rows that hold both planes"),
     Field("is_final", 1, "the pass decides nothing"),
+)
+
+ROW = Format(
+    "ROW", "address of a row in the memories of scales and row constants",
+    Field("gate", 2, "gate"),
+    Field("unit", "UnitWidth", "its unit's number in the tile"),
+    whole=True,
 )
 
 ENTRY = Format(
@@ -486,7 +494,7 @@ HEADER = Format(
     host=True,
 )
 
-FORMATS = (DESCRIPTOR, SCALES, ROW_CONSTANT, CELL, HEADER, COMPLETE, ENTRY, COMMIT, SEGMENT, WORD_TAG, SUM_TAG)
+FORMATS = (DESCRIPTOR, SCALES, ROW_CONSTANT, CELL, HEADER, COMPLETE, ROW, ENTRY, COMMIT, SEGMENT, WORD_TAG, SUM_TAG)
 
 
 # --- Quantities that pass between modules on ports of their own: (name, bits, what it is and why so wide).

@@ -8,17 +8,17 @@
 `default_nettype none
 
 module cell_update (
-  input  wire               clk_i,
-  input  wire               i_valid_i,
-  input  wire               f_valid_i,
-  input  wire               g_valid_i,
-  input  wire               o_valid_i,
-  input  wire signed [15:0] value_i,
-  input  wire signed [`CELL_C] c_i,
+  input  wire                                       clk_i,
+  input  wire                                       i_valid_i,
+  input  wire                                       f_valid_i,
+  input  wire                                       g_valid_i,
+  input  wire                                       o_valid_i,
+  input  wire signed [15:0]                         value_i,
+  input  wire signed [`CELL_C]                      c_i,
   input  wire        [`DESCRIPTOR_C_FRAC_WIDTH-1:0] c_frac_i,
-  output wire signed [`CELL_C] c_new_o,
-  output wire signed [15:0] tanh_argument_o,
-  output wire signed [`H]   h_o
+  output wire signed [`CELL_C]                      c_new_o,
+  output wire signed [15:0]                         tanh_argument_o,
+  output wire signed [`H]                           h_o
 );
   reg signed [15:0] i_q, o_q, c_new_q;
   reg signed [31:0] product_q;

@@ -7,26 +7,26 @@
 module commit_arbiter #(
   parameter Tiles = 4
 ) (
-  input  wire                clk_i,
-  input  wire                rst_ni,
-  input  wire                clear_i,
+  input  wire                             clk_i,
+  input  wire                             rst_ni,
+  input  wire                             clear_i,
 
-  input  wire [Tiles-1:0]    commit_valid_i,
-  output wire [Tiles-1:0]    commit_ready_o,
-  input  wire [`LAYER_WIDTH*Tiles-1:0] commit_layer_i,
+  input  wire [Tiles-1:0]                 commit_valid_i,
+  output wire [Tiles-1:0]                 commit_ready_o,
+  input  wire [`LAYER_WIDTH*Tiles-1:0]    commit_layer_i,
   input  wire [`POSITION_WIDTH*Tiles-1:0] commit_position_i,
-  input  wire [`H_WIDTH*Tiles-1:0] commit_h_i,
-  input  wire [`MASK_WIDTH*Tiles-1:0] commit_mask_i,
-  input  wire [Tiles-1:0]    commit_bank_i,
+  input  wire [`H_WIDTH*Tiles-1:0]        commit_h_i,
+  input  wire [`MASK_WIDTH*Tiles-1:0]     commit_mask_i,
+  input  wire [Tiles-1:0]                 commit_bank_i,
 
-  output wire                commit_valid_o,
-  output reg  [`LAYER]       commit_layer_o,
-  output reg  [`POSITION]    commit_position_o,
-  output reg  [`H]           commit_h_o,
-  output reg  [`MASK]        commit_mask_o,
-  output reg                 commit_bank_o,
+  output wire                             commit_valid_o,
+  output reg  [`LAYER]                    commit_layer_o,
+  output reg  [`POSITION]                 commit_position_o,
+  output reg  [`H]                        commit_h_o,
+  output reg  [`MASK]                     commit_mask_o,
+  output reg                              commit_bank_o,
 
-  input  wire                stall_i
+  input  wire                             stall_i
 );
 
   reg  [Tiles-1:0] later_q;   // the tiles behind the one served last: they come first

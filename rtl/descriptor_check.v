@@ -12,13 +12,13 @@ module descriptor_check #(
   parameter UnitDepth       = 512,
   parameter ActivationDepth = 256
 ) (
-  input  wire             check_i,
+  input  wire               check_i,
   /* verilator lint_off UNUSEDSIGNAL */   // any value of the thresholds is good
   input  wire [`DESCRIPTOR] descriptor_i,
   /* verilator lint_on UNUSEDSIGNAL */
-  input  wire [`LAYER]    layer_i,
-  input  wire [Tiles-1:0] tiles_i,        // that the descriptor is for
-  output reg              good_o
+  input  wire [`LAYER]      layer_i,
+  input  wire [Tiles-1:0]   tiles_i,  // that the descriptor is for
+  output reg                good_o
 );
   // 32 bits are enough for every sum and product: where one could overflow, another condition fails.
   reg [31:0] units, slots, x_words, h_words, x_address, h_address, unit_base, weight_base;

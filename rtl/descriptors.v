@@ -5,17 +5,17 @@
 `default_nettype none
 
 module descriptors (
-  input  wire         clk_i,
-  input  wire         write_i,
-  input  wire [`LAYER] write_layer_i,
+  input  wire               clk_i,
+  input  wire               write_i,
+  input  wire [`LAYER]      write_layer_i,
   input  wire [`DESCRIPTOR] write_data_i,
-  input  wire [`LAYER] early_layer_i,
+  input  wire [`LAYER]      early_layer_i,
   output wire [`DESCRIPTOR] early_o,
-  input  wire [`LAYER] row_pass_layer_i,
+  input  wire [`LAYER]      row_pass_layer_i,
   output wire [`DESCRIPTOR] row_pass_o,
-  input  wire [`LAYER] gates_layer_i,
+  input  wire [`LAYER]      gates_layer_i,
   output wire [`DESCRIPTOR] gates_o,
-  input  wire [`LAYER] commit_layer_i,
+  input  wire [`LAYER]      commit_layer_i,
   output wire [`DESCRIPTOR] commit_o
 );
   register_file #(.Width(`DESCRIPTOR_WIDTH), .Depth(`MAX_LAYERS), .Reads(4)) u_layers (

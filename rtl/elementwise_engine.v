@@ -14,53 +14,53 @@ module elementwise_engine #(
   parameter IndexWidth       = `INDEX_WIDTH(InFlight),       // this and below: derived, not to be set
   parameter UnitWidth        = `UNIT_WIDTH(UnitDepth)
 ) (
-  input  wire                  clk_i,
-  input  wire                  rst_ni,
-  input  wire                  clear_i,
+  input  wire                         clk_i,
+  input  wire                         rst_ni,
+  input  wire                         clear_i,
   // memory loading and state read-back
-  input  wire                  load_constant_i,
-  input  wire                  load_cell_i,
+  input  wire                         load_constant_i,
+  input  wire                         load_cell_i,
   /* verilator lint_off UNUSEDSIGNAL */   // a small build has small memories
-  input  wire [`LOAD_ADDRESS]  load_address_i,
+  input  wire        [`LOAD_ADDRESS]  load_address_i,
   /* verilator lint_on UNUSEDSIGNAL */
   /* verilator lint_off UNUSEDSIGNAL */   // the baseline build has narrower words
-  input  wire [`ROW_CONSTANT]  load_data_i,
+  input  wire        [`ROW_CONSTANT]  load_data_i,
   /* verilator lint_on UNUSEDSIGNAL */
-  input  wire                  read_enable_i,
-  input  wire [UnitWidth-1:0]  read_address_i,
-  output wire [`CELL]          cell_word_o,
+  input  wire                         read_enable_i,
+  input  wire        [UnitWidth-1:0]  read_address_i,
+  output wire        [`CELL]          cell_word_o,
   // units whose rows are complete
-  input  wire                  complete_i,
-  input  wire [IndexWidth-1:0] complete_index_i,
-  input  wire [`COMPLETE]      complete_data_i,
-  output wire [IndexWidth-1:0] finish_index_o,
-  input  wire [`ENTRY]         finish_entry_i,
-  output wire [IndexWidth-1:0] sum_index_o,
-  output wire [`GATE]          sum_gate_o,
-  input  wire signed [`ROW_SUM] sum_i,
+  input  wire                         complete_i,
+  input  wire        [IndexWidth-1:0] complete_index_i,
+  input  wire        [`COMPLETE]      complete_data_i,
+  output wire        [IndexWidth-1:0] finish_index_o,
+  input  wire        [`ENTRY]         finish_entry_i,
+  output wire        [IndexWidth-1:0] sum_index_o,
+  output wire        [`GATE]          sum_gate_o,
+  input  wire signed [`ROW_SUM]       sum_i,
   // descriptors
-  output wire [`LAYER]         gates_layer_o,
-  input  wire [`DESCRIPTOR]    gates_descriptor_i,
-  output wire [`LAYER]         late_layer_o,
-  input  wire [`DESCRIPTOR]    late_descriptor_i,
-  input  wire [`POLICY]        policy_i,
-  input  wire [`STEP_FLAGS]    step_first_i,
+  output wire        [`LAYER]         gates_layer_o,
+  input  wire        [`DESCRIPTOR]    gates_descriptor_i,
+  output wire        [`LAYER]         late_layer_o,
+  input  wire        [`DESCRIPTOR]    late_descriptor_i,
+  input  wire        [`POLICY]        policy_i,
+  input  wire        [`STEP_FLAGS]    step_first_i,
   // results
-  output wire                  refine_valid_o,
-  output wire [IndexWidth-1:0] result_index_o,
-  output wire [`MASK]          result_mask_o,
-  output wire                  commit_valid_o,
-  input  wire                  commit_ready_i,
-  output wire [IndexWidth-1:0] commit_index_o,
-  output wire [`LAYER]         commit_layer_o,
-  output wire [`POSITION]      commit_position_o,
-  output wire [`H]             commit_h_o,
-  output wire [`MASK]          commit_mask_o,
-  output wire                  commit_bank_o,
+  output wire                         refine_valid_o,
+  output wire        [IndexWidth-1:0] result_index_o,
+  output wire        [`MASK]          result_mask_o,
+  output wire                         commit_valid_o,
+  input  wire                         commit_ready_i,
+  output wire        [IndexWidth-1:0] commit_index_o,
+  output wire        [`LAYER]         commit_layer_o,
+  output wire        [`POSITION]      commit_position_o,
+  output wire        [`H]             commit_h_o,
+  output wire        [`MASK]          commit_mask_o,
+  output wire                         commit_bank_o,
   // events
-  output wire                  constant_read_o,
-  output wire                  cell_read_o,
-  output wire                  cell_write_o
+  output wire                         constant_read_o,
+  output wire                         cell_read_o,
+  output wire                         cell_write_o
 );
   // Units that wait for post-processing: each is here once at most.
   wire       finish_valid, finish_ready;
@@ -93,7 +93,7 @@ module elementwise_engine #(
   assign cell_word_o[`CELL_WIDTH-1:CellWidth] = 0;
 
   wire                 commit_push, commit_space, post_processing_busy, result_bank;
-  wire [UnitWidth+`GATE_WIDTH-1:0] constant_address;
+  wire [`ROW]          constant_address;
   wire [UnitWidth-1:0] cell_read_address, cell_write_address;
   /* verilator lint_off UNUSEDSIGNAL */   // the baseline build has no history
   wire [`CELL_KEPT(1)-1:0] cell_new;
@@ -158,7 +158,7 @@ module elementwise_engine #(
   ram #(.Width(ConstantWidth), .Depth(4*UnitDepth)) u_constants (
     .clk_i          (clk_i),
     .write_enable_i (load_constant_i),
-    .write_address_i(load_address_i[UnitWidth+`GATE_WIDTH-1:0]),
+    .write_address_i(load_address_i[`ROW]),
     .write_data_i   (load_data_i[ConstantWidth-1:0]),
     .read_enable_i  (constant_read_o),
     .read_address_i (constant_address),

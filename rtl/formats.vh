@@ -222,6 +222,11 @@
 `define COMPLETE_IS_FINAL 4  // the pass decides nothing
 `define COMPLETE_OF(mask, is_final) {is_final, mask}
 
+// ROW: address of a row in the memories of scales and row constants.
+`define ROW UnitWidth + 2 - 1:0
+`define ROW_WIDTH (UnitWidth + 2)
+`define ROW_OF(gate, unit) {unit, gate}
+
 // ENTRY: unit in flight.
 `define ENTRY WeightWidth + UnitWidth + 7 - 1:0
 `define ENTRY_WIDTH (WeightWidth + UnitWidth + 7)

@@ -14,52 +14,52 @@ module post_processing #(
   parameter Tiles            = 4,
   parameter TileId           = 0
 ) (
-  input  wire                  clk_i,
-  input  wire                  rst_ni,
-  input  wire                  clear_i,
-  input  wire                  request_valid_i,
-  output wire                  request_ready_o,
-  input  wire                  request_final_i,
-  input  wire [`MASK]          request_mask_i,
-  input  wire [IndexWidth-1:0] request_index_i,
+  input  wire                            clk_i,
+  input  wire                            rst_ni,
+  input  wire                            clear_i,
+  input  wire                            request_valid_i,
+  output wire                            request_ready_o,
+  input  wire                            request_final_i,
+  input  wire        [`MASK]             request_mask_i,
+  input  wire        [IndexWidth-1:0]    request_index_i,
   /* verilator lint_off UNUSEDSIGNAL */     // entries and descriptors serve other readers too
-  input  wire [`ENTRY]         request_entry_i,
-  input  wire [`DESCRIPTOR]    gates_descriptor_i,
-  input  wire [`DESCRIPTOR]    commit_descriptor_i,
+  input  wire        [`ENTRY]            request_entry_i,
+  input  wire        [`DESCRIPTOR]       gates_descriptor_i,
+  input  wire        [`DESCRIPTOR]       commit_descriptor_i,
   /* verilator lint_on UNUSEDSIGNAL */
-  output wire [`LAYER]         gates_layer_o,
-  output wire [`LAYER]         commit_layer_o,
-  input  wire [`GATE]          gates_policy_i,
-  input  wire [`STEP_FLAGS]    step_first_i,
+  output wire        [`LAYER]            gates_layer_o,
+  output wire        [`LAYER]            commit_layer_o,
+  input  wire        [`GATE]             gates_policy_i,
+  input  wire        [`STEP_FLAGS]       step_first_i,
   // row sums and constants
-  output wire [IndexWidth-1:0] sum_index_o,
-  output wire [`GATE]          sum_gate_o,
-  input  wire signed [`ROW_SUM] sum_i,
-  output wire                  constant_read_o,
-  output wire [UnitWidth+`GATE_WIDTH-1:0] constant_address_o,
+  output wire        [IndexWidth-1:0]    sum_index_o,
+  output wire        [`GATE]             sum_gate_o,
+  input  wire signed [`ROW_SUM]          sum_i,
+  output wire                            constant_read_o,
+  output wire        [`ROW]              constant_address_o,
   /* verilator lint_off UNUSEDSIGNAL */     // the baseline build has one bias and no thresholds
-  input  wire [`ROW_CONSTANT]  constant_i,
+  input  wire        [`ROW_CONSTANT]     constant_i,
   /* verilator lint_on UNUSEDSIGNAL */
   // cell memory
-  output wire                  cell_read_o,
-  output wire [UnitWidth-1:0]  cell_read_address_o,
+  output wire                            cell_read_o,
+  output wire        [UnitWidth-1:0]     cell_read_address_o,
   /* verilator lint_off UNUSEDSIGNAL */     // the baseline build has no history
-  input  wire [`CELL_KEPT(1)-1:0] cell_i,
+  input  wire        [`CELL_KEPT(1)-1:0] cell_i,
   /* verilator lint_on UNUSEDSIGNAL */
-  output wire                  cell_write_o,
-  output wire [UnitWidth-1:0]  cell_write_address_o,
-  output wire [`CELL_KEPT(1)-1:0] cell_o,
+  output wire                            cell_write_o,
+  output wire        [UnitWidth-1:0]     cell_write_address_o,
+  output wire        [`CELL_KEPT(1)-1:0] cell_o,
   // results
-  input  wire                  commit_room_i,  // the commit queue has room for this pass and all under way
-  output wire                  commit_valid_o,
-  output wire                  refine_valid_o,
-  output wire [IndexWidth-1:0] result_index_o,
-  output wire [`MASK]          result_mask_o,
-  output wire [`H]             result_h_o,
-  output wire [`LAYER]         result_layer_o,
-  output wire                  result_bank_o,
-  output wire [`POSITION]      result_position_o,
-  output wire                  busy_o
+  input  wire                            commit_room_i,  // the commit queue has room for this pass and all under way
+  output wire                            commit_valid_o,
+  output wire                            refine_valid_o,
+  output wire        [IndexWidth-1:0]    result_index_o,
+  output wire        [`MASK]             result_mask_o,
+  output wire        [`H]                result_h_o,
+  output wire        [`LAYER]            result_layer_o,
+  output wire                            result_bank_o,
+  output wire        [`POSITION]         result_position_o,
+  output wire                            busy_o
 );
   wire [`LAYER]        request_layer = request_entry_i[`ENTRY_LAYER];
   wire [`STEP]         request_step  = request_entry_i[`ENTRY_STEP];
@@ -113,7 +113,7 @@ module post_processing #(
   assign sum_index_o         = index_q;
   assign sum_gate_o          = row_gate;
   assign constant_read_o     = take || (|phase_q[3:1]);
-  assign constant_address_o  = {take ? request_unit : unit_q, next_gate};
+  assign constant_address_o  = `ROW_OF(next_gate, (take ? request_unit : unit_q));
   // As late as f allows, so that the last unit's c stays until its c' is known.
   assign cell_read_o         = phase_q[2];
   assign cell_read_address_o = unit_q;

@@ -10,24 +10,24 @@
 `default_nettype none
 
 module precision_unit (
-  input  wire               clk_i,
-  input  wire               i_valid_i,
-  input  wire               f_valid_i,
-  input  wire               g_valid_i,
-  input  wire               o_valid_i,
-  input  wire               c_valid_i,
-  input  wire               change_valid_i, // cycle 5
-  input  wire signed [`DESCRIPTOR_THETA_WIDTH-1:0] theta_i,
-  input  wire signed [`ROW_CONSTANT_OFFSET_WIDTH-1:0] offset_i,
-  input  wire signed [15:0] value_i,
-  input  wire        [10:0] slope_i,
-  input  wire signed [`CELL_C] c_i,
-  input  wire signed [`CELL_C] c_new_i,
-  input  wire        [`CELL_HISTORY_WIDTH-1:0] history_i,
-  input  wire               cell_history_i,
+  input  wire                                           clk_i,
+  input  wire                                           i_valid_i,
+  input  wire                                           f_valid_i,
+  input  wire                                           g_valid_i,
+  input  wire                                           o_valid_i,
+  input  wire                                           c_valid_i,
+  input  wire                                           change_valid_i,  // cycle 5
+  input  wire signed [`DESCRIPTOR_THETA_WIDTH-1:0]      theta_i,
+  input  wire signed [`ROW_CONSTANT_OFFSET_WIDTH-1:0]   offset_i,
+  input  wire signed [15:0]                             value_i,
+  input  wire        [10:0]                             slope_i,
+  input  wire signed [`CELL_C]                          c_i,
+  input  wire signed [`CELL_C]                          c_new_i,
+  input  wire        [`CELL_HISTORY_WIDTH-1:0]          history_i,
+  input  wire                                           cell_history_i,
   input  wire        [`DESCRIPTOR_CELL_FLOOR_WIDTH-1:0] cell_floor_i,
-  output wire        [`MASK] mask_o,
-  output wire        [`CELL_HISTORY_WIDTH-1:0] history_o
+  output wire        [`MASK]                            mask_o,
+  output wire        [`CELL_HISTORY_WIDTH-1:0]          history_o
 );
   // What a number must reach: one more than its threshold. Sums are 0 to 113, so 7 bits tell all thresholds apart that matter.
   localparam [6:0] Never = 7'd127;

@@ -8,11 +8,11 @@ module requantizer #(
   parameter SumWidth  = `ROW_SUM_WIDTH,
   parameter BiasWidth = `ROW_CONSTANT_B_WIDTH // derived, not to be set
 ) (
-  input  wire                       clk_i,
-  input  wire signed [SumWidth-1:0] sum_i,
+  input  wire                                    clk_i,
+  input  wire signed [SumWidth-1:0]              sum_i,
   input  wire        [`ROW_CONSTANT_S_WIDTH-1:0] shift_i,
-  input  wire signed [BiasWidth-1:0] bias_i,
-  output wire signed [15:0]         z_o
+  input  wire signed [BiasWidth-1:0]             bias_i,
+  output wire signed [15:0]                      z_o
 );
   wire signed [SumWidth-1:0] rounded;
 

@@ -150,13 +150,13 @@ module row_engine #(
     else word_valid_q <= {word_valid_q[1:0], word_read};
 
   wire                  scale_read;
-  wire [UnitWidth+`GATE_WIDTH-1:0] scale_address;
+  wire [`ROW]           scale_address;
   wire [`SCALES]        scale;
 
   ram #(.Width(`SCALES_WIDTH), .Depth(4*UnitDepth)) u_scales (
     .clk_i          (clk_i),
     .write_enable_i (load_scale_i),
-    .write_address_i(load_address_i[UnitWidth+`GATE_WIDTH-1:0]),
+    .write_address_i(load_address_i[`ROW]),
     .write_data_i   (load_data_i[`SCALES]),
     .read_enable_i  (scale_read),
     .read_address_i (scale_address),

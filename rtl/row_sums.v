@@ -29,7 +29,7 @@ module row_sums #(
   input  wire                         complete_i,
   input  wire        [`COMPLETE]      complete_data_i,
   output wire                         scale_read_o,
-  output wire        [UnitWidth+`GATE_WIDTH-1:0] scale_address_o,
+  output wire        [`ROW]           scale_address_o,
   input  wire        [`SCALES]        scale_i,
   output wire                         write_o,
   output wire                         complete_o,
@@ -51,7 +51,7 @@ module row_sums #(
   wire [`SUM_TAG] tag = `SUM_TAG_OF(complete_data_i, complete_i, fresh_i, hi_plane_i, gate_i, index_i);
 
   assign scale_read_o    = valid_i && last_i;
-  assign scale_address_o = {unit_i, gate_i};
+  assign scale_address_o = `ROW_OF(gate_i, unit_i);
 
   wire [`SCALES_M_X0_WIDTH-1:0] mantissa = segment_q[`SEGMENT_H] ? scale_i[`SCALES_M_H] : segment_q[`SEGMENT_X1] ? scale_i[`SCALES_M_X1] : scale_i[`SCALES_M_X0];
 
