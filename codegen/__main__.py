@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from codegen import activation, registers
+from codegen import activation, formats, registers
 from codegen.output import COMMAND, ROOT, rendered, stale
 
-PRODUCERS = [registers.outputs, activation.outputs]
+PRODUCERS = [formats.outputs, registers.outputs, activation.outputs]
 
 
 def outputs() -> list:
@@ -18,15 +18,18 @@ def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(prog="python -m codegen", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, name the files that are stale")
     check = parser.parse_args(arguments).check
-    made = outputs()
-    paths, texts = stale(made), rendered(made)
-    for path in paths:
-        if check:
-            print(f"{path} is stale: run `{COMMAND}` and commit what it writes", file=sys.stderr)
-        else:
-            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
-            (ROOT / path).write_text(texts[path])
-            print(f"wrote {path}")
+    paths, texts = [], {}
+    for producer in PRODUCERS:  # in turn: rtl/registers.rdl includes what comes from the formats
+        made = producer()
+        texts |= rendered(made)
+        for path in stale(made):
+            paths.append(path)
+            if check:
+                print(f"{path} is stale: run `{COMMAND}` and commit what it writes", file=sys.stderr)
+            else:
+                (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+                (ROOT / path).write_text(texts[path])
+                print(f"wrote {path}")
     if not paths:
         print(f"all {len(texts)} generated files are up to date")
     return int(check and bool(paths))

@@ -121,7 +121,7 @@ class Map:
 def read_map() -> Map:
     """Reads rtl/registers.rdl. Raises systemrdl.RDLCompileError with what is wrong in it, ValueError on what the generators cannot express."""
     compiler = RDLCompiler()
-    compiler.compile_file(str(ROOT / SOURCE))
+    compiler.compile_file(str(ROOT / SOURCE), incl_search_paths=[str(ROOT / "rtl")])
     nodes = list(compiler.elaborate().top.children(unroll=False))
     registers = tuple(_register(node) for node in nodes if isinstance(node, RegNode))
     return Map(registers, tuple(_group(node) for node in nodes if not isinstance(node, RegNode)))

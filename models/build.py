@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+from . import formats
+
+MOST_WEIGHTS = 1 << formats.HEADER["address"].bits  # words of a plane that a load reaches
+
 
 @dataclass(frozen=True)
 class Build:
@@ -17,10 +21,10 @@ class Build:
 
     def __post_init__(self):
         rules = (
-            (1 <= self.tiles <= 16, "Tiles is 1..16"),
+            (1 <= self.tiles <= formats.MAX_TILES, f"Tiles is 1..{formats.MAX_TILES}"),
             (self.lanes in (4, 8, 16, 32, 64), "Lanes is 4, 8, 16, 32 or 64"),
             (self.in_flight >= 2 and self.in_flight & (self.in_flight - 1) == 0, "InFlight is a power of two, at least 2"),
-            (8 <= self.weight_depth <= 1 << 20, f"WeightDepth is 8..{1 << 20}"),
+            (8 <= self.weight_depth <= MOST_WEIGHTS, f"WeightDepth is 8..{MOST_WEIGHTS}"),
             (2 <= self.unit_depth <= 1 << 16, f"UnitDepth is 2..{1 << 16}"),
             (self.activation_depth >= 2 and self.activation_depth & (self.activation_depth - 1) == 0
              and self.activation_depth * self.dot_lanes <= 1 << 15, "ActivationDepth is a power of two, 2..32768 / DotLanes"),
@@ -32,11 +36,11 @@ class Build:
     @property
     def dot_lanes(self):
         """Weights of a weight word, bytes of an activation word."""
-        return self.lanes if self.dynamic else self.lanes // 2
+        return formats.dot_lanes(self.lanes, self.dynamic)
 
     @property
     def weight_bits(self):
-        return 4 if self.dynamic else 8
+        return formats.weight_bits(self.dynamic)
 
     def words(self, values):
         """Words that a vector of so many values takes."""

@@ -1,41 +1,22 @@
 """From a quantized network to the image of a build: what goes where in the memories of the tiles, and the packets that load it."""
 
-import enum
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from .build import Build
+from .formats import ALL_TILES, BEAT_WIDTH, BUILD_POLICIES, CELL, DESCRIPTOR, GATES, HEADER, ROW_CONSTANT, SCALES, Policy, Target
 from .layer import split_planes
-from .policies import Policy
 from .quantized_lstm import QuantizedLSTM
 
-ALL_TILES = 255
-BEAT_BYTES = 16
+BEAT_BYTES = BEAT_WIDTH // 8
 DEALT_GRID = 2.0**-6  # rows a step
-TRACE_POSITIONS = 32  # nibbles of a beat of the decision trace
+TRACE_POSITIONS = BEAT_WIDTH // len(GATES)  # masks of a beat of the decision trace
 
 
 class CompileError(ValueError):
     """The build cannot hold or express this network; the message says why and what to change."""
-
-
-class Target(enum.IntEnum):
-    """Memories that an image packet can load."""
-
-    WEIGHTS_HI = 0
-    WEIGHTS_LO = 1
-    SCALES = 2
-    ROW_CONSTANTS = 3
-    CELL = 4
-    ACTIVATIONS = 5
-    DESCRIPTORS = 6
-
-    def bits(self, build):
-        """Width of a word."""
-        weights = build.dot_lanes * build.weight_bits
-        return (weights, weights, 48, 50, 24, 8 * build.dot_lanes, 256)[self]
 
 
 @dataclass
@@ -49,10 +30,9 @@ class Block:
 
     def packet(self, build):
         """128-bit beats, header first."""
-        beats = -(-self.target.bits(build) // (8 * BEAT_BYTES))
-        header = self.target | self.tile << 8 | self.address << 32 | len(self.words) << 64
-        mask = (1 << 8 * BEAT_BYTES) - 1
-        return [header, *(word >> 8 * BEAT_BYTES * beat & mask for word in self.words for beat in range(beats))]
+        beats = -(-self.target.bits(build) // BEAT_WIDTH)
+        header = HEADER.pack(target=self.target, tile=self.tile, address=self.address, words=len(self.words))
+        return [header, *(word >> BEAT_WIDTH * beat & (1 << BEAT_WIDTH) - 1 for word in self.words for beat in range(beats))]
 
 
 @dataclass
@@ -121,11 +101,6 @@ def permute(q, order):
         layers.append(replace(layer, w_ih=layer.w_ih[rows][:, below], w_hh=layer.w_hh[rows][:, positions], **by_unit))
         below = positions
     return QuantizedLSTM(layers, q.input_scales)
-
-
-def _pack(*fields):
-    """One word of (value, lowest bit, width) fields; negative values in two's complement."""
-    return sum((int(value) & (1 << width) - 1) << low for value, low, width in fields)
 
 
 def _pack_lanes(values, bits):
@@ -210,7 +185,7 @@ class Image:
             raise CompileError("only the state of one sequence that has begun can be loaded: others start without the stateful bit")
         blocks = []
         for h, c, history, units, place in zip(state.h, state.c, state.history, self.order, self._places):
-            cells = [_pack((c[0, unit], 0, 16), (history[0, unit], 16, 8)) for unit in units]
+            cells = [CELL.pack(c=c[0, unit], history=history[0, unit]) for unit in units]
             blocks += [Block(Target.CELL, tile, place.unit_base, cells[tile::self.build.tiles]) for tile in range(self.build.tiles)]
             words = _pack_lanes(_pad(h[0, units], place.h_words * self.build.dot_lanes).view(place.h_words, -1), 8)
             blocks += [Block(Target.ACTIVATIONS, ALL_TILES, self._activation_address(bank, place.h_addr), words) for bank in (0, 1)]
@@ -259,19 +234,17 @@ class Image:
 
     def _constants(self, layer, place, tile, slots):
         m = layer.m[slots].flatten(0, 1).tolist()
-        scales = [_pack((m_x0, 0, 16), (m_x1, 16, 16), (m_h, 32, 16)) for m_x0, m_x1, m_h in m]
-        columns = (getattr(layer, name)[slots].flatten().tolist() for name in ("s", "b", "b_low", "offset"))
-        rows = [_pack((s, 0, 6), (b, 6, 18), (b_low, 24, 18), (offset, 42, 8)) for s, b, b_low, offset in zip(*columns)]
+        scales = [SCALES.pack(m_x0=m_x0, m_x1=m_x1, m_h=m_h) for m_x0, m_x1, m_h in m]
+        columns = (getattr(layer, name)[slots].flatten().tolist() for name in ROW_CONSTANT.places)
+        rows = [ROW_CONSTANT.pack(**dict(zip(ROW_CONSTANT.places, row))) for row in zip(*columns)]
         return [Block(target, tile, 4 * place.unit_base, words) for target, words in ((Target.SCALES, scales), (Target.ROW_CONSTANTS, rows))]
 
     def _descriptors(self, number, layer, place):
         def word(slots):
-            theta = ((value, 160 + 8 * gate, 8) for gate, value in enumerate(layer.theta))
-            return _pack(
-                (layer.units, 0, 16), (slots, 16, 16), (place.x_words, 32, 16), (place.h_words, 48, 16), (place.x_addr, 64, 16),
-                (place.h_addr, 80, 16), (place.unit_base, 96, 16), (layer.c_frac, 112, 4), (layer.policy, 116, 4),
-                (layer.limbs - 1, 120, 1), (place.w_base, 128, 32), *theta, (layer.cell_floor, 192, 6),
-            )
+            return DESCRIPTOR.pack(
+                units=layer.units, slots=slots, x_words=place.x_words, h_words=place.h_words, x_addr=place.x_addr, h_addr=place.h_addr,
+                unit_base=place.unit_base, c_frac=layer.c_frac, policy=layer.policy, two_terms=layer.limbs - 1, w_base=place.w_base,
+                theta=layer.theta, cell_floor=layer.cell_floor)
 
         tiles = self.build.tiles
         words = [word(len(range(tile, layer.units, tiles))) for tile in range(tiles)]
@@ -287,7 +260,7 @@ def compile_image(q: QuantizedLSTM, build: Build, refinements=None) -> Image:
     (default: those of the calibration; without them units are dealt in turn). Raises CompileError for what the build cannot hold.
     """
     for number, layer in enumerate(q.layers):
-        if layer.policy > Policy.SENSITIVITY:
+        if layer.policy not in BUILD_POLICIES:
             raise CompileError(f"layer {number} has policy {Policy(layer.policy).name}, which exists in the models only")
     refinements = refinements or q.refinements or [[0.0] * layer.units for layer in q.layers]
     if [len(part) for part in refinements] != [layer.units for layer in q.layers]:

@@ -2,11 +2,15 @@
 
 import math
 
-from .policies import Policy
+from .formats import Counter, Policy, granule_bytes
+
+# Counters that the model knows. The others count cycles, which depend on the schedule.
+WORK = (Counter.HI_PASS, Counter.LO_PASS, Counter.ACTIVATION_WRITES, Counter.SCALE_READS, Counter.ROW_CONSTANT_READS, Counter.CELL_READS, Counter.CELL_WRITES,
+        Counter.ROW_SUM_WRITES, Counter.STEPS)
 
 
 def work_counters(run, q, build):
-    """Counters of a Run of network q on a build, summed over its batch.
+    """Counters of a Run of network q on a build, summed over its batch: by name in small letters those of WORK, "rows" by layer, "ideal_cycles".
 
     Every row meets its hi plane once and, where refined, its lo plane once: one weight word and one activation word a cycle. A segment and
     plane reads a scale and writes a row sum once. A finisher pass reads four row constants and one cell: one pass a unit, two where
@@ -17,10 +21,8 @@ def work_counters(run, q, build):
         raise ValueError("the plain build computes every row in 8 bits: run the network with STATIC_HIGH")
     layer0 = q.layers[0]
     batch, steps = run.h.shape[:2]
-    granule = min(16, build.dot_lanes)
-    x_granules = layer0.limbs * build.words(layer0.inputs) * build.dot_lanes // granule
-    names = ("hi_words", "lo_words", "scale_reads", "row_constant_reads", "cell_reads", "cell_writes", "row_sum_writes")
-    counters = dict.fromkeys(names, 0)
+    x_granules = layer0.limbs * build.words(layer0.inputs) * build.dot_lanes // granule_bytes(build.dot_lanes)
+    counters = dict.fromkeys((counter.name.lower() for counter in WORK), 0)
     counters |= {"activation_writes": batch * steps * x_granules, "steps": batch * steps, "rows": []}
     ideal = 0
     for layer, mask, policy in zip(q.layers, run.masks, run.policies):
@@ -30,8 +32,8 @@ def work_counters(run, q, build):
         row_words = build.row_words(layer)
         visits = (4 * units + refined) * (layer.limbs + 1)
         second_passes = 0 if policy == Policy.STATIC_HIGH else int(mask.any(-1).sum())
-        counters["hi_words"] += 4 * units * row_words
-        counters["lo_words"] += refined * row_words
+        counters["hi_pass"] += 4 * units * row_words
+        counters["lo_pass"] += refined * row_words
         counters["scale_reads"] += visits
         counters["row_sum_writes"] += visits
         counters["row_constant_reads"] += 4 * (units + second_passes)

@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from itertools import count
 
 from .build import Build
-from .policies import Policy
+from .formats import BEAT_WIDTH, GATES, Policy, granule_bytes
 
 # Distances in cycles, see the headers of row_pass, row_engine, post_processing, step_tracker and output_stream.
 WORD_TO_REQUEST = 7  # the last word of a unit's rows is chosen -> post-processing sees the unit
@@ -84,7 +84,7 @@ class CycleModel:
         self.layers = []
         for layer, layer_masks, positions in zip(q.layers, masks, order):
             chosen = Policy(layer.policy if policy is None else policy) if build.dynamic else Policy.STATIC_HIGH
-            gates = [[[gate for gate in range(4) if unit[gate]] for unit in step] for step in layer_masks[:, positions].tolist()]
+            gates = [[[gate for gate in range(len(GATES)) if unit[gate]] for unit in step] for step in layer_masks[:, positions].tolist()]
             self.layers.append(_Layer(
                 layer.units, layer.limbs * build.words(layer.inputs), build.words(layer.units), chosen is Policy.STATIC_HIGH,
                 chosen in (Policy.CELL_HISTORY, Policy.SENSITIVITY), gates))
@@ -101,9 +101,9 @@ class CycleModel:
 
     def cycles(self) -> int:
         """Cycles from start to done, as counter 0 has them."""
-        granule = min(16, self.build.dot_lanes)
+        granule = granule_bytes(self.build.dot_lanes)
         self.granules = self.layers[0].x_words * (self.build.dot_lanes // granule)
-        self.beat_granules = 16 // granule
+        self.beat_granules = BEAT_WIDTH // 8 // granule
         self.packets_in, self.ahead, self.left, self.pending, self.next_tile = 0, 0, 0, 0, 0
         self.x_active = False
         self.layer_steps, self.freed_until = 0, {"output": 0, "trace": 0}
@@ -189,9 +189,9 @@ class CycleModel:
             for tile in self.tiles:
                 self._wake(now + DONE_TO_USE, tile)
             if layer == len(self.layers) - 1:
-                self._drain(now + DONE_TO_USE, "output", -(-self.layers[-1].units // 16))
+                self._drain(now + DONE_TO_USE, "output", -(-self.layers[-1].units // (BEAT_WIDTH // 8)))
                 if self.trace:
-                    self._drain(now + DONE_TO_USE, "trace", sum(-(-part.units // 32) for part in self.layers))
+                    self._drain(now + DONE_TO_USE, "trace", sum(-(-part.units // (BEAT_WIDTH // len(GATES))) for part in self.layers))
 
     def _drain(self, begin, stream, beats):
         """A packet of `beats`: the first is fetched in cycle `begin` or after the packet before, the bank is free two cycles behind the last."""
@@ -274,7 +274,7 @@ class CycleModel:
             words += layer.row_words
         last_word = self._visit(now, tile, words)
         unit.gates_late += 1
-        if unit.gates_late == 4:
+        if unit.gates_late == len(GATES):
             self._request(last_word, tile, unit, final=not layer.provisional)
             self._leave_late(now, tile, unit)
 
@@ -293,7 +293,7 @@ class CycleModel:
         if tile.gate == 0:
             self._allocate(tile, _Unit(tile.layer, tile.step, tile.slot, last))
         self._visit(now, tile, layer.x_words if tile.layer == 0 else layer.h_words)
-        tile.gate = (tile.gate + 1) % 4
+        tile.gate = (tile.gate + 1) % len(GATES)
         if tile.gate == 0:
             tile.slot += 1
             if last:

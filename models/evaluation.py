@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .formats import Policy
 from .networks import Network, Sample
-from .policies import Policy
 from .quantized_network import NetworkRun, QuantizedNetwork
 
 REPLICATES = 1000

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from .policies import GATES, Policy
+from .formats import DESCRIPTOR, GATES, MAX_UNITS, ROW_CONSTANT, SCALES, Policy
 
-MAX_SIZE = 1024
+MAX_SIZE = MAX_UNITS  # of inputs, too
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +49,9 @@ class QuantizedLayer:
         if len(self.theta) != len(GATES):
             raise ValueError(f"theta: {len(self.theta)} values, expected one for each of the gates {', '.join(GATES)}")
         ranges = {
-            "w_ih": (-127, 119), "w_hh": (-127, 119), "m": (0, 65535), "s": (0, 63), "b": (-(1 << 17), (1 << 17) - 1),
-            "b_low": (-(1 << 17), (1 << 17) - 1), "offset": (-128, 127), "c_frac": (8, 15), "theta": (-128, 127),
-            "cell_floor": (0, 63), "limbs": (1, 2),
+            "w_ih": (-127, 119), "w_hh": (-127, 119), "m": SCALES["m_h"].range, "limbs": (1, 2),
+            **{name: ROW_CONSTANT[name].range for name in ("s", "b", "b_low", "offset")},
+            **{name: DESCRIPTOR[name].range for name in ("c_frac", "theta", "cell_floor")},
         }
         for name, (low, high) in ranges.items():
             values = torch.as_tensor(getattr(self, name))

@@ -1,26 +1,11 @@
 """Precision policies: what chooses, row by row, between low and high precision (docs/numerics.md)."""
 
-import enum
-
 import torch
 
 from .activation import codes_of, log_code, size_code
-
-
-class Policy(enum.IntEnum):
-    """Codes 0..3 are those of the layer descriptor; the others are yardsticks that no build has."""
-
-    STATIC_HIGH = 0
-    STATIC_LOW = 1
-    CELL_HISTORY = 2
-    SENSITIVITY = 3
-    RANDOM = 16
-    ORACLE = 17
-    STATIC_ROWS = 18
-
+from .formats import BUILD_POLICIES, GATES, Policy  # noqa: F401  their codes are part of the descriptor
 
 DECIDING = (Policy.CELL_HISTORY, Policy.SENSITIVITY)  # by thresholds of its own
-GATES = ("i", "f", "g", "o")
 
 
 def sensitivity(gates, tanh_c, c, cell_floor=0):

@@ -1,21 +1,22 @@
 // The one write port of the activation memories, the same for every tile. By priority: a committed h (one byte), a loaded
 // word, a granule of x. Commits and loads cannot wait; loads come only while no run is under way.
 // Latency: on the bus one cycle after the transfer, visible to a read one cycle later.
+`include "formats.vh"
 `default_nettype none
 
 module activation_writer #(
   parameter DotLanes        = 32,
   parameter ActivationDepth = 256,
-  parameter OffsetWidth     = $clog2(ActivationDepth),           // derived, not to be set
-  parameter GranuleBytes    = DotLanes < 16 ? DotLanes : 16      // derived, not to be set
+  parameter OffsetWidth     = `OFFSET_WIDTH(ActivationDepth),    // derived, not to be set
+  parameter GranuleBytes    = `GRANULE_BYTES(DotLanes)           // derived, not to be set
 ) (
   input  wire                      clk_i,
   input  wire                      rst_ni,
 
   input  wire                      commit_valid_i,
   input  wire                      commit_bank_i,
-  input  wire [9:0]                commit_position_i,
-  input  wire [7:0]                commit_h_i,
+  input  wire [`POSITION]          commit_position_i,
+  input  wire [`H]                 commit_h_i,
   input  wire [OffsetWidth-1:0]    h_address_i,        // of the layer of the commit
 
   input  wire                      load_valid_i,
@@ -50,7 +51,7 @@ module activation_writer #(
   assign x_ready_o = ~commit_valid_i & ~load_valid_i;
 
   // The word of a position; the memory holds every layer, so the sum fits OffsetWidth bits.
-  wire [9:0]             unused_high;
+  wire [`POSITION]       unused_high;
   wire [OffsetWidth-1:0] commit_word;
   assign {unused_high, commit_word} = {{OffsetWidth{1'b0}}, commit_position_i} >> LaneBits;
 

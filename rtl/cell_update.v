@@ -4,20 +4,21 @@
 // gates come from the activation unit one a cycle in the order i, f, g, o, and t three cycles after o.
 // Cycles of a unit: i 0, f 1, g 2, o 3; c' and its form for tanh valid in 4; t in 6; h valid in 8. A unit may start every 8 cycles.
 // c must hold in cycle 1, c_frac in cycle 3.
+`include "formats.vh"
 `default_nettype none
 
 module cell_update (
-  input  wire               clk_i,
-  input  wire               i_valid_i,
-  input  wire               f_valid_i,
-  input  wire               g_valid_i,
-  input  wire               o_valid_i,
-  input  wire signed [15:0] value_i,
-  input  wire signed [15:0] c_i,
-  input  wire        [3:0]  c_frac_i,
-  output wire signed [15:0] c_new_o,
-  output wire signed [15:0] tanh_argument_o,
-  output wire signed [7:0]  h_o
+  input  wire                                       clk_i,
+  input  wire                                       i_valid_i,
+  input  wire                                       f_valid_i,
+  input  wire                                       g_valid_i,
+  input  wire                                       o_valid_i,
+  input  wire signed [15:0]                         value_i,
+  input  wire signed [`CELL_C]                      c_i,
+  input  wire        [`DESCRIPTOR_C_FRAC_WIDTH-1:0] c_frac_i,
+  output wire signed [`CELL_C]                      c_new_o,
+  output wire signed [15:0]                         tanh_argument_o,
+  output wire signed [`H]                           h_o
 );
   reg signed [15:0] i_q, o_q, c_new_q;
   reg signed [31:0] product_q;

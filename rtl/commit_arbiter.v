@@ -1,31 +1,32 @@
 // Round robin over the commits of the tiles, one a cycle. A commit is the h of a finished unit with the mask of its refined gates;
 // it is consumed in the very cycle in which it appears at commit_*_o (the activation bus registers it), so nothing is queued here.
 // stall_i holds all commits back (the row counters are being copied). Combinational but for the turn.
+`include "formats.vh"
 `default_nettype none
 
 module commit_arbiter #(
   parameter Tiles = 4
 ) (
-  input  wire                clk_i,
-  input  wire                rst_ni,
-  input  wire                clear_i,
+  input  wire                             clk_i,
+  input  wire                             rst_ni,
+  input  wire                             clear_i,
 
-  input  wire [Tiles-1:0]    commit_valid_i,
-  output wire [Tiles-1:0]    commit_ready_o,
-  input  wire [3*Tiles-1:0]  commit_layer_i,
-  input  wire [10*Tiles-1:0] commit_position_i,
-  input  wire [8*Tiles-1:0]  commit_h_i,
-  input  wire [4*Tiles-1:0]  commit_mask_i,
-  input  wire [Tiles-1:0]    commit_bank_i,
+  input  wire [Tiles-1:0]                 commit_valid_i,
+  output wire [Tiles-1:0]                 commit_ready_o,
+  input  wire [`LAYER_WIDTH*Tiles-1:0]    commit_layer_i,
+  input  wire [`POSITION_WIDTH*Tiles-1:0] commit_position_i,
+  input  wire [`H_WIDTH*Tiles-1:0]        commit_h_i,
+  input  wire [`MASK_WIDTH*Tiles-1:0]     commit_mask_i,
+  input  wire [Tiles-1:0]                 commit_bank_i,
 
-  output wire                commit_valid_o,
-  output reg  [2:0]          commit_layer_o,
-  output reg  [9:0]          commit_position_o,
-  output reg  [7:0]          commit_h_o,
-  output reg  [3:0]          commit_mask_o,
-  output reg                 commit_bank_o,
+  output wire                             commit_valid_o,
+  output reg  [`LAYER]                    commit_layer_o,
+  output reg  [`POSITION]                 commit_position_o,
+  output reg  [`H]                        commit_h_o,
+  output reg  [`MASK]                     commit_mask_o,
+  output reg                              commit_bank_o,
 
-  input  wire                stall_i
+  input  wire                             stall_i
 );
 
   reg  [Tiles-1:0] later_q;   // the tiles behind the one served last: they come first
@@ -47,10 +48,10 @@ module commit_arbiter #(
     commit_bank_o     = 0;
     for (tile = 0; tile < Tiles; tile = tile + 1)
       if (grant[tile]) begin
-        commit_layer_o    = commit_layer_i[3*tile +: 3];
-        commit_position_o = commit_position_i[10*tile +: 10];
-        commit_h_o        = commit_h_i[8*tile +: 8];
-        commit_mask_o     = commit_mask_i[4*tile +: 4];
+        commit_layer_o    = commit_layer_i[`LAYER_WIDTH*tile +: `LAYER_WIDTH];
+        commit_position_o = commit_position_i[`POSITION_WIDTH*tile +: `POSITION_WIDTH];
+        commit_h_o        = commit_h_i[`H_WIDTH*tile +: `H_WIDTH];
+        commit_mask_o     = commit_mask_i[`MASK_WIDTH*tile +: `MASK_WIDTH];
         commit_bank_o     = commit_bank_i[tile];
       end
   end

@@ -2,6 +2,7 @@
 //
 //   axil_endpoint -> axil_registers -> run_control
 //                         +-> counters, row_counters
+`include "formats.vh"
 `default_nettype none
 `include "registers.vh"
 
@@ -13,8 +14,8 @@ module control #(
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
-  parameter DotLanes         = DynamicPrecision != 0 ? Lanes : Lanes / 2, // this and below: derived, not to be set
-  parameter ReadWidth        = 8 * DotLanes > 32 ? 8 * DotLanes : 32
+  parameter DotLanes         = `DOT_LANES(Lanes, DynamicPrecision), // this and below: derived, not to be set
+  parameter ReadWidth        = `READ_WIDTH(DotLanes)
 ) (
   input  wire                       clk_i,
   input  wire                       rst_ni,
@@ -40,23 +41,23 @@ module control #(
   output wire                       stateful_o,
   output wire                       trace_enable_o,
   output wire                       override_o,
-  output wire [1:0]                 override_policy_o,
-  output wire [3:0]                 layers_o,
+  output wire [`POLICY]             override_policy_o,
+  output wire [`LAYERS]             layers_o,
   output wire [31:0]                sequences_o,
-  input  wire [7:0]                 layer_valid_i,
+  input  wire [`LAYER_FLAGS]        layer_valid_i,
   input  wire                       loading_i,
   input  wire                       input_finished_i,
   input  wire                       input_halted_i,
   input  wire                       output_idle_i,
   input  wire                       bank_i,
   input  wire [`REG_ERRORS_WIDTH-1:0] error_event_i,    // as the bits of ERRORS; START and ACCESS come from here
-  input  wire [4*Tiles-1:0]         class_i,
-  input  wire [5*Tiles-1:0]         event_i,
+  input  wire [`CLASS_WIDTH*Tiles-1:0] class_i,
+  input  wire [`EVENTS_WIDTH*Tiles-1:0] event_i,
   input  wire                       act_we_i,
   input  wire                       step_done_i,
   input  wire                       commit_valid_i,
-  input  wire [2:0]                 commit_layer_i,
-  input  wire [3:0]                 commit_mask_i,
+  input  wire [`LAYER]              commit_layer_i,
+  input  wire [`MASK]               commit_mask_i,
   output wire                       commit_stall_o,
   output wire [Tiles-1:0]           state_read_o,
   output wire                       state_kind_o,
@@ -111,8 +112,8 @@ module control #(
   wire [63:0] counter_data, rows_data;
   // Configuration registers, as opposed to the configuration of the run.
   wire stateful_setting, trace_enable_setting, override_setting;
-  wire [1:0] override_policy_setting;
-  wire [3:0] layers_setting;
+  wire [`POLICY] override_policy_setting;
+  wire [`LAYERS] layers_setting;
   axil_registers #(
     .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .WeightDepth(WeightDepth),
     .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth), .DotLanes(DotLanes), .ReadWidth(ReadWidth)

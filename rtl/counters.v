@@ -1,7 +1,8 @@
 // The counters of docs/registers.md but for the rows: 64 bits each, live values and the values of the last snapshot.
 //
-// Increments are sums over the tiles, at most Tiles, packed in fields of 5 bits that cannot overflow with 16 tiles; they are registered first.
+// Increments are sums over the tiles, at most Tiles, packed in fields of COUNT bits that hold them; they are registered first.
 // Latency of a read: one cycle.
+`include "formats.vh"
 `default_nettype none
 `include "registers.vh"
 
@@ -11,22 +12,22 @@ module counters #(
   input  wire               clk_i,
   input  wire               rst_ni,
   input  wire               busy_i,           // count
-  input  wire [4*Tiles-1:0] class_i,
-  input  wire [5*Tiles-1:0] event_i,
+  input  wire [`CLASS_WIDTH*Tiles-1:0] class_i,
+  input  wire [`EVENTS_WIDTH*Tiles-1:0] event_i,
   input  wire               activation_write_i,
   input  wire               step_done_i,
   input  wire               snapshot_i,
   input  wire               clear_i,
   input  wire               read_enable_i,
-  input  wire [4:0]         read_index_i,
+  input  wire [$clog2(`REG_COUNTERS_COUNT)-1:0] read_index_i,
   output wire [63:0]        read_data_o
 );
   localparam Counters = `REG_COUNTERS_COUNT;
-  localparam Classes  = `REG_COUNTERS_IDLE - `REG_COUNTERS_HI_PASS + 1;
+  localparam Bits     = `COUNT_WIDTH;
 
   reg                 active_q, activation_write_q, step_done_q;
-  reg [5*Classes-1:0] class_sum, class_sum_q;
-  reg [24:0]          event_sum, event_sum_q;
+  reg [Bits*`CLASSES-1:0]      class_sum, class_sum_q;
+  reg [Bits*`EVENTS_WIDTH-1:0] event_sum, event_sum_q;
   reg [63:0]          live_q     [0:Counters-1];
   reg [63:0]          snapshot_q [0:Counters-1];
   reg [63:0]          read_data_q;
@@ -39,9 +40,9 @@ module counters #(
     event_sum = 0;
     if (busy_i)
       for (tile = 0; tile < Tiles; tile = tile + 1) begin
-        class_sum = class_sum + ({{5*Classes-1{1'b0}}, 1'b1} << (5 * class_i[4*tile +: 4]));
-        for (kind = 0; kind < 5; kind = kind + 1)
-          event_sum[5*kind +: 5] = event_sum[5*kind +: 5] + {4'b0, event_i[5*tile + kind]};
+        class_sum = class_sum + ({{Bits*`CLASSES-1{1'b0}}, 1'b1} << (Bits * class_i[`CLASS_WIDTH*tile +: `CLASS_WIDTH]));
+        for (kind = 0; kind < `EVENTS_WIDTH; kind = kind + 1)
+          event_sum[Bits*kind +: Bits] = event_sum[Bits*kind +: Bits] + {{Bits-1{1'b0}}, event_i[`EVENTS_WIDTH*tile + kind]};
       end
   end
 
@@ -54,15 +55,12 @@ module counters #(
   end
 
   // The classes have counters in their order, and so have the events.
-  reg [5*Counters-1:0] increments;
-  always @* begin
-    increments = 0;
-    increments[5*`REG_COUNTERS_CYCLES]                = active_q;
-    increments[5*`REG_COUNTERS_HI_PASS +: 5*Classes]  = class_sum_q;
-    increments[5*`REG_COUNTERS_ACTIVATION_WRITES]     = activation_write_q;
-    increments[5*`REG_COUNTERS_SCALE_READS +: 25]     = event_sum_q;
-    increments[5*`REG_COUNTERS_STEPS]                 = step_done_q;
-  end
+  wire [Bits*Counters-1:0] increments;
+  assign increments[Bits*`REG_COUNTERS_CYCLES +: Bits]             = {{Bits-1{1'b0}}, active_q};
+  assign increments[Bits*`COUNTER_CLASSES +: Bits*`CLASSES]        = class_sum_q;
+  assign increments[Bits*`REG_COUNTERS_ACTIVATION_WRITES +: Bits]  = {{Bits-1{1'b0}}, activation_write_q};
+  assign increments[Bits*`COUNTER_EVENTS +: Bits*`EVENTS_WIDTH]    = event_sum_q;
+  assign increments[Bits*`REG_COUNTERS_STEPS +: Bits]              = {{Bits-1{1'b0}}, step_done_q};
 
   integer counter;
   always @(posedge clk_i)
@@ -77,7 +75,7 @@ module counters #(
           snapshot_q[counter] <= live_q[counter];
       if (active_q || clear_i)
         for (counter = 0; counter < Counters; counter = counter + 1)
-          live_q[counter] <= (clear_i ? 64'd0 : live_q[counter]) + {59'd0, increments[5*counter +: 5]};
+          live_q[counter] <= (clear_i ? 64'd0 : live_q[counter]) + {{64-Bits{1'b0}}, increments[Bits*counter +: Bits]};
     end
 
   always @(posedge clk_i)

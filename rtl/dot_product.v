@@ -2,12 +2,13 @@
 //
 // Lanes signed weights of WeightBits and int8 activations in, a sum out. Latency 2 cycles, one word a cycle.
 // The multiplications are written as `*`: their arithmetic form is a matter of synthesis.
+`include "formats.vh"
 `default_nettype none
 
 module dot_product #(
   parameter Lanes      = 32,
   parameter WeightBits = 4,
-  parameter SumWidth   = WeightBits + 8 + $clog2(Lanes) // derived, not to be set
+  parameter SumWidth   = `WORD_SUM_WIDTH(WeightBits, Lanes) // derived, not to be set
 ) (
   input  wire                        clk_i,
   input  wire [Lanes*WeightBits-1:0] weights_i,
@@ -17,7 +18,7 @@ module dot_product #(
   // The register stands in the middle of the adder tree.
   localparam GroupLanes = Lanes >= 4 ? 4 : Lanes;
   localparam Groups     = Lanes / GroupLanes;
-  localparam GroupWidth = WeightBits + 8 + $clog2(GroupLanes);
+  localparam GroupWidth = `WORD_SUM_WIDTH(WeightBits, GroupLanes);
 
   wire [Groups*GroupWidth-1:0] group_sums;
   reg  [Groups*GroupWidth-1:0] group_sums_q;

@@ -5,6 +5,7 @@
 //
 // load_valid_o holds a bit a tile for the memories of tiles; words of activations go to all tiles by another way, at activation_valid_o.
 // Rate: a beat a cycle. Latency: a word is on the bus one cycle after its last beat, for one cycle; nothing holds it up.
+`include "formats.vh"
 `default_nettype none
 
 module image_loader #(
@@ -14,19 +15,19 @@ module image_loader #(
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
-  parameter LoadWidth        = 8 * DotLanes > 256 ? 8 * DotLanes : 256  // derived, not to be set
+  parameter LoadWidth        = `LOAD_WIDTH(DotLanes)  // derived, not to be set
 ) (
   input  wire                 clk_i,
   input  wire                 rst_ni,
   input  wire                 clear_i,            // discards the rest of a packet
-  input  wire [127:0]         s_image_tdata_i,
+  input  wire [`BEAT]         s_image_tdata_i,
   input  wire                 s_image_tvalid_i,
   output wire                 s_image_tready_o,
   input  wire                 s_image_tlast_i,
   output wire [Tiles-1:0]     load_valid_o,
   output wire                 activation_valid_o,
-  output wire [3:0]           load_target_o,
-  output wire [19:0]          load_address_o,
+  output wire [`LOAD_TARGET]  load_target_o,
+  output wire [`LOAD_ADDRESS] load_address_o,
   output wire [LoadWidth-1:0] load_data_o,
   input  wire                 closed_i,           // a run is under way, or starts in this cycle: no packet may begin
   output wire                 loading_o,          // inside a packet, or its last word is being written
@@ -36,43 +37,44 @@ module image_loader #(
   output wire                 descriptor_error_o
 );
   localparam [1:0] Header = 2'd0, Payload = 2'd1, Discard = 2'd2;
-  localparam [7:0] HiWeights = 8'd0, LoWeights = 8'd1, Scales = 8'd2, Constants = 8'd3, Cells = 8'd4, Activations = 8'd5, Descriptors = 8'd6;
-  localparam        WeightBits      = DynamicPrecision != 0 ? 4 : 8;
-  localparam [31:0] WeightBeats     = (DotLanes * WeightBits + 127) / 128;
-  localparam [31:0] ActivationBeats = (DotLanes * 8 + 127) / 128;
+  localparam        WeightBits      = `WEIGHT_BITS(DynamicPrecision);
+  localparam [31:0] WeightBeats     = `BEATS(DotLanes * WeightBits);
+  localparam [31:0] ActivationBeats = `BEATS(DotLanes * `H_WIDTH);
+  localparam [31:0] DescriptorBeats = `BEATS(`DESCRIPTOR_WIDTH);
 
   // Header fields.
-  wire [7:0]  target  = s_image_tdata_i[7:0];
-  wire [7:0]  tile    = s_image_tdata_i[15:8];
-  wire [31:0] address = s_image_tdata_i[63:32];
-  wire [31:0] words   = s_image_tdata_i[95:64];
+  wire [`LOAD_TARGET] target  = s_image_tdata_i[`HEADER_TARGET];
+  wire [31:0]         tile    = `HEADER_TILE_VALUE(s_image_tdata_i);
+  wire [31:0]         address = `HEADER_ADDRESS_VALUE(s_image_tdata_i);
+  wire [31:0]         words   = `HEADER_WORDS_VALUE(s_image_tdata_i);
 
   reg [31:0] depth;                               // 0: no such target in this build
   always @*
     case (target)
-      HiWeights:         depth = WeightDepth;
-      LoWeights:         depth = DynamicPrecision != 0 ? WeightDepth : 0;
-      Scales, Constants: depth = 4 * UnitDepth;
-      Cells:             depth = UnitDepth;
-      Activations:       depth = 2 * ActivationDepth;
-      Descriptors:       depth = 8;
-      default:           depth = 0;
+      `TARGET_WEIGHTS_HI:                    depth = WeightDepth;
+      `TARGET_WEIGHTS_LO:                    depth = DynamicPrecision != 0 ? WeightDepth : 0;
+      `TARGET_SCALES, `TARGET_ROW_CONSTANTS: depth = 4 * UnitDepth;
+      `TARGET_CELL:                          depth = UnitDepth;
+      `TARGET_ACTIVATIONS:                   depth = 2 * ActivationDepth;
+      `TARGET_DESCRIPTORS:                   depth = `MAX_LAYERS;
+      default:                               depth = 0;
     endcase
 
-  wire all_tiles   = tile == 8'd255;
-  wire header_good = depth != 0 && {1'b0, address} + {1'b0, words} <= {1'b0, depth} && (all_tiles || {24'b0, tile} < Tiles)
-                     && s_image_tdata_i[31:16] == 0 && s_image_tdata_i[127:96] == 0;
+  wire all_tiles   = tile == `ALL_TILES;
+  wire header_good = depth != 0 && {1'b0, address} + {1'b0, words} <= {1'b0, depth} && (all_tiles || tile < Tiles)
+                     && `HEADER_IN_RANGE(s_image_tdata_i);
 
   reg [1:0]           state_q, state_d;
-  reg [3:0]           target_q, word_target_q;
+  reg [`LOAD_TARGET]  target_q, word_target_q;
   reg [Tiles-1:0]     tiles_q, word_tiles_q;
-  reg [19:0]          address_q, word_address_q;
+  reg [`LOAD_ADDRESS] address_q, word_address_q;
   reg [31:0]          words_q;                    // still to come
   reg [2:0]           beat_q;                     // of the current word
   reg                 word_valid_q;
   reg [LoadWidth-1:0] word_q;
 
-  wire [2:0] beats     = target_q[3:1] == 0 ? WeightBeats[2:0] : target_q == Activations[3:0] ? ActivationBeats[2:0] : target_q == Descriptors[3:0] ? 3'd2 : 3'd1;
+  wire [2:0] beats     = target_q == `TARGET_WEIGHTS_HI || target_q == `TARGET_WEIGHTS_LO ? WeightBeats[2:0]
+                       : target_q == `TARGET_ACTIVATIONS ? ActivationBeats[2:0] : target_q == `TARGET_DESCRIPTORS ? DescriptorBeats[2:0] : 3'd1;
   wire       accept    = s_image_tvalid_i & s_image_tready_o;
   wire       last      = s_image_tlast_i;
   wire       word_done = state_q == Payload & accept & beat_q + 3'd1 == beats;
@@ -107,22 +109,22 @@ module image_loader #(
 
   always @(posedge clk_i)
     if (accept && state_q == Header) begin
-      target_q  <= target[3:0];
-      tiles_q   <= all_tiles ? {Tiles{1'b1}} : {{Tiles-1{1'b0}}, 1'b1} << tile[3:0];
-      address_q <= address[19:0];
+      target_q  <= target;
+      tiles_q   <= all_tiles ? {Tiles{1'b1}} : {{Tiles-1{1'b0}}, 1'b1} << s_image_tdata_i[`HEADER_TILE];
+      address_q <= s_image_tdata_i[`HEADER_ADDRESS];
       words_q   <= words;
       beat_q    <= 0;
     end else if (accept) begin
       beat_q <= word_done ? 3'd0 : beat_q + 3'd1;
       if (word_done) begin
-        address_q <= address_q + 20'd1;
+        address_q <= address_q + 1'b1;
         words_q   <= words_q - 1;
       end
     end
 
   always @(posedge clk_i) begin
     if (accept && state_q == Payload)
-      word_q[128*beat_q +: 128] <= s_image_tdata_i;
+      word_q[`BEAT_WIDTH*beat_q +: `BEAT_WIDTH] <= s_image_tdata_i;
     if (word_done) begin
       word_target_q  <= target_q;
       word_tiles_q   <= tiles_q;
@@ -139,15 +141,15 @@ module image_loader #(
       word_valid_q <= word_done;
     end
 
-  wire is_descriptor = word_target_q == Descriptors[3:0];
-  wire is_activation = word_target_q == Activations[3:0];
+  wire is_descriptor = word_target_q == `TARGET_DESCRIPTORS;
+  wire is_activation = word_target_q == `TARGET_ACTIVATIONS;
   wire descriptor_good;
   descriptor_check #(
     .Tiles(Tiles), .DotLanes(DotLanes), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
   ) u_descriptor_check (
     .check_i      (word_valid_q & is_descriptor),
-    .descriptor_i (word_q[255:0]),
-    .layer_i      (word_address_q[2:0]),
+    .descriptor_i (word_q[`DESCRIPTOR]),
+    .layer_i      (word_address_q[`LAYER]),
     .tiles_i      (word_tiles_q),
     .good_o       (descriptor_good)
   );

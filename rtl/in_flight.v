@@ -1,19 +1,20 @@
 // Units in flight in a tile: a ring of InFlight entries, filled in order by the early pass, emptied in order once committed.
 //
-// An entry: {last unit of its layer-step, no unit at all, layer, step mod 4, unit, address of its first weight word}. Three readers look
-// entries up by index, combinationally. retired_o pulses a layer-step when its last entry leaves, one cycle after that entry was done.
+// Three readers look entries up by index, combinationally. retired_o pulses a layer-step when its last entry leaves, one cycle after that entry was done.
+`include "formats.vh"
 `default_nettype none
 
 module in_flight #(
-  parameter InFlight   = 8,
-  parameter EntryWidth = 30,
-  parameter IndexWidth = $clog2(InFlight) // derived, not to be set
+  parameter InFlight    = 8,
+  parameter UnitWidth   = 9,
+  parameter WeightWidth = 14,
+  parameter IndexWidth  = `INDEX_WIDTH(InFlight) // derived, not to be set
 ) (
   input  wire                  clk_i,
   input  wire                  rst_ni,
   input  wire                  clear_i,
   input  wire                  allocate_i,
-  input  wire [EntryWidth-1:0] entry_i,
+  input  wire [`ENTRY]         entry_i,
   output wire [IndexWidth-1:0] next_index_o,
   output wire                  full_o,
   output wire [IndexWidth:0]   count_o,
@@ -23,11 +24,11 @@ module in_flight #(
   input  wire [IndexWidth-1:0] skip_index_i,
   output wire                  retired_o,
   input  wire [IndexWidth-1:0] late_index_i,
-  output wire [EntryWidth-1:0] late_entry_o,
+  output wire [`ENTRY]         late_entry_o,
   input  wire [IndexWidth-1:0] refine_index_i,
-  output wire [EntryWidth-1:0] refine_entry_o,
+  output wire [`ENTRY]         refine_entry_o,
   input  wire [IndexWidth-1:0] finish_index_i,
-  output wire [EntryWidth-1:0] finish_entry_o
+  output wire [`ENTRY]         finish_entry_o
 );
   reg [InFlight-1:0]   done_q, last_q;
   reg [IndexWidth-1:0] head_q, tail_q;
@@ -40,7 +41,7 @@ module in_flight #(
   assign count_o        = count_q;
   assign retired_o      = retire && last_q[tail_q];
 
-  register_file #(.Width(EntryWidth), .Depth(InFlight), .Reads(3)) u_entries (
+  register_file #(.Width(`ENTRY_WIDTH), .Depth(InFlight), .Reads(3)) u_entries (
     .clk_i          (clk_i),
     .write_enable_i (allocate_i),
     .write_address_i(head_q),
@@ -51,7 +52,7 @@ module in_flight #(
 
   always @(posedge clk_i) begin
     if (allocate_i) begin
-      last_q[head_q]    <= entry_i[EntryWidth-1];
+      last_q[head_q]    <= entry_i[`ENTRY_LAST];
       done_q[head_q]    <= 1'b0;
     end
     if (done_i) done_q[done_index_i] <= 1'b1;

@@ -3,18 +3,19 @@
 // A beat is written in granules of min(16, DotLanes) bytes, one a cycle; with DotLanes >= 16 a beat comes in every cycle. A packet of the
 // wrong length halts the stream until clear_i: its step is not announced. clear_i also discards the rest of a packet that has begun.
 // x_loaded_o pulses when the last granule of a step is in the memories, two cycles after it left here.
+`include "formats.vh"
 `default_nettype none
 
 module input_stream #(
   parameter DotLanes        = 32,
   parameter ActivationDepth = 256,
-  parameter OffsetWidth     = $clog2(ActivationDepth),      // this and below: derived, not to be set
-  parameter GranuleBytes    = DotLanes < 16 ? DotLanes : 16
+  parameter OffsetWidth     = `OFFSET_WIDTH(ActivationDepth), // this and below: derived, not to be set
+  parameter GranuleBytes    = `GRANULE_BYTES(DotLanes)
 ) (
   input  wire                      clk_i,
   input  wire                      rst_ni,
   input  wire                      clear_i,
-  input  wire [127:0]              s_x_tdata_i,
+  input  wire [`BEAT]              s_x_tdata_i,
   input  wire                      s_x_tvalid_i,
   output wire                      s_x_tready_o,
   input  wire                      s_x_tlast_i,
@@ -27,21 +28,21 @@ module input_stream #(
   input  wire                      start_i,                 // a run of sequences_i sequences
   input  wire [31:0]               sequences_i,
   input  wire                      stateful_i,
-  input  wire [9:0]                x_words_i,
+  input  wire [`WORDS]             x_words_i,
   input  wire                      x_terms_i,
   input  wire [OffsetWidth-1:0]    x_address_i,
   input  wire                      first_layer_done_i,      // layer 0 of one more step is complete
   input  wire                      step_done_i,             // one more step is complete
   output wire                      x_loaded_o,
-  output wire [3:0]                step_first_o,            // bit t mod 4: step t starts from zero state
-  output wire [3:0]                step_last_o,             // bit t mod 4: step t is the last of its sequence
+  output wire [`STEP_FLAGS]        step_first_o,            // bit t mod 4: step t starts from zero state
+  output wire [`STEP_FLAGS]        step_last_o,             // bit t mod 4: step t is the last of its sequence
   output wire                      bank_o,                  // of the next step
   output wire                      finished_o,              // all sequences came in, and their steps are complete
   output wire                      halted_o,
   output wire                      short_error_o,           // pulses
   output wire                      long_error_o
 );
-  localparam       Slices       = 16 / GranuleBytes;        // granules of a beat
+  localparam       Slices       = `BEAT_WIDTH / 8 / GranuleBytes;        // granules of a beat
   localparam       WordGranules = DotLanes / GranuleBytes;  // granules of a word
   localparam       GranuleBits  = $clog2(WordGranules);
   localparam       AddressWidth = OffsetWidth + 2;          // of a granule: {offset, granule of the word}, spare bits on top
@@ -49,21 +50,22 @@ module input_stream #(
 
   // Packets as they come in.
   reg         in_packet_q, discard_q, active_q, halted_q, first_q;
-  reg  [1:0]  step_q, ahead_q, in_flight_q;                 // ahead_q: steps whose layer 0 is not complete; in_flight_q: not complete at all
-  reg  [3:0]  step_first_q, step_last_q;
+  reg  [`STEP] step_q;
+  reg  [1:0]  ahead_q, in_flight_q;                         // ahead_q: steps whose layer 0 is not complete; in_flight_q: not complete at all
+  reg  [`STEP_FLAGS] step_first_q, step_last_q;
   reg  [31:0] sequences_q;
-  reg  [10:0] left_q;                                       // granules of the packet still to come
+  reg  [`WORDS_WIDTH:0] left_q;                                       // granules of the packet still to come
 
   // The granule that goes to the bus next, and those behind it in its beat.
   reg                    valid_q, closing_q, written_q, loaded_q, bank_q;
-  reg [127:0]            beat_q;
-  reg [10:0]             slices_q;
+  reg [`BEAT]            beat_q;
+  reg [`WORDS_WIDTH:0]   slices_q;
   reg [AddressWidth-1:0] address_q;
 
-  wire [10:0] x_words  = x_terms_i ? {x_words_i, 1'b0} : {1'b0, x_words_i};
-  wire [10:0] left     = in_packet_q ? left_q : x_words << GranuleBits;
-  wire        closing    = left <= BeatGranules[10:0];
-  wire [10:0] slices   = closing ? left : BeatGranules[10:0];
+  wire [`WORDS_WIDTH:0] x_words  = x_terms_i ? {x_words_i, 1'b0} : {1'b0, x_words_i};
+  wire [`WORDS_WIDTH:0] left     = in_packet_q ? left_q : x_words << GranuleBits;
+  wire        closing    = left <= BeatGranules[`WORDS_WIDTH:0];
+  wire [`WORDS_WIDTH:0] slices   = closing ? left : BeatGranules[`WORDS_WIDTH:0];
 
   wire        sent     = valid_q & x_ready_i;
   wire        free     = ~valid_q | (sent & slices_q == 1);
@@ -96,11 +98,11 @@ module input_stream #(
     if (!rst_ni || clear_i) begin
       active_q     <= 1'b0;
       halted_q     <= 1'b0;
-      step_q       <= 2'd0;
+      step_q       <= 0;
       ahead_q      <= 2'd0;
       in_flight_q  <= 2'd0;
-      step_first_q <= 4'd0;
-      step_last_q  <= 4'd0;
+      step_first_q <= 0;
+      step_last_q  <= 0;
     end else begin
       if (start_i) active_q <= 1'b1;
       else if (finish | short_error_o | long_error_o) active_q <= 1'b0;
@@ -139,7 +141,7 @@ module input_stream #(
 
   always @(posedge clk_i) begin
     if (sent) begin
-      beat_q    <= beat_q >> (8 * (GranuleBytes % 16));
+      beat_q    <= beat_q >> (8 * (GranuleBytes % (`BEAT_WIDTH / 8)));
       slices_q  <= slices_q - 1'b1;
       address_q <= address_q + 1'b1;
     end

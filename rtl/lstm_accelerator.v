@@ -3,6 +3,7 @@
 //   s_image -> image_loader ----+--> tiles --> commit_arbiter -+--> activation_writer --> tiles
 //   s_x     -> input_stream ----+--> activation_writer         +--> output_stream (h, trace) --> m_h, m_trace
 //   s_axil  -> axil_endpoint -> axil_registers -> run_control  +--> counters, row_counters
+`include "formats.vh"
 `default_nettype none
 `include "registers.vh"
 
@@ -34,30 +35,30 @@ module lstm_accelerator #(
   output wire [1:0]   s_axil_rresp_o,
   output wire         s_axil_rvalid_o,
   input  wire         s_axil_rready_i,
-  input  wire [127:0] s_x_tdata_i,
+  input  wire [`BEAT] s_x_tdata_i,
   input  wire         s_x_tvalid_i,
   output wire         s_x_tready_o,
   input  wire         s_x_tlast_i,
   input  wire         s_x_tuser_i,
-  input  wire [127:0] s_image_tdata_i,
+  input  wire [`BEAT] s_image_tdata_i,
   input  wire         s_image_tvalid_i,
   output wire         s_image_tready_o,
   input  wire         s_image_tlast_i,
-  output wire [127:0] m_h_tdata_o,
+  output wire [`BEAT] m_h_tdata_o,
   output wire         m_h_tvalid_o,
   input  wire         m_h_tready_i,
   output wire         m_h_tlast_o,
   output wire         m_h_tuser_o,
-  output wire [127:0] m_trace_tdata_o,
+  output wire [`BEAT] m_trace_tdata_o,
   output wire         m_trace_tvalid_o,
   input  wire         m_trace_tready_i,
   output wire         m_trace_tlast_o,
   output wire         irq_o
 );
-  localparam DotLanes    = DynamicPrecision != 0 ? Lanes : Lanes / 2;
-  localparam LoadWidth   = 8 * DotLanes > 256 ? 8 * DotLanes : 256;
-  localparam ReadWidth   = 8 * DotLanes > 32 ? 8 * DotLanes : 32;
-  localparam OffsetWidth = $clog2(ActivationDepth);
+  localparam DotLanes    = `DOT_LANES(Lanes, DynamicPrecision);
+  localparam LoadWidth   = `LOAD_WIDTH(DotLanes);
+  localparam ReadWidth   = `READ_WIDTH(DotLanes);
+  localparam OffsetWidth = `OFFSET_WIDTH(ActivationDepth);
 
   parameter_check #(
     .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight),
@@ -65,27 +66,29 @@ module lstm_accelerator #(
   ) u_parameter_check ();
 
   wire start, clear, unused_busy, load_closed, stateful, trace_enable, override, commit_stall, commit_valid, commit_bank, state_kind;
-  wire [1:0] override_policy, step;
-  wire [3:0] layers, step_first, load_target, commit_mask;
+  wire [`POLICY] override_policy;
+  wire [`STEP] step;
+  wire [`LAYERS] layers;
   wire [31:0] sequences;
-  wire loading, input_finished, input_halted, output_idle, bank, output_freed, trace_freed, x_loaded, first_layer_done, step_done;
-  wire [7:0] layer_valid;
+  wire loading, input_finished, input_halted, output_idle, bank, output_freed, trace_freed, x_loaded, first_layer_done, step_done, act_we;
+  wire [`LAYER_FLAGS] layer_valid;
   wire [`REG_ERRORS_WIDTH-1:0] error_event;
-  wire [Tiles-1:0] load_valid;
-  wire [19:0] load_address;
+  wire [`STEP_FLAGS] step_first;
+  wire [Tiles-1:0] load_valid, state_read;
+  wire [`LOAD_TARGET] load_target;
+  wire [`LOAD_ADDRESS] load_address;
   wire [LoadWidth-1:0] load_data;
-  wire act_we;
   wire [OffsetWidth:0] act_address;
   wire [DotLanes-1:0] act_be;
   wire [8*DotLanes-1:0] act_data;
-  wire [2:0] commit_layer;
-  wire [9:0] commit_position;
-  wire [7:0] commit_h;
-  wire [Tiles-1:0] state_read;
+  wire [`LAYER] commit_layer;
+  wire [`POSITION] commit_position;
+  wire [`H]  commit_h;
+  wire [`MASK] commit_mask;
   wire [15:0] state_address;
   wire [ReadWidth*Tiles-1:0] state_data;
-  wire [4*Tiles-1:0] tile_class;
-  wire [5*Tiles-1:0] tile_event;
+  wire [`CLASS_WIDTH*Tiles-1:0] tile_class;
+  wire [`EVENTS_WIDTH*Tiles-1:0] tile_event;
 
   control #(
     .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .WeightDepth(WeightDepth),

@@ -5,30 +5,31 @@
 // done_i tells that the step in bank done_bank_i is complete; freed_o that its packet has been taken and the bank may be written again.
 // While clear_i is high no packet begins, those not begun are dropped, and one that has begun is finished.
 // Rate: a beat a cycle within a packet. Latency: first beat two cycles after done_i.
+`include "formats.vh"
 `default_nettype none
 
 module output_stream #(
   parameter ElementBits = 8,                                  // 8 or 4
-  parameter Layers      = 1,                                  // in a packet: 1, or 8 for up to 8
-  parameter BeatUnits   = 128 / ElementBits                   // derived, not to be set
+  parameter Layers      = 1,                                  // in a packet: 1, or the most
+  parameter BeatUnits   = `BEAT_WIDTH / ElementBits                   // derived, not to be set
 ) (
   input  wire                   clk_i,
   input  wire                   rst_ni,
   input  wire                   clear_i,
   input  wire                   commit_valid_i,
   input  wire                   commit_bank_i,
-  input  wire [2:0]             commit_layer_i,
-  input  wire [9:0]             commit_position_i,
+  input  wire [`LAYER]          commit_layer_i,
+  input  wire [`POSITION]       commit_position_i,
   input  wire [ElementBits-1:0] commit_element_i,
-  output wire [127:0]           m_tdata_o,
+  output wire [`BEAT]           m_tdata_o,
   output wire                   m_tvalid_o,
   input  wire                   m_tready_i,
   output wire                   m_tlast_o,
   output wire                   m_tuser_o,                    // on the last beat: the step was the last of its sequence
-  input  wire [2:0]             first_layer_i,
-  input  wire [2:0]             last_layer_i,
-  output wire [2:0]             layer_o,                      // of the next beat
-  input  wire [10:0]            units_i,                      // of layer_o
+  input  wire [`LAYER]          first_layer_i,
+  input  wire [`LAYER]          last_layer_i,
+  output wire [`LAYER]          layer_o,                      // of the next beat
+  input  wire [`UNITS]          units_i,                      // of layer_o
   input  wire                   done_i,
   input  wire                   done_bank_i,
   input  wire                   done_last_i,
@@ -36,12 +37,12 @@ module output_stream #(
   output wire                   idle_o                        // nothing to send
 );
   localparam UnitBits     = $clog2(BeatUnits);
-  localparam BeatBits     = 10 - UnitBits;
-  localparam AddressWidth = (Layers == 1 ? 1 : 4) + BeatBits;
+  localparam BeatBits     = `POSITION_WIDTH - UnitBits;
+  localparam AddressWidth = (Layers == 1 ? 1 : 1 + `LAYER_WIDTH) + BeatBits;
 
   reg  [1:0]          pending_q, last_step_q;                 // packets not yet taken; a bit a bank: last step of a sequence
   reg                 bank_q, valid_q, last_q, freed_q;
-  reg  [2:0]          layer_q;
+  reg  [`LAYER]       layer_q;
   reg  [BeatBits-1:0] beat_q;
   reg  [UnitBits-1:0] tail_q;                                 // units in the beat at the output, 0: all
 
@@ -49,10 +50,10 @@ module output_stream #(
   wire                fetch   = more & (~valid_q | m_tready_i);
   wire                taken   = valid_q & m_tready_i & last_q;
 
-  wire [2:0]          layer   = valid_q ? layer_q : first_layer_i;
+  wire [`LAYER]       layer   = valid_q ? layer_q : first_layer_i;
   wire [BeatBits-1:0] beat    = valid_q ? beat_q : {BeatBits{1'b0}};
-  wire [10:0]         rest    = units_i - {1'b0, beat, {UnitBits{1'b0}}};
-  wire                segment_end = {21'b0, rest} <= BeatUnits;
+  wire [`UNITS]       rest    = units_i - {1'b0, beat, {UnitBits{1'b0}}};
+  wire                segment_end = {{32-`UNITS_WIDTH{1'b0}}, rest} <= BeatUnits;
 
   wire [AddressWidth-1:0] write_address, read_address;
 
@@ -66,16 +67,16 @@ module output_stream #(
   generate
     if (Layers == 1) begin : gen_one_layer
       wire unused_layer    = |commit_layer_i;
-      assign write_address = {commit_bank_i, commit_position_i[9:UnitBits]};
+      assign write_address = {commit_bank_i, commit_position_i[`POSITION_WIDTH-1:UnitBits]};
       assign read_address  = {bank_q, beat};
     end else begin : gen_layers
-      assign write_address = {commit_bank_i, commit_layer_i, commit_position_i[9:UnitBits]};
+      assign write_address = {commit_bank_i, commit_layer_i, commit_position_i[`POSITION_WIDTH-1:UnitBits]};
       assign read_address  = {bank_q, layer, beat};
     end
   endgenerate
 
-  wire [127:0] word;
-  ram #(.Width(128), .Depth(2 * Layers * 1024 / BeatUnits), .WriteWidth(ElementBits)) u_banks (
+  wire [`BEAT] word;
+  ram #(.Width(`BEAT_WIDTH), .Depth(2 * Layers * `MAX_UNITS / BeatUnits), .WriteWidth(ElementBits)) u_banks (
     .clk_i           (clk_i),
     .write_enable_i  (commit_valid_i ? {{BeatUnits-1{1'b0}}, 1'b1} << commit_position_i[UnitBits-1:0] : {BeatUnits{1'b0}}),
     .write_address_i (write_address),
@@ -85,12 +86,12 @@ module output_stream #(
     .read_data_o     (word)
   );
 
-  assign m_tdata_o = tail_q == 0 ? word : word & ~({128{1'b1}} << (ElementBits * tail_q));
+  assign m_tdata_o = tail_q == 0 ? word : word & ~({`BEAT_WIDTH{1'b1}} << (ElementBits * tail_q));
 
   always @(posedge clk_i)
     if (fetch) begin
       beat_q  <= segment_end ? {BeatBits{1'b0}} : beat + 1'b1;
-      layer_q <= layer + {2'b0, segment_end};
+      layer_q <= layer + {{`LAYER_WIDTH-1{1'b0}}, segment_end};
       last_q  <= segment_end & layer == last_layer_i;
       tail_q  <= segment_end ? units_i[UnitBits-1:0] : {UnitBits{1'b0}};
     end

@@ -1,4 +1,5 @@
 // Stops elaboration when a parameter of the build has a value that the design does not support: the name of the missing module is the message.
+`include "formats.vh"
 `default_nettype none
 
 module parameter_check #(
@@ -10,7 +11,7 @@ module parameter_check #(
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256
 );
-  localparam DotLanes = DynamicPrecision != 0 ? Lanes : Lanes / 2;
+  localparam DotLanes = `DOT_LANES(Lanes, DynamicPrecision);
 
   generate
     if (Tiles < 1 || Tiles > 16) begin : gen_tiles

@@ -3,6 +3,7 @@
 // A unit with a provisional pass and a mask that is not empty goes to the refinement queue; every other one is committed: c to the cell memory
 // at once, h to the commit bus. Phases of a pass (a new one every 8 cycles at most):
 //   0 request taken, addresses  1..4 row sums and constants of i, f, g, o  3..6 pre-activations  5..8 gates  9 c'  11 tanh(c')  13 h, mask
+`include "formats.vh"
 `default_nettype none
 
 module post_processing #(
@@ -11,59 +12,58 @@ module post_processing #(
   parameter UnitWidth        = 9,
   parameter WeightWidth      = 14,
   parameter Tiles            = 4,
-  parameter TileId           = 0,
-  parameter EntryWidth       = UnitWidth + WeightWidth + 7 // derived, not to be set
+  parameter TileId           = 0
 ) (
-  input  wire                  clk_i,
-  input  wire                  rst_ni,
-  input  wire                  clear_i,
-  input  wire                  request_valid_i,
-  output wire                  request_ready_o,
-  input  wire                  request_final_i,
-  input  wire [3:0]            request_mask_i,
-  input  wire [IndexWidth-1:0] request_index_i,
+  input  wire                            clk_i,
+  input  wire                            rst_ni,
+  input  wire                            clear_i,
+  input  wire                            request_valid_i,
+  output wire                            request_ready_o,
+  input  wire                            request_final_i,
+  input  wire        [`MASK]             request_mask_i,
+  input  wire        [IndexWidth-1:0]    request_index_i,
   /* verilator lint_off UNUSEDSIGNAL */     // entries and descriptors serve other readers too
-  input  wire [EntryWidth-1:0] request_entry_i,
-  input  wire [255:0]          gates_descriptor_i,
-  input  wire [255:0]          commit_descriptor_i,
+  input  wire        [`ENTRY]            request_entry_i,
+  input  wire        [`DESCRIPTOR]       gates_descriptor_i,
+  input  wire        [`DESCRIPTOR]       commit_descriptor_i,
   /* verilator lint_on UNUSEDSIGNAL */
-  output wire [2:0]            gates_layer_o,
-  output wire [2:0]            commit_layer_o,
-  input  wire [1:0]            gates_policy_i,
-  input  wire [3:0]            step_first_i,
+  output wire        [`LAYER]            gates_layer_o,
+  output wire        [`LAYER]            commit_layer_o,
+  input  wire        [`GATE]             gates_policy_i,
+  input  wire        [`STEP_FLAGS]       step_first_i,
   // row sums and constants
-  output wire [IndexWidth-1:0] sum_index_o,
-  output wire [1:0]            sum_gate_o,
-  input  wire signed [43:0]    sum_i,
-  output wire                  constant_read_o,
-  output wire [UnitWidth+1:0]  constant_address_o,
+  output wire        [IndexWidth-1:0]    sum_index_o,
+  output wire        [`GATE]             sum_gate_o,
+  input  wire signed [`ROW_SUM]          sum_i,
+  output wire                            constant_read_o,
+  output wire        [`ROW]              constant_address_o,
   /* verilator lint_off UNUSEDSIGNAL */     // the baseline build has one bias and no thresholds
-  input  wire [49:0]           constant_i,
+  input  wire        [`ROW_CONSTANT]     constant_i,
   /* verilator lint_on UNUSEDSIGNAL */
   // cell memory
-  output wire                  cell_read_o,
-  output wire [UnitWidth-1:0]  cell_read_address_o,
+  output wire                            cell_read_o,
+  output wire        [UnitWidth-1:0]     cell_read_address_o,
   /* verilator lint_off UNUSEDSIGNAL */     // the baseline build has no history
-  input  wire [20:0]           cell_i,
+  input  wire        [`CELL_KEPT(1)-1:0] cell_i,
   /* verilator lint_on UNUSEDSIGNAL */
-  output wire                  cell_write_o,
-  output wire [UnitWidth-1:0]  cell_write_address_o,
-  output wire [20:0]           cell_o,
+  output wire                            cell_write_o,
+  output wire        [UnitWidth-1:0]     cell_write_address_o,
+  output wire        [`CELL_KEPT(1)-1:0] cell_o,
   // results
-  input  wire                  commit_room_i,  // the commit queue has room for this pass and all under way
-  output wire                  commit_valid_o,
-  output wire                  refine_valid_o,
-  output wire [IndexWidth-1:0] result_index_o,
-  output wire [3:0]            result_mask_o,
-  output wire [7:0]            result_h_o,
-  output wire [2:0]            result_layer_o,
-  output wire                  result_bank_o,
-  output wire [9:0]            result_position_o,
-  output wire                  busy_o
+  input  wire                            commit_room_i,  // the commit queue has room for this pass and all under way
+  output wire                            commit_valid_o,
+  output wire                            refine_valid_o,
+  output wire        [IndexWidth-1:0]    result_index_o,
+  output wire        [`MASK]             result_mask_o,
+  output wire        [`H]                result_h_o,
+  output wire        [`LAYER]            result_layer_o,
+  output wire                            result_bank_o,
+  output wire        [`POSITION]         result_position_o,
+  output wire                            busy_o
 );
-  wire [2:0]           request_layer = request_entry_i[WeightWidth+UnitWidth+2 +: 3];
-  wire [1:0]           request_step  = request_entry_i[WeightWidth+UnitWidth +: 2];
-  wire [UnitWidth-1:0] request_unit  = request_entry_i[WeightWidth +: UnitWidth];
+  wire [`LAYER]        request_layer = request_entry_i[`ENTRY_LAYER];
+  wire [`STEP]         request_step  = request_entry_i[`ENTRY_STEP];
+  wire [UnitWidth-1:0] request_unit  = request_entry_i[`ENTRY_UNIT];
 
   reg [13:1] phase_q;
 
@@ -74,9 +74,9 @@ module post_processing #(
 
   // Context of the pass in phases 1..8, and in 9..16 (the next pass may have begun).
   reg                  final_q, final_late_q, first_q, first_late_q, bank_q, bank_late_q;
-  reg [3:0]            mask_q, mask_late_q;
+  reg [`MASK]          mask_q, mask_late_q;
   reg [IndexWidth-1:0] index_q, index_late_q;
-  reg [2:0]            layer_q, layer_late_q;
+  reg [`LAYER]         layer_q, layer_late_q;
   reg [UnitWidth-1:0]  unit_q, unit_late_q;
 
   always @(posedge clk_i) begin
@@ -106,14 +106,14 @@ module post_processing #(
   assign commit_layer_o = layer_late_q;
 
   // Rows to pre-activations.
-  wire [1:0] row_gate  = {phase_q[3] || phase_q[4], phase_q[2] || phase_q[4]};
-  wire [1:0] next_gate = {phase_q[2] || phase_q[3], phase_q[1] || phase_q[3]};
+  wire [`GATE] row_gate  = {phase_q[3] || phase_q[4], phase_q[2] || phase_q[4]};
+  wire [`GATE] next_gate = {phase_q[2] || phase_q[3], phase_q[1] || phase_q[3]};
   wire       use_bias  = DynamicPrecision == 0 || (final_q && mask_q[row_gate]);
 
   assign sum_index_o         = index_q;
   assign sum_gate_o          = row_gate;
   assign constant_read_o     = take || (|phase_q[3:1]);
-  assign constant_address_o  = {take ? request_unit : unit_q, next_gate};
+  assign constant_address_o  = `ROW_OF(next_gate, (take ? request_unit : unit_q));
   // As late as f allows, so that the last unit's c stays until its c' is known.
   assign cell_read_o         = phase_q[2];
   assign cell_read_address_o = unit_q;
@@ -122,8 +122,8 @@ module post_processing #(
   requantizer u_requantizer (
     .clk_i  (clk_i),
     .sum_i  (sum_i),
-    .shift_i(constant_i[5:0]),
-    .bias_i (use_bias ? constant_i[23:6] : constant_i[41:24]),
+    .shift_i(constant_i[`ROW_CONSTANT_S]),
+    .bias_i (use_bias ? constant_i[`ROW_CONSTANT_B] : constant_i[`ROW_CONSTANT_B_LOW]),
     .z_o    (z)
   );
 
@@ -141,9 +141,9 @@ module post_processing #(
   );
 
   wire               first = phase_q[9] || phase_q[10] ? first_late_q : first_q;
-  wire signed [15:0] c     = first ? 16'sd0 : cell_i[15:0];
+  wire signed [`CELL_C] c  = first ? 16'sd0 : cell_i[`CELL_C];
 
-  wire signed [7:0] h;
+  wire signed [`H] h;
   cell_update u_cell_update (
     .clk_i          (clk_i),
     .i_valid_i      (phase_q[5]),
@@ -152,14 +152,14 @@ module post_processing #(
     .o_valid_i      (phase_q[8]),
     .value_i        (value),
     .c_i            (c),
-    .c_frac_i       (gates_descriptor_i[115:112]),
+    .c_frac_i       (gates_descriptor_i[`DESCRIPTOR_C_FRAC]),
     .c_new_o        (c_new),
     .tanh_argument_o(tanh_argument),
     .h_o            (h)
   );
 
-  wire [3:0] mask;
-  wire [4:0] history;
+  wire [`MASK] mask;
+  wire [`CELL_HISTORY_WIDTH-1:0] history;
 
   generate
     if (DynamicPrecision != 0) begin : gen_precision
@@ -171,15 +171,15 @@ module post_processing #(
         .o_valid_i     (phase_q[8]),
         .c_valid_i     (phase_q[9]),
         .change_valid_i(phase_q[10]),
-        .theta_i       (gates_descriptor_i[160 + 8*row_gate +: 8]),
-        .offset_i      (constant_i[49:42]),
+        .theta_i       (gates_descriptor_i[`DESCRIPTOR_THETA(row_gate)]),
+        .offset_i      (constant_i[`ROW_CONSTANT_OFFSET]),
         .value_i       (value),
         .slope_i       (slope),
         .c_i           (c),
         .c_new_i       (c_new),
-        .history_i     (first ? 5'd0 : cell_i[20:16]),
-        .cell_history_i(gates_policy_i == 2'd2),
-        .cell_floor_i  (commit_descriptor_i[197:192]),
+        .history_i     (first ? {`CELL_HISTORY_WIDTH{1'b0}} : cell_i[`CELL_HISTORY]),
+        .cell_history_i(gates_policy_i == `POLICY_CELL_HISTORY),
+        .cell_floor_i  (commit_descriptor_i[`DESCRIPTOR_CELL_FLOOR]),
         .mask_o        (mask),
         .history_o     (history)
       );
@@ -187,34 +187,34 @@ module post_processing #(
       /* verilator lint_off UNUSEDSIGNAL */   // the baseline build decides nothing
       wire unused = &{gates_policy_i, final_q, mask_q};
       /* verilator lint_on UNUSEDSIGNAL */
-      assign mask    = 4'd0;
-      assign history = 5'd0;
+      assign mask    = 0;
+      assign history = 0;
     end
   endgenerate
 
-  reg [3:0] chosen_q;
+  reg [`MASK] chosen_q;
   always @(posedge clk_i) if (phase_q[11]) chosen_q <= final_late_q ? mask_late_q : mask;
 
   // Units are dealt to the tiles in turn.
   localparam [31:0] TilesBits = Tiles, TileIdBits = TileId;
   /* verilator lint_off UNUSEDSIGNAL */     // a layer has 1024 slots at most: the low bits of the difference
-  wire [UnitWidth+9:0] unit_late = {10'd0, unit_late_q};
+  wire [UnitWidth+`POSITION_WIDTH-1:0] unit_late = {{`POSITION_WIDTH{1'b0}}, unit_late_q};
   /* verilator lint_on UNUSEDSIGNAL */
-  wire [9:0] slot = unit_late[9:0] - commit_descriptor_i[105:96];
+  wire [`POSITION] slot = unit_late[`POSITION] - commit_descriptor_i[`DESCRIPTOR_UNIT_BASE_LOW +: `POSITION_WIDTH];
 
-  wire commit = DynamicPrecision == 0 || final_late_q || chosen_q == 4'd0;
+  wire commit = DynamicPrecision == 0 || final_late_q || chosen_q == 0;
 
   assign commit_valid_o       = phase_q[13] && commit;
   assign refine_valid_o       = phase_q[13] && !commit;
   assign result_index_o       = index_late_q;
-  assign result_mask_o        = DynamicPrecision == 0 ? 4'd15 : chosen_q;
+  assign result_mask_o        = DynamicPrecision == 0 ? {`MASK_WIDTH{1'b1}} : chosen_q;
   assign result_h_o           = h;
   assign result_layer_o       = layer_late_q;
   assign result_bank_o        = bank_late_q;
-  assign result_position_o    = slot * TilesBits[9:0] + TileIdBits[9:0];
+  assign result_position_o    = slot * TilesBits[`POSITION] + TileIdBits[`POSITION];
   assign cell_write_o         = commit_valid_o;
   assign cell_write_address_o = unit_late_q;
-  assign cell_o               = {history, c_new};
+  assign cell_o               = `CELL_OF(c_new, history);
 endmodule
 
 `default_nettype wire

@@ -6,27 +6,28 @@
 // octaves, which is known early and decides alone.
 // Cycles as in cell_update: gates i, f, g, o in 0..3, c' in 4 and t in 6, with the mask and the new history. θ and offset of a gate come four
 // cycles before its value, a slope one cycle before. cell_history_i must hold from -1 to 3, c and history from -1 to 5.
+`include "formats.vh"
 `default_nettype none
 
 module precision_unit (
-  input  wire               clk_i,
-  input  wire               i_valid_i,
-  input  wire               f_valid_i,
-  input  wire               g_valid_i,
-  input  wire               o_valid_i,
-  input  wire               c_valid_i,
-  input  wire               change_valid_i, // cycle 5
-  input  wire signed [7:0]  theta_i,
-  input  wire signed [7:0]  offset_i,
-  input  wire signed [15:0] value_i,
-  input  wire        [10:0] slope_i,
-  input  wire signed [15:0] c_i,
-  input  wire signed [15:0] c_new_i,
-  input  wire        [4:0]  history_i,
-  input  wire               cell_history_i,
-  input  wire        [5:0]  cell_floor_i,
-  output wire        [3:0]  mask_o,
-  output wire        [4:0]  history_o
+  input  wire                                           clk_i,
+  input  wire                                           i_valid_i,
+  input  wire                                           f_valid_i,
+  input  wire                                           g_valid_i,
+  input  wire                                           o_valid_i,
+  input  wire                                           c_valid_i,
+  input  wire                                           change_valid_i,  // cycle 5
+  input  wire signed [`DESCRIPTOR_THETA_WIDTH-1:0]      theta_i,
+  input  wire signed [`ROW_CONSTANT_OFFSET_WIDTH-1:0]   offset_i,
+  input  wire signed [15:0]                             value_i,
+  input  wire        [10:0]                             slope_i,
+  input  wire signed [`CELL_C]                          c_i,
+  input  wire signed [`CELL_C]                          c_new_i,
+  input  wire        [`CELL_HISTORY_WIDTH-1:0]          history_i,
+  input  wire                                           cell_history_i,
+  input  wire        [`DESCRIPTOR_CELL_FLOOR_WIDTH-1:0] cell_floor_i,
+  output wire        [`MASK]                            mask_o,
+  output wire        [`CELL_HISTORY_WIDTH-1:0]          history_o
 );
   // What a number must reach: one more than its threshold. Sums are 0 to 113, so 7 bits tell all thresholds apart that matter.
   localparam [6:0] Never = 7'd127;

@@ -3,6 +3,7 @@
 // The live values lie in a memory of a word a layer, which a commit reads in its cycle and writes in the next; a commit to the same layer right
 // behind takes the word over. Snapshot and clear walk through the layers with commits held back (busy_o); reset clears both memories.
 // Latency of a read: one cycle.
+`include "formats.vh"
 `default_nettype none
 `include "registers.vh"
 
@@ -10,41 +11,42 @@ module row_counters (
   input  wire        clk_i,
   input  wire        rst_ni,
   input  wire        commit_valid_i,
-  input  wire [2:0]  commit_layer_i,
-  input  wire [3:0]  commit_mask_i,
+  input  wire [`LAYER] commit_layer_i,
+  input  wire [`MASK] commit_mask_i,
   input  wire        snapshot_i,       // pulses, ignored while busy_o
   input  wire        clear_i,
   input  wire        read_enable_i,
-  input  wire [2:0]  read_layer_i,
+  input  wire [`LAYER] read_layer_i,
   input  wire [2:0]  read_index_i,     // number of the counter
   output wire [63:0] read_data_o,
   output wire        busy_o
 );
   localparam Width = `REG_ROWS_COUNT * 64;
-  localparam [3:0] Wait = 4'd15, Last = 4'd8;  // of the walk: let the last commit through; the cycle of the last write
+  localparam [`LAYERS] Wait = {`LAYERS_WIDTH{1'b1}}, Last = `MAX_LAYERS;  // of the walk: let the last commit through; the cycle of the last write
 
   reg             valid_q, forward_q;
-  reg [2:0]       layer_q, read_index_q;
-  reg [3:0]       mask_q;
+  reg [`LAYER]    layer_q;
+  reg [2:0]       read_index_q;
+  reg [`MASK]     mask_q;
   reg [Width-1:0] written_q, sum;
 
   reg             busy_q, snapshot_q, clear_q, reset_q;
-  reg [3:0]       walk_q;
+  reg [`LAYERS]   walk_q;
   wire            walk_read  = busy_q & walk_q < Last;
   wire            walk_write = busy_q & walk_q >= 1 & walk_q <= Last;
-  wire [2:0]      walk_layer = walk_q[2:0] - 3'd1;
+  wire [`LAYER]   walk_layer = walk_q[`LAYER] - 1'b1;
 
   wire [Width-1:0] live, snapshot;
-  ram #(.Width(Width), .Depth(8)) u_live (
+  ram #(.Width(Width), .Depth(`MAX_LAYERS)) u_live (
     .clk_i           (clk_i),
     .write_enable_i  (valid_q | (walk_write & clear_q)),
     .write_address_i (valid_q ? layer_q : walk_layer),
     .write_data_i    (sum),
     .read_enable_i   (commit_valid_i | walk_read),
-    .read_address_i  (busy_q ? walk_q[2:0] : commit_layer_i),
+    .read_address_i  (busy_q ? walk_q[`LAYER] : commit_layer_i),
     .read_data_o     (live)
   );
-  ram #(.Width(Width), .Depth(8)) u_snapshot (
+  ram #(.Width(Width), .Depth(`MAX_LAYERS)) u_snapshot (
     .clk_i           (clk_i),
     .write_enable_i  (walk_write & snapshot_q),
     .write_address_i (walk_layer),
@@ -64,7 +66,7 @@ module row_counters (
     if (valid_q) begin
       sum = forward_q ? written_q : live;
       sum[64*`REG_ROWS_UNITS +: 64] = sum[64*`REG_ROWS_UNITS +: 64] + 64'd1;
-      for (gate = 0; gate < 4; gate = gate + 1)
+      for (gate = 0; gate < `MASK_WIDTH; gate = gate + 1)
         sum[64*(`REG_ROWS_GATE_I+gate) +: 64] = sum[64*(`REG_ROWS_GATE_I+gate) +: 64] + {63'd0, mask_q[gate]};
     end
   end
@@ -90,7 +92,7 @@ module row_counters (
     end else begin
       valid_q <= commit_valid_i;
       if (busy_q) begin
-        walk_q <= walk_q + 4'd1;
+        walk_q <= walk_q + 1'b1;
         busy_q <= walk_q != Last;
       end else begin
         busy_q     <= snapshot_i | clear_i;

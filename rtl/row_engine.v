@@ -1,6 +1,7 @@
 // From addresses to row sums: weight memories, activation memory, dot product, row sums. P += m_k * Σ weight * activation.
 //
 // A word's addresses in, its contribution to the row sum 6 cycles later. Loads write the same memories while the tile is idle.
+`include "formats.vh"
 `default_nettype none
 
 module row_engine #(
@@ -11,10 +12,10 @@ module row_engine #(
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
-  parameter IndexWidth       = $clog2(InFlight),                           // this and below: derived, not to be set
-  parameter UnitWidth        = $clog2(UnitDepth),
-  parameter WeightWidth      = $clog2(WeightDepth),
-  parameter OffsetWidth      = $clog2(ActivationDepth)
+  parameter IndexWidth       = `INDEX_WIDTH(InFlight),                     // this and below: derived, not to be set
+  parameter UnitWidth        = `UNIT_WIDTH(UnitDepth),
+  parameter WeightWidth      = `WEIGHT_WIDTH(WeightDepth),
+  parameter OffsetWidth      = `OFFSET_WIDTH(ActivationDepth)
 ) (
   input  wire                             clk_i,
   input  wire                             rst_ni,
@@ -24,8 +25,8 @@ module row_engine #(
   input  wire                             load_lo_i,
   input  wire                             load_scale_i,
   /* verilator lint_off UNUSEDSIGNAL */   // a small build has narrow memories
-  input  wire [19:0]                      load_address_i,
-  input  wire [255:0]                     load_data_i,
+  input  wire [`LOAD_ADDRESS]             load_address_i,
+  input  wire [`DESCRIPTOR]               load_data_i,
   /* verilator lint_on UNUSEDSIGNAL */
   input  wire                             act_we_i,
   input  wire [OffsetWidth:0]             act_address_i,
@@ -41,20 +42,20 @@ module row_engine #(
   input  wire                             zero_i,
   input  wire                             first_i,
   input  wire                             last_i,
-  input  wire [1:0]                       segment_i,
+  input  wire [`SEGMENT]                  segment_i,
   input  wire                             fresh_i,
   input  wire [IndexWidth-1:0]            index_i,
-  input  wire [1:0]                       gate_i,
+  input  wire [`GATE]                     gate_i,
   input  wire [UnitWidth-1:0]             unit_i,
   input  wire                             complete_i,
-  input  wire [4:0]                       complete_data_i,
+  input  wire [`COMPLETE]                 complete_data_i,
   // units whose rows are complete
   output wire                             complete_o,
   output wire [IndexWidth-1:0]            complete_index_o,
-  output wire [4:0]                       complete_data_o,
+  output wire [`COMPLETE]                 complete_data_o,
   input  wire [IndexWidth-1:0]            sum_index_i,
-  input  wire [1:0]                       sum_gate_i,
-  output wire signed [43:0]               sum_o,
+  input  wire [`GATE]                     sum_gate_i,
+  output wire signed [`ROW_SUM]           sum_o,
   // state read-back and events
   input  wire                             read_enable_i,
   input  wire [OffsetWidth:0]             read_address_i,
@@ -62,8 +63,7 @@ module row_engine #(
   output wire                             scale_read_o,
   output wire                             sum_write_o
 );
-  localparam SumWidth = WeightBits + 8 + $clog2(DotLanes);
-  localparam TagWidth = IndexWidth + UnitWidth + 15;
+  localparam SumWidth = `WORD_SUM_WIDTH(WeightBits, DotLanes);
 
   wire [DotLanes*WeightBits-1:0] hi_word, weights;
   wire [DotLanes*8-1:0]          activation_word;
@@ -128,17 +128,18 @@ module row_engine #(
 
   // The tag of a word meets its sum.
   wire                  sum_valid;
-  wire [TagWidth-1:0]   tag;
+  wire [`WORD_TAG]      tag;
   wire                  tag_zero, tag_first, tag_last, tag_hi, tag_fresh, tag_complete;
-  wire [1:0]            tag_segment, tag_gate;
+  wire [`SEGMENT]       tag_segment;
+  wire [`GATE]          tag_gate;
   wire [IndexWidth-1:0] tag_index;
   wire [UnitWidth-1:0]  tag_unit;
-  wire [4:0]            tag_data;
-  assign {tag_zero, tag_first, tag_last, tag_hi, tag_segment, tag_fresh, tag_index, tag_gate, tag_unit, tag_complete, tag_data} = tag;
+  wire [`COMPLETE]      tag_data;
+  assign `WORD_TAG_OF(tag_data, tag_complete, tag_unit, tag_gate, tag_index, tag_fresh, tag_segment, tag_hi, tag_last, tag_first, tag_zero) = tag;
 
-  delay #(.Width(TagWidth), .Cycles(3)) u_sum_tag (
+  delay #(.Width(`WORD_TAG_WIDTH), .Cycles(3)) u_sum_tag (
     .clk_i (clk_i),
-    .data_i({zero_i, first_i, last_i, hi_read_i, segment_i, fresh_i, index_i, gate_i, unit_i, complete_i, complete_data_i}),
+    .data_i(`WORD_TAG_OF(complete_data_i, complete_i, unit_i, gate_i, index_i, fresh_i, segment_i, hi_read_i, last_i, first_i, zero_i)),
     .data_o(tag)
   );
   // Unlike the tag, reset: the words of an aborted run must not complete a row of the next.
@@ -149,14 +150,14 @@ module row_engine #(
     else word_valid_q <= {word_valid_q[1:0], word_read};
 
   wire                  scale_read;
-  wire [UnitWidth+1:0]  scale_address;
-  wire [47:0]           scale;
+  wire [`ROW]           scale_address;
+  wire [`SCALES]        scale;
 
-  ram #(.Width(48), .Depth(4*UnitDepth)) u_scales (
+  ram #(.Width(`SCALES_WIDTH), .Depth(4*UnitDepth)) u_scales (
     .clk_i          (clk_i),
     .write_enable_i (load_scale_i),
-    .write_address_i(load_address_i[UnitWidth+1:0]),
-    .write_data_i   (load_data_i[47:0]),
+    .write_address_i(load_address_i[`ROW]),
+    .write_data_i   (load_data_i[`SCALES]),
     .read_enable_i  (scale_read),
     .read_address_i (scale_address),
     .read_data_o    (scale)

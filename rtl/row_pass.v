@@ -3,6 +3,7 @@
 // Kind 0 is the early pass of a row (layer 0: x0, x1; above: h), kind 1 late pass (layer 0: h; above: x0; with both planes of the whole row after it
 // where the policy is STATIC_HIGH), kind 2 a refinement (lo plane of the whole row). The next row pass is taken in the cycle of the last word, so
 // that row passes follow without a gap. Addresses, enables and the word's tag are registered: one cycle after a word is chosen.
+`include "formats.vh"
 `default_nettype none
 
 module row_pass #(
@@ -17,21 +18,21 @@ module row_pass #(
   input  wire                   clear_i,
   input  wire                   valid_i,
   output wire                   ready_o,
-  input  wire [1:0]             kind_i,
+  input  wire [`KIND]           kind_i,
   input  wire [IndexWidth-1:0]  index_i,
-  input  wire [1:0]             gate_i,
-  input  wire [2:0]             layer_i,
-  input  wire [1:0]             step_i,
+  input  wire [`GATE]           gate_i,
+  input  wire [`LAYER]          layer_i,
+  input  wire [`STEP]           step_i,
   input  wire [UnitWidth-1:0]   unit_i,
   input  wire [WeightWidth-1:0] base_i,     // first weight word of the unit
   input  wire                   complete_i, // the unit's rows are complete after this row pass
-  input  wire [3:0]             mask_i,     // of a refinement
-  output wire [2:0]             layer_o,
+  input  wire [`MASK]           mask_i,     // of a refinement
+  output wire [`LAYER]          layer_o,
   /* verilator lint_off UNUSEDSIGNAL */     // a descriptor has room for bigger builds and for other readers
-  input  wire [255:0]           descriptor_i,
+  input  wire [`DESCRIPTOR]     descriptor_i,
   /* verilator lint_on UNUSEDSIGNAL */
-  input  wire [1:0]             policy_i,
-  input  wire [3:0]             step_first_i,
+  input  wire [`POLICY]         policy_i,
+  input  wire [`STEP_FLAGS]     step_first_i,
   output wire                   hi_pass_o,
   output wire                   lo_pass_o,
   output reg                    hi_read_o,
@@ -41,40 +42,39 @@ module row_pass #(
   output reg                    zero_o,     // the activation word counts as zero
   output reg                    first_o,
   output reg                    last_o,
-  output reg  [1:0]             segment_o,
+  output reg  [`SEGMENT]        segment_o,
   output reg                    fresh_o,
   output reg  [IndexWidth-1:0]  index_o,
-  output reg  [1:0]             gate_o,
+  output reg  [`GATE]           gate_o,
   output reg  [UnitWidth-1:0]   unit_o,
   output reg                    complete_o,
-  output reg  [4:0]             complete_data_o // {final pass, mask}
+  output reg  [`COMPLETE]       complete_data_o
 );
-  localparam [1:0] Early = 2'd0, Refinement = 2'd2;
-  localparam [1:0] StaticHigh = 2'd0, StaticLow = 2'd1;
-
   reg                   valid_q, complete_q;
-  reg [1:0]             kind_q, gate_q, step_q;
+  reg [`KIND]           kind_q;
+  reg [`GATE]           gate_q;
+  reg [`STEP]           step_q;
   reg [IndexWidth-1:0]  index_q;
-  reg [2:0]             layer_q;
+  reg [`LAYER]          layer_q;
   reg [UnitWidth-1:0]   unit_q;
   reg [WeightWidth-1:0] base_q;
-  reg [3:0]             mask_q;
+  reg [`MASK]           mask_q;
   reg [5:0]             done_q;  // segments done, {lo h, x1, x0, hi h, x1, x0}
-  reg [9:0]             word_q;
+  reg [`WORDS]          word_q;
 
   assign layer_o = layer_q;
 
-  wire [9:0]             x_words = descriptor_i[41:32];
-  wire [9:0]             h_words = descriptor_i[57:48];
-  wire [OffsetWidth-1:0] x_addr  = descriptor_i[64 +: OffsetWidth];
-  wire [OffsetWidth-1:0] h_addr  = descriptor_i[80 +: OffsetWidth];
-  wire                   terms   = descriptor_i[120];
+  wire [`WORDS]          x_words = descriptor_i[`DESCRIPTOR_X_WORDS];
+  wire [`WORDS]          h_words = descriptor_i[`DESCRIPTOR_H_WORDS];
+  wire [OffsetWidth-1:0] x_addr  = descriptor_i[`DESCRIPTOR_X_ADDR];
+  wire [OffsetWidth-1:0] h_addr  = descriptor_i[`DESCRIPTOR_H_ADDR];
+  wire                   terms   = descriptor_i[`DESCRIPTOR_TWO_TERMS];
 
   // Segments of this row pass.
-  wire       x_part      = (kind_q == Early) == (layer_q == 3'd0);
-  wire       static_high = policy_i == StaticHigh;
-  wire       with_lo     = DynamicPrecision != 0 && (kind_q == Refinement || (kind_q != Early && static_high));
-  wire [2:0] hi_segments = kind_q == Refinement ? 3'b000 : x_part ? {1'b0, terms, 1'b1} : 3'b100;
+  wire       x_part      = (kind_q == `KIND_EARLY) == (layer_q == 0);
+  wire       static_high = policy_i == `POLICY_STATIC_HIGH;
+  wire       with_lo     = DynamicPrecision != 0 && (kind_q == `KIND_REFINEMENT || (kind_q != `KIND_EARLY && static_high));
+  wire [2:0] hi_segments = kind_q == `KIND_REFINEMENT ? 3'b000 : x_part ? {1'b0, terms, 1'b1} : 3'b100;
   wire [2:0] lo_segments = with_lo ? {1'b1, terms, 1'b1} : 3'b000;
   wire [5:0] todo        = {lo_segments, hi_segments} & ~done_q;
   wire [5:0] rest        = todo & (todo - 6'd1);
@@ -83,7 +83,7 @@ module row_pass #(
   wire hi_plane     = |current[2:0];
   wire segment_x1   = current[1] || current[4];
   wire segment_h    = current[2] || current[5];
-  wire last_word    = word_q + 10'd1 == (segment_h ? h_words : x_words);
+  wire last_word    = word_q + 1'b1 == (segment_h ? h_words : x_words);
   wire last_segment = rest == 6'd0;
 
   assign ready_o   = !valid_q || (last_word && last_segment);
@@ -105,7 +105,7 @@ module row_pass #(
   wire [WeightWidth-1:0] row_base  = base_q + (gate_q[0] ? row_words : {WeightWidth{1'b0}})
                                    + (gate_q[1] ? {row_words[WeightWidth-2:0], 1'b0} : {WeightWidth{1'b0}});
 
-  wire is_final = DynamicPrecision == 0 || kind_q == Refinement || static_high || policy_i == StaticLow;
+  wire is_final = DynamicPrecision == 0 || kind_q == `KIND_REFINEMENT || static_high || policy_i == `POLICY_STATIC_LOW;
   wire all_rows = DynamicPrecision == 0 || static_high;
 
   always @(posedge clk_i) begin
@@ -120,27 +120,27 @@ module row_pass #(
       complete_q <= complete_i;
       mask_q     <= mask_i;
       done_q     <= 6'd0;
-      word_q     <= 10'd0;
+      word_q     <= 0;
     end else if (last_word) begin
       done_q <= done_q | current;
-      word_q <= 10'd0;
+      word_q <= 0;
     end else begin
-      word_q <= word_q + 10'd1;
+      word_q <= word_q + 1'b1;
     end
 
     weight_address_o     <= row_base + (segment_h ? x_length : {WeightWidth{1'b0}}) + weight_offset;
     activation_address_o <= segment_h ? {~step_q[0], h_addr + activation_offset}
                                       : {step_q[0], x_addr + activation_offset + (segment_x1 ? term_length : {OffsetWidth{1'b0}})};
     zero_o          <= segment_h && step_first_i[step_q];
-    first_o         <= word_q == 10'd0;
+    first_o         <= word_q == 0;
     last_o          <= last_word;
-    segment_o       <= {segment_h, segment_x1};
-    fresh_o         <= kind_q == Early && done_q == 6'd0;
+    segment_o       <= `SEGMENT_OF(segment_x1, segment_h);
+    fresh_o         <= kind_q == `KIND_EARLY && done_q == 6'd0;
     index_o         <= index_q;
     gate_o          <= gate_q;
     unit_o          <= unit_q;
     complete_o      <= complete_q && last_word && last_segment;
-    complete_data_o <= {is_final, all_rows ? 4'd15 : mask_q};
+    complete_data_o <= `COMPLETE_OF(all_rows ? {`MASK_WIDTH{1'b1}} : mask_q, is_final);
 
     if (!rst_ni || clear_i) begin
       valid_q   <= 1'b0;

@@ -1,7 +1,8 @@
 // Row sums of the units in flight: P += m_k * acc_k (times 16 for the hi plane of the dynamic build), acc_k = Σ_word sum.
 //
-// Dot-product sums in (signed SumWidth, with the tag of their word), exact row sums of 44 bits kept in InFlight*4 words. A segment may be one
+// Dot-product sums in (signed SumWidth, with the tag of their word), exact row sums kept in InFlight*4 words. A segment may be one
 // word long; a segment's row sum is written 3 cycles after its last word's sum. complete_o marks that all rows of a row pass's unit are in.
+`include "formats.vh"
 `default_nettype none
 
 module row_sums #(
@@ -10,7 +11,7 @@ module row_sums #(
   parameter UnitWidth   = 9,
   parameter WeightBits  = 4,
   parameter HiShift     = 4,
-  parameter IndexWidth  = $clog2(InFlight) // derived, not to be set
+  parameter IndexWidth  = `INDEX_WIDTH(InFlight) // derived, not to be set
 ) (
   input  wire                         clk_i,
   input  wire                         rst_ni,
@@ -20,39 +21,39 @@ module row_sums #(
   input  wire                         first_i,    // of the segment
   input  wire                         last_i,     // of the segment
   input  wire                         hi_plane_i,
-  input  wire        [1:0]            segment_i,  // 0 x0, 1 x1, 2 h: which m
+  input  wire        [`SEGMENT]       segment_i,  // which m
   input  wire                         fresh_i,    // the row sum starts from zero
   input  wire        [IndexWidth-1:0] index_i,
-  input  wire        [1:0]            gate_i,
+  input  wire        [`GATE]          gate_i,
   input  wire        [UnitWidth-1:0]  unit_i,
   input  wire                         complete_i,
-  input  wire        [4:0]            complete_data_i,
+  input  wire        [`COMPLETE]      complete_data_i,
   output wire                         scale_read_o,
-  output wire        [UnitWidth+1:0]  scale_address_o,
-  input  wire        [47:0]           scale_i,
+  output wire        [`ROW]           scale_address_o,
+  input  wire        [`SCALES]        scale_i,
   output wire                         write_o,
   output wire                         complete_o,
   output wire        [IndexWidth-1:0] complete_index_o,
-  output wire        [4:0]            complete_data_o,
+  output wire        [`COMPLETE]      complete_data_o,
   input  wire        [IndexWidth-1:0] read_index_i,
-  input  wire        [1:0]            read_gate_i,
-  output wire signed [43:0]           read_sum_o
+  input  wire        [`GATE]          read_gate_i,
+  output wire signed [`ROW_SUM]       read_sum_o
 );
-  localparam AccumulatorWidth = WeightBits + 17; // 1024 products
-  localparam TagWidth         = IndexWidth + 10;
+  localparam AccumulatorWidth = `ACCUMULATOR_WIDTH(WeightBits);
+  localparam ProductWidth     = `PRODUCT_WIDTH(WeightBits);
 
   reg signed [AccumulatorWidth-1:0] accumulator_q;
-  reg signed [AccumulatorWidth+16:0] product_q;
+  reg signed [ProductWidth-1:0]     product_q;
   reg                 scaled_valid_q, product_valid_q;
-  reg [1:0]           segment_q;
-  reg [TagWidth-1:0]  tag_q, product_tag_q;
+  reg [`SEGMENT]      segment_q;
+  reg [`SUM_TAG]      tag_q, product_tag_q;
 
-  wire [TagWidth-1:0] tag = {index_i, gate_i, hi_plane_i, fresh_i, complete_i, complete_data_i};
+  wire [`SUM_TAG] tag = `SUM_TAG_OF(complete_data_i, complete_i, fresh_i, hi_plane_i, gate_i, index_i);
 
   assign scale_read_o    = valid_i && last_i;
-  assign scale_address_o = {unit_i, gate_i};
+  assign scale_address_o = `ROW_OF(gate_i, unit_i);
 
-  wire [15:0] mantissa = segment_q[1] ? scale_i[47:32] : segment_q[0] ? scale_i[31:16] : scale_i[15:0];
+  wire [`SCALES_M_X0_WIDTH-1:0] mantissa = segment_q[`SEGMENT_H] ? scale_i[`SCALES_M_H] : segment_q[`SEGMENT_X1] ? scale_i[`SCALES_M_X1] : scale_i[`SCALES_M_X0];
 
   always @(posedge clk_i) begin
     if (valid_i) accumulator_q <= (first_i ? {AccumulatorWidth{1'b0}} : accumulator_q) + {{(AccumulatorWidth-InputWidth){sum_i[InputWidth-1]}}, sum_i};
@@ -70,16 +71,16 @@ module row_sums #(
   end
 
   wire [IndexWidth-1:0] index;
-  wire [1:0]            gate;
+  wire [`GATE]          gate;
   wire                  hi_plane, fresh, complete;
-  wire [4:0]            complete_data;
-  assign {index, gate, hi_plane, fresh, complete, complete_data} = product_tag_q;
+  wire [`COMPLETE]      complete_data;
+  assign `SUM_TAG_OF(complete_data, complete, fresh, hi_plane, gate, index) = product_tag_q;
 
-  wire signed [43:0] old_sum;
-  wire signed [43:0] product = {{(27-AccumulatorWidth){product_q[AccumulatorWidth+16]}}, product_q};
-  wire signed [43:0] sum     = (fresh ? 44'sd0 : old_sum) + (hi_plane ? product <<< HiShift : product);
+  wire signed [`ROW_SUM] old_sum;
+  wire signed [`ROW_SUM] product = {{(`ROW_SUM_WIDTH-ProductWidth){product_q[ProductWidth-1]}}, product_q};
+  wire signed [`ROW_SUM] sum     = (fresh ? {`ROW_SUM_WIDTH{1'b0}} : old_sum) + (hi_plane ? product <<< HiShift : product);
 
-  register_file #(.Width(44), .Depth(4*InFlight), .Reads(2)) u_sums (
+  register_file #(.Width(`ROW_SUM_WIDTH), .Depth(4*InFlight), .Reads(2)) u_sums (
     .clk_i          (clk_i),
     .write_enable_i (product_valid_q),
     .write_address_i({index, gate}),

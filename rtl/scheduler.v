@@ -1,6 +1,7 @@
 // What a tile's dot-product unit does in each cycle: in-flight buffer, refinement queue, sequencer, row pass. Wiring only.
 //
 // Progress of the network and masks to refine in, one tagged word read a cycle out. Latency from a choice to its first word 2 cycles.
+`include "formats.vh"
 `default_nettype none
 
 module scheduler #(
@@ -9,35 +10,34 @@ module scheduler #(
   parameter UnitWidth        = 9,
   parameter WeightWidth      = 14,
   parameter OffsetWidth      = 8,
-  parameter IndexWidth       = $clog2(InFlight),             // this and below: derived, not to be set
-  parameter EntryWidth       = UnitWidth + WeightWidth + 7
+  parameter IndexWidth       = `INDEX_WIDTH(InFlight)        // derived, not to be set
 ) (
   input  wire                   clk_i,
   input  wire                   rst_ni,
   input  wire                   clear_i,
   input  wire                   start_i,
-  input  wire [3:0]             layers_i,
+  input  wire [`LAYERS]         layers_i,
   input  wire                   trace_enable_i,
   input  wire                   x_loaded_i,
-  input  wire [3:0]             step_first_i,
+  input  wire [`STEP_FLAGS]     step_first_i,
   input  wire                   layer_done_i,
   input  wire                   output_freed_i,
   input  wire                   trace_freed_i,
   output wire                   tile_done_o,
   // descriptors
-  output wire [2:0]             early_layer_o,
-  input  wire [255:0]           early_descriptor_i,
-  output wire [2:0]             row_pass_layer_o,
-  input  wire [255:0]           row_pass_descriptor_i,
-  input  wire [1:0]             policy_i,
+  output wire [`LAYER]          early_layer_o,
+  input  wire [`DESCRIPTOR]     early_descriptor_i,
+  output wire [`LAYER]          row_pass_layer_o,
+  input  wire [`DESCRIPTOR]     row_pass_descriptor_i,
+  input  wire [`POLICY]         policy_i,
   // units: committed, looked up by post-processing, to be refined
   input  wire                   done_i,
   input  wire [IndexWidth-1:0]  done_index_i,
   input  wire [IndexWidth-1:0]  finish_index_i,
-  output wire [EntryWidth-1:0]  finish_entry_o,
+  output wire [`ENTRY]          finish_entry_o,
   input  wire                   refine_valid_i,
   input  wire [IndexWidth-1:0]  refine_index_i,
-  input  wire [3:0]             refine_mask_i,
+  input  wire [`MASK]           refine_mask_i,
   // words to read
   output wire                   hi_read_o,
   output wire                   lo_read_o,
@@ -46,21 +46,21 @@ module scheduler #(
   output wire                   zero_o,
   output wire                   first_o,
   output wire                   last_o,
-  output wire [1:0]             segment_o,
+  output wire [`SEGMENT]        segment_o,
   output wire                   fresh_o,
   output wire [IndexWidth-1:0]  index_o,
-  output wire [1:0]             gate_o,
+  output wire [`GATE]           gate_o,
   output wire [UnitWidth-1:0]   unit_o,
   output wire                   complete_o,
-  output wire [4:0]             complete_data_o,
-  output wire [3:0]             class_o
+  output wire [`COMPLETE]       complete_data_o,
+  output wire [`CLASS]          class_o
 );
   // Units in flight.
   wire                  allocate, skip, in_flight_full;
-  wire [EntryWidth-1:0] entry, late_entry, refine_entry;
+  wire [`ENTRY]         entry, late_entry, refine_entry;
   wire [IndexWidth-1:0] next_index, late_index, refine_index;
   wire [IndexWidth:0]   in_flight_count;
-  in_flight #(.InFlight(InFlight), .EntryWidth(EntryWidth)) u_in_flight (
+  in_flight #(.InFlight(InFlight), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth)) u_in_flight (
     .clk_i         (clk_i),
     .rst_ni        (rst_ni),
     .clear_i       (clear_i),
@@ -84,13 +84,13 @@ module scheduler #(
 
   // Refinement queue: a unit is in it once at most, so it never overflows.
   wire                  refine_valid, refine_ready;
-  wire [3:0]            refine_mask;
+  wire [`MASK]          refine_mask;
   generate
     if (DynamicPrecision != 0) begin : gen_refinement
       /* verilator lint_off UNUSEDSIGNAL */  // its depth is the in-flight buffer: never full
       wire never_full;
       /* verilator lint_on UNUSEDSIGNAL */
-      fifo #(.Width(IndexWidth + 4), .Depth(InFlight)) u_queue (
+      fifo #(.Width(IndexWidth + `MASK_WIDTH), .Depth(InFlight)) u_queue (
         .clk_i      (clk_i),
         .rst_ni     (rst_ni),
         .clear_i    (clear_i),
@@ -107,15 +107,18 @@ module scheduler #(
       /* verilator lint_on UNUSEDSIGNAL */
       assign refine_valid = 1'b0;
       assign refine_index = {IndexWidth{1'b0}};
-      assign refine_mask  = 4'd0;
+      assign refine_mask  = 0;
     end
   endgenerate
 
   // What to work on.
   wire                   row_pass_valid, row_pass_ready, row_pass_complete;
-  wire [1:0]             kind, row_pass_gate, row_pass_step;
-  wire [2:0]             next_layer;
-  wire [3:0]             row_pass_mask, wait_class;
+  wire [`KIND]           kind;
+  wire [`GATE]           row_pass_gate;
+  wire [`STEP]           row_pass_step;
+  wire [`LAYER]          next_layer;
+  wire [`MASK]           row_pass_mask;
+  wire [`CLASS]          wait_class;
   wire [IndexWidth-1:0]  row_pass_index;
   wire [UnitWidth-1:0]   row_pass_unit;
   wire [WeightWidth-1:0] row_pass_base;
@@ -197,7 +200,7 @@ module scheduler #(
     .complete_data_o     (complete_data_o)
   );
 
-  assign class_o = hi_pass ? 4'd0 : lo_pass ? 4'd1 : wait_class;
+  assign class_o = hi_pass ? `CLASS_HI_PASS : lo_pass ? `CLASS_LO_PASS : wait_class;
 endmodule
 
 `default_nettype wire

@@ -1,6 +1,7 @@
 // Tells when a layer-step is complete in every tile. Tiles pulse tile_done_i once a layer-step, in order, each at its own pace.
 // layer_done_o is the cycle after the last tile's pulse. That tile's last commit was accepted at least a cycle before its pulse,
 // was on the activation bus during the pulse at the latest, and so is in the memories when layer_done_o is high.
+`include "formats.vh"
 `default_nettype none
 
 module step_tracker #(
@@ -11,12 +12,12 @@ module step_tracker #(
   input  wire             clear_i,
 
   input  wire [Tiles-1:0] tile_done_i,
-  input  wire [3:0]       layers_i,
+  input  wire [`LAYERS]   layers_i,
 
   output wire             layer_done_o,        // one more layer-step is complete
   output wire             first_layer_done_o,  // and it was of layer 0
   output wire             step_done_o,         // and it was of the last layer
-  output wire [1:0]       step_o               // low bits of its step
+  output wire [`STEP]     step_o               // low bits of its step
 );
 
   // Layer-steps that a tile has done and the slowest has not; a tile depends on the others, so it cannot get far ahead.
@@ -25,10 +26,10 @@ module step_tracker #(
   wire               all_done = &ready;
 
   reg        layer_done_q, first_q, last_q;
-  reg  [2:0] layer_q;                  // of the next layer-step
-  reg  [1:0] next_step_q, step_q;
+  reg  [`LAYER] layer_q;                  // of the next layer-step
+  reg  [`STEP] next_step_q, step_q;
 
-  wire       last_layer = {1'b0, layer_q} == layers_i - 4'd1;
+  wire       last_layer = {1'b0, layer_q} == layers_i - 1'b1;
 
   assign layer_done_o       = layer_done_q;
   assign first_layer_done_o = layer_done_q & first_q;
@@ -63,7 +64,7 @@ module step_tracker #(
         first_q     <= layer_q == 0;
         last_q      <= last_layer;
         step_q      <= next_step_q;
-        layer_q     <= last_layer ? 3'd0 : layer_q + 3'd1;
+        layer_q     <= last_layer ? {`LAYER_WIDTH{1'b0}} : layer_q + 1'b1;
         next_step_q <= next_step_q + {1'b0, last_layer};
       end
     end

@@ -1,4 +1,5 @@
 // The streams and what they write and read: loads, x and h of the activation bus, packets of h and of the trace. Wiring only.
+`include "formats.vh"
 `default_nettype none
 `include "registers.vh"
 
@@ -9,39 +10,39 @@ module streams #(
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
-  parameter DotLanes         = DynamicPrecision != 0 ? Lanes : Lanes / 2, // this and below: derived, not to be set
-  parameter LoadWidth        = 8 * DotLanes > 256 ? 8 * DotLanes : 256,
-  parameter OffsetWidth      = $clog2(ActivationDepth)
+  parameter DotLanes         = `DOT_LANES(Lanes, DynamicPrecision), // this and below: derived, not to be set
+  parameter LoadWidth        = `LOAD_WIDTH(DotLanes),
+  parameter OffsetWidth      = `OFFSET_WIDTH(ActivationDepth)
 ) (
   input  wire                  clk_i,
   input  wire                  rst_ni,
-  input  wire [127:0]          s_x_tdata_i,
+  input  wire [`BEAT]          s_x_tdata_i,
   input  wire                  s_x_tvalid_i,
   output wire                  s_x_tready_o,
   input  wire                  s_x_tlast_i,
   input  wire                  s_x_tuser_i,
-  input  wire [127:0]          s_image_tdata_i,
+  input  wire [`BEAT]          s_image_tdata_i,
   input  wire                  s_image_tvalid_i,
   output wire                  s_image_tready_o,
   input  wire                  s_image_tlast_i,
-  output wire [127:0]          m_h_tdata_o,
+  output wire [`BEAT]          m_h_tdata_o,
   output wire                  m_h_tvalid_o,
   input  wire                  m_h_tready_i,
   output wire                  m_h_tlast_o,
   output wire                  m_h_tuser_o,
-  output wire [127:0]          m_trace_tdata_o,
+  output wire [`BEAT]          m_trace_tdata_o,
   output wire                  m_trace_tvalid_o,
   input  wire                  m_trace_tready_i,
   output wire                  m_trace_tlast_o,
   input  wire                  commit_valid_i,
-  input  wire [2:0]            commit_layer_i,
-  input  wire [9:0]            commit_position_i,
-  input  wire [7:0]            commit_h_i,
-  input  wire [3:0]            commit_mask_i,
+  input  wire [`LAYER]         commit_layer_i,
+  input  wire [`POSITION]      commit_position_i,
+  input  wire [`H]             commit_h_i,
+  input  wire [`MASK]          commit_mask_i,
   input  wire                  commit_bank_i,
   output wire [Tiles-1:0]      load_valid_o,
-  output wire [3:0]            load_target_o,
-  output wire [19:0]           load_address_o,
+  output wire [`LOAD_TARGET]   load_target_o,
+  output wire [`LOAD_ADDRESS]  load_address_o,
   output wire [LoadWidth-1:0]  load_data_o,
   output wire                  act_we_o,
   output wire [OffsetWidth:0]  act_address_o,
@@ -51,17 +52,17 @@ module streams #(
   input  wire                  clear_i,
   input  wire                  stateful_i,
   input  wire                  trace_enable_i,
-  input  wire [3:0]            layers_i,
+  input  wire [`LAYERS]        layers_i,
   input  wire [31:0]           sequences_i,
   input  wire                  load_closed_i,
   output wire                  x_loaded_o,
-  output wire [3:0]            step_first_o,
+  output wire [`STEP_FLAGS]    step_first_o,
   output wire                  output_freed_o,
   output wire                  trace_freed_o,
   input  wire                  first_layer_done_i,
   input  wire                  step_done_i,
-  input  wire [1:0]            step_i,
-  output wire [7:0]            layer_valid_o,
+  input  wire [`STEP]          step_i,
+  output wire [`LAYER_FLAGS]   layer_valid_o,
   output wire                  loading_o,
   output wire                  input_finished_o,
   output wire                  input_halted_o,
@@ -69,7 +70,7 @@ module streams #(
   output wire                  bank_o,
   output wire [`REG_ERRORS_WIDTH-1:0] error_event_o    // as the bits of ERRORS
 );
-  localparam GranuleBytes = DotLanes < 16 ? DotLanes : 16;
+  localparam GranuleBytes = `GRANULE_BYTES(DotLanes);
 
   assign error_event_o[`REG_ERRORS_START]  = 1'b0;   // of control
   assign error_event_o[`REG_ERRORS_ACCESS] = 1'b0;
@@ -100,16 +101,16 @@ module streams #(
   );
 
   wire x_terms;
-  wire [9:0] x_words;
+  wire [`WORDS] x_words;
   wire [OffsetWidth-1:0] x_region, h_region;
-  wire [10:0] h_units, trace_units;
-  wire [2:0] h_layer, trace_layer;
+  wire [`UNITS] h_units, trace_units;
+  wire [`LAYER] h_layer, trace_layer;
   layer_table #(.Tiles(Tiles), .ActivationDepth(ActivationDepth)) u_layer_table (
     .clk_i              (clk_i),
     .rst_ni             (rst_ni),
-    .load_valid_i       (load_target_o == 4'd6 ? load_valid_o : {Tiles{1'b0}}),
-    .load_layer_i       (load_address_o[2:0]),
-    .load_data_i        (load_data_o[127:0]),
+    .load_valid_i       (load_target_o == `TARGET_DESCRIPTORS ? load_valid_o : {Tiles{1'b0}}),
+    .load_layer_i       (load_address_o[`LAYER]),
+    .load_data_i        (load_data_o[`DESCRIPTOR]),
     .valid_o            (layer_valid_o),
     .x_words_o          (x_words),
     .x_terms_o          (x_terms),
@@ -126,7 +127,7 @@ module streams #(
   wire [OffsetWidth:0] x_address;
   wire [1:0] x_granule;
   wire [8*GranuleBytes-1:0] x_data;
-  wire [3:0] step_last;
+  wire [`STEP_FLAGS] step_last;
   input_stream #(.DotLanes(DotLanes), .ActivationDepth(ActivationDepth)) u_input_stream (
     .clk_i              (clk_i),
     .rst_ni             (rst_ni),
@@ -169,7 +170,7 @@ module streams #(
     .h_address_i       (h_region),
     .load_valid_i      (activation_valid),
     .load_address_i    (load_address_o[OffsetWidth:0]),
-    .load_data_i       (load_data_o[8*DotLanes-1:0]),
+    .load_data_i       (load_data_o[`H_WIDTH*DotLanes-1:0]),
     .x_valid_i         (x_valid),
     .x_ready_o         (x_ready),
     .x_address_i       (x_address),
@@ -182,13 +183,13 @@ module streams #(
   );
 
   wire       unused_high;
-  wire [2:0] last_layer;
-  assign {unused_high, last_layer} = layers_i - 4'd1;
+  wire [`LAYER] last_layer;
+  assign {unused_high, last_layer} = layers_i - 1'b1;
 
   wire h_idle, trace_idle;
   assign output_idle_o = h_idle & trace_idle;
 
-  output_stream #(.ElementBits(8), .Layers(1)) u_h_stream (
+  output_stream #(.ElementBits(`H_WIDTH), .Layers(1)) u_h_stream (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
     .clear_i           (clear_i),
@@ -214,7 +215,7 @@ module streams #(
   );
 
   wire unused_trace_tuser;
-  output_stream #(.ElementBits(4), .Layers(8)) u_trace_stream (
+  output_stream #(.ElementBits(`MASK_WIDTH), .Layers(`MAX_LAYERS)) u_trace_stream (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
     .clear_i           (clear_i),
@@ -228,7 +229,7 @@ module streams #(
     .m_tready_i        (m_trace_tready_i),
     .m_tlast_o         (m_trace_tlast_o),
     .m_tuser_o         (unused_trace_tuser),
-    .first_layer_i     (3'd0),
+    .first_layer_i     ({`LAYER_WIDTH{1'b0}}),
     .last_layer_i      (last_layer),
     .layer_o           (trace_layer),
     .units_i           (trace_units),

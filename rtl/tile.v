@@ -3,6 +3,7 @@
 //   scheduler --words--> row_engine --row sums--> elementwise_engine --h--> commit bus
 //       ^                                              |
 //       +------------------ refinements <--------------+
+`include "formats.vh"
 `default_nettype none
 
 module tile #(
@@ -14,17 +15,17 @@ module tile #(
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
-  parameter DotLanes         = DynamicPrecision != 0 ? Lanes : Lanes / 2,  // this and below: derived, not to be set
-  parameter LoadWidth        = 8 * DotLanes > 256 ? 8 * DotLanes : 256,
-  parameter ReadWidth        = 8 * DotLanes > 32 ? 8 * DotLanes : 32,
-  parameter OffsetWidth      = $clog2(ActivationDepth)
+  parameter DotLanes         = `DOT_LANES(Lanes, DynamicPrecision), // this and below: derived, not to be set
+  parameter LoadWidth        = `LOAD_WIDTH(DotLanes),
+  parameter ReadWidth        = `READ_WIDTH(DotLanes),
+  parameter OffsetWidth      = `OFFSET_WIDTH(ActivationDepth)
 ) (
   input  wire                  clk_i,
   input  wire                  rst_ni,
   // image load
   input  wire                  load_valid_i,
-  input  wire [3:0]            load_target_i,
-  input  wire [19:0]           load_address_i,
+  input  wire [`LOAD_TARGET]   load_target_i,
+  input  wire [`LOAD_ADDRESS]  load_address_i,
   /* verilator lint_off UNUSEDSIGNAL */    // memories are narrower than the widest word loaded
   input  wire [LoadWidth-1:0]  load_data_i,
   /* verilator lint_on UNUSEDSIGNAL */
@@ -35,20 +36,20 @@ module tile #(
   // commits
   output wire                  commit_valid_o,
   input  wire                  commit_ready_i,
-  output wire [2:0]            commit_layer_o,
-  output wire [9:0]            commit_position_o,
-  output wire [7:0]            commit_h_o,
-  output wire [3:0]            commit_mask_o,
+  output wire [`LAYER]         commit_layer_o,
+  output wire [`POSITION]      commit_position_o,
+  output wire [`H]             commit_h_o,
+  output wire [`MASK]          commit_mask_o,
   output wire                  commit_bank_o,
   // configuration and progress
   input  wire                  start_i,
   input  wire                  clear_i,
-  input  wire [3:0]            layers_i,
+  input  wire [`LAYERS]        layers_i,
   input  wire                  override_i,
-  input  wire [1:0]            override_policy_i,
+  input  wire [`POLICY]        override_policy_i,
   input  wire                  trace_enable_i,
   input  wire                  x_loaded_i,
-  input  wire [3:0]            step_first_i,
+  input  wire [`STEP_FLAGS]    step_first_i,
   input  wire                  layer_done_i,
   input  wire                  output_freed_i,
   input  wire                  trace_freed_i,
@@ -61,25 +62,22 @@ module tile #(
   /* verilator lint_on UNUSEDSIGNAL */
   output wire [ReadWidth-1:0]  read_data_o,
   // status
-  output wire [3:0]            class_o,
-  output wire [4:0]            event_o
+  output wire [`CLASS]         class_o,
+  output wire [`EVENTS]        event_o
 );
-  localparam WeightBits  = DynamicPrecision != 0 ? 4 : 8;
-  localparam IndexWidth  = $clog2(InFlight);
-  localparam UnitWidth   = $clog2(UnitDepth);
-  localparam WeightWidth = $clog2(WeightDepth);
-  localparam EntryWidth  = UnitWidth + WeightWidth + 7;
-
-  localparam [3:0] HiWeights = 4'd0, LoWeights = 4'd1, Scales = 4'd2, Constants = 4'd3, Cells = 4'd4, Descriptors = 4'd6;
+  localparam WeightBits  = `WEIGHT_BITS(DynamicPrecision);
+  localparam IndexWidth  = `INDEX_WIDTH(InFlight);
+  localparam UnitWidth   = `UNIT_WIDTH(UnitDepth);
+  localparam WeightWidth = `WEIGHT_WIDTH(WeightDepth);
 
   // Descriptors and the policy in force.
-  wire [2:0]   early_layer, row_pass_layer, gates_layer, late_layer;
-  wire [255:0] early_descriptor, row_pass_descriptor, gates_descriptor, late_descriptor;
+  wire [`LAYER] early_layer, row_pass_layer, gates_layer, late_layer;
+  wire [`DESCRIPTOR] early_descriptor, row_pass_descriptor, gates_descriptor, late_descriptor;
   descriptors u_descriptors (
     .clk_i         (clk_i),
-    .write_i       (load_valid_i && load_target_i == Descriptors),
-    .write_layer_i (load_address_i[2:0]),
-    .write_data_i  (load_data_i[255:0]),
+    .write_i       (load_valid_i && load_target_i == `TARGET_DESCRIPTORS),
+    .write_layer_i (load_address_i[`LAYER]),
+    .write_data_i  (load_data_i[`DESCRIPTOR]),
     .early_layer_i(early_layer),
     .early_o      (early_descriptor),
     .row_pass_layer_i (row_pass_layer),
@@ -90,19 +88,20 @@ module tile #(
     .commit_o      (late_descriptor)
   );
 
-  wire [1:0] row_pass_policy = override_i ? override_policy_i : row_pass_descriptor[117:116];
-  wire [1:0] gates_policy = override_i ? override_policy_i : gates_descriptor[117:116];
+  wire [`POLICY] row_pass_policy = override_i ? override_policy_i : row_pass_descriptor[`DESCRIPTOR_POLICY];
+  wire [`GATE] gates_policy = override_i ? override_policy_i : gates_descriptor[`DESCRIPTOR_POLICY];
 
   // What to work on.
   wire                   hi_read, lo_read, zero, first, last, fresh, row_complete, refine;
   wire [WeightWidth-1:0] weight_address;
   wire [OffsetWidth:0]   activation_address;
-  wire [1:0]             segment, row_gate, sum_gate;
-  wire [3:0]             result_mask;
+  wire [`SEGMENT]        segment;
+  wire [`GATE]           row_gate, sum_gate;
+  wire [`MASK]           result_mask;
   wire [IndexWidth-1:0]  row_index, complete_index, sum_index, finish_index, commit_index, result_index;
   wire [UnitWidth-1:0]   row_unit;
-  wire [4:0]             row_data, complete_data;
-  wire [EntryWidth-1:0]  finish_entry;
+  wire [`COMPLETE]       row_data, complete_data;
+  wire [`ENTRY]          finish_entry;
   scheduler #(
     .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .OffsetWidth(OffsetWidth)
   ) u_scheduler (
@@ -148,7 +147,7 @@ module tile #(
   );
 
   wire                   unit_complete, scale_read, sum_write;
-  wire signed [43:0]     sum;
+  wire signed [`ROW_SUM] sum;
   wire [8*DotLanes-1:0]  activation_word;
   row_engine #(
     .DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .WeightBits(WeightBits), .InFlight(InFlight), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
@@ -156,11 +155,11 @@ module tile #(
     .clk_i               (clk_i),
     .rst_ni              (rst_ni),
     .clear_i             (clear_i),
-    .load_hi_i           (load_valid_i && load_target_i == HiWeights),
-    .load_lo_i           (load_valid_i && load_target_i == LoWeights),
-    .load_scale_i        (load_valid_i && load_target_i == Scales),
+    .load_hi_i           (load_valid_i && load_target_i == `TARGET_WEIGHTS_HI),
+    .load_lo_i           (load_valid_i && load_target_i == `TARGET_WEIGHTS_LO),
+    .load_scale_i        (load_valid_i && load_target_i == `TARGET_SCALES),
     .load_address_i      (load_address_i),
-    .load_data_i         (load_data_i[255:0]),
+    .load_data_i         (load_data_i[`DESCRIPTOR]),
     .act_we_i            (act_we_i),
     .act_address_i       (act_address_i),
     .act_be_i            (act_be_i),
@@ -193,17 +192,17 @@ module tile #(
   );
 
   wire        constant_read, cell_read, cell_write;
-  wire [23:0] cell_word;
+  wire [`CELL] cell_word;
   elementwise_engine #(
     .DynamicPrecision(DynamicPrecision), .Tiles(Tiles), .TileId(TileId), .InFlight(InFlight), .UnitDepth(UnitDepth), .WeightWidth(WeightWidth)
   ) u_elementwise_engine (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
     .clear_i           (clear_i),
-    .load_constant_i   (load_valid_i && load_target_i == Constants),
-    .load_cell_i       (load_valid_i && load_target_i == Cells),
+    .load_constant_i   (load_valid_i && load_target_i == `TARGET_ROW_CONSTANTS),
+    .load_cell_i       (load_valid_i && load_target_i == `TARGET_CELL),
     .load_address_i    (load_address_i),
-    .load_data_i       (load_data_i[49:0]),
+    .load_data_i       (load_data_i[`ROW_CONSTANT]),
     .read_enable_i     (read_enable_i && !read_kind_i),
     .read_address_i    (read_address_i[UnitWidth-1:0]),
     .cell_word_o       (cell_word),
@@ -243,8 +242,8 @@ module tile #(
   wire [ReadWidth-1:0] activation_read = activation_word;
   /* verilator lint_on WIDTHEXPAND */
   delay #(.Width(1), .Cycles(1)) u_answer_kind (.clk_i(clk_i), .data_i(read_kind_i), .data_o(answer_kind));
-  assign read_data_o = {activation_read[ReadWidth-1:24], answer_kind ? activation_read[23:0] : cell_word}; // a cell has 24 bits
-  assign event_o     = {sum_write, cell_write, cell_read, constant_read, scale_read};
+  assign read_data_o = {activation_read[ReadWidth-1:`CELL_WIDTH], answer_kind ? activation_read[`CELL] : cell_word};
+  assign event_o     = `EVENTS_OF(scale_read, constant_read, cell_read, cell_write, sum_write);
 endmodule
 
 `default_nettype wire

@@ -1,4 +1,5 @@
 // The tiles, the arbiter of their commits, and the count of the layer-steps that all of them have completed. Wiring only.
+`include "formats.vh"
 `default_nettype none
 
 module tile_array #(
@@ -9,55 +10,55 @@ module tile_array #(
   parameter WeightDepth      = 16384,
   parameter UnitDepth        = 512,
   parameter ActivationDepth  = 256,
-  parameter DotLanes         = DynamicPrecision != 0 ? Lanes : Lanes / 2, // this and below: derived, not to be set
-  parameter LoadWidth        = 8 * DotLanes > 256 ? 8 * DotLanes : 256,
-  parameter ReadWidth        = 8 * DotLanes > 32 ? 8 * DotLanes : 32,
-  parameter OffsetWidth      = $clog2(ActivationDepth)
+  parameter DotLanes         = `DOT_LANES(Lanes, DynamicPrecision), // this and below: derived, not to be set
+  parameter LoadWidth        = `LOAD_WIDTH(DotLanes),
+  parameter ReadWidth        = `READ_WIDTH(DotLanes),
+  parameter OffsetWidth      = `OFFSET_WIDTH(ActivationDepth)
 ) (
-  input  wire                       clk_i,
-  input  wire                       rst_ni,
-  input  wire [Tiles-1:0]           load_valid_i,
-  input  wire [3:0]                 load_target_i,
-  input  wire [19:0]                load_address_i,
-  input  wire [LoadWidth-1:0]       load_data_i,
-  input  wire                       act_we_i,
-  input  wire [OffsetWidth:0]       act_address_i,
-  input  wire [DotLanes-1:0]        act_be_i,
-  input  wire [8*DotLanes-1:0]      act_data_i,
-  output wire                       commit_valid_o,
-  output wire [2:0]                 commit_layer_o,
-  output wire [9:0]                 commit_position_o,
-  output wire [7:0]                 commit_h_o,
-  output wire [3:0]                 commit_mask_o,
-  output wire                       commit_bank_o,
-  input  wire                       commit_stall_i,
-  input  wire                       start_i,
-  input  wire                       clear_i,
-  input  wire                       trace_enable_i,
-  input  wire                       override_i,
-  input  wire [1:0]                 override_policy_i,
-  input  wire [3:0]                 layers_i,
-  input  wire                       x_loaded_i,
-  input  wire [3:0]                 step_first_i,
-  input  wire                       output_freed_i,
-  input  wire                       trace_freed_i,
-  output wire                       first_layer_done_o,
-  output wire                       step_done_o,
-  output wire [1:0]                 step_o,
-  input  wire [Tiles-1:0]           state_read_i,
-  input  wire                       state_kind_i,
-  input  wire [15:0]                state_address_i,
-  output wire [ReadWidth*Tiles-1:0] state_data_o,
-  output wire [4*Tiles-1:0]         class_o,
-  output wire [5*Tiles-1:0]         event_o
+  input  wire                           clk_i,
+  input  wire                           rst_ni,
+  input  wire [Tiles-1:0]               load_valid_i,
+  input  wire [`LOAD_TARGET]            load_target_i,
+  input  wire [`LOAD_ADDRESS]           load_address_i,
+  input  wire [LoadWidth-1:0]           load_data_i,
+  input  wire                           act_we_i,
+  input  wire [OffsetWidth:0]           act_address_i,
+  input  wire [DotLanes-1:0]            act_be_i,
+  input  wire [8*DotLanes-1:0]          act_data_i,
+  output wire                           commit_valid_o,
+  output wire [`LAYER]                  commit_layer_o,
+  output wire [`POSITION]               commit_position_o,
+  output wire [`H]                      commit_h_o,
+  output wire [`MASK]                   commit_mask_o,
+  output wire                           commit_bank_o,
+  input  wire                           commit_stall_i,
+  input  wire                           start_i,
+  input  wire                           clear_i,
+  input  wire                           trace_enable_i,
+  input  wire                           override_i,
+  input  wire [`POLICY]                 override_policy_i,
+  input  wire [`LAYERS]                 layers_i,
+  input  wire                           x_loaded_i,
+  input  wire [`STEP_FLAGS]             step_first_i,
+  input  wire                           output_freed_i,
+  input  wire                           trace_freed_i,
+  output wire                           first_layer_done_o,
+  output wire                           step_done_o,
+  output wire [`STEP]                   step_o,
+  input  wire [Tiles-1:0]               state_read_i,
+  input  wire                           state_kind_i,
+  input  wire [15:0]                    state_address_i,
+  output wire [ReadWidth*Tiles-1:0]     state_data_o,
+  output wire [`CLASS_WIDTH*Tiles-1:0]  class_o,
+  output wire [`EVENTS_WIDTH*Tiles-1:0] event_o
 );
 
   wire layer_done;
   wire [Tiles-1:0] tile_done, commit_valid, commit_ready, commit_bank;
-  wire [3*Tiles-1:0] commit_layer;
-  wire [10*Tiles-1:0] commit_position;
-  wire [8*Tiles-1:0] commit_h;
-  wire [4*Tiles-1:0] commit_mask;
+  wire [`LAYER_WIDTH*Tiles-1:0] commit_layer;
+  wire [`POSITION_WIDTH*Tiles-1:0] commit_position;
+  wire [`H_WIDTH*Tiles-1:0] commit_h;
+  wire [`MASK_WIDTH*Tiles-1:0] commit_mask;
 
   genvar k;
   generate
@@ -78,10 +79,10 @@ module tile_array #(
         .act_data_i        (act_data_i),
         .commit_valid_o    (commit_valid[k]),
         .commit_ready_i    (commit_ready[k]),
-        .commit_layer_o    (commit_layer[3*k +: 3]),
-        .commit_position_o (commit_position[10*k +: 10]),
-        .commit_h_o        (commit_h[8*k +: 8]),
-        .commit_mask_o     (commit_mask[4*k +: 4]),
+        .commit_layer_o    (commit_layer[`LAYER_WIDTH*k +: `LAYER_WIDTH]),
+        .commit_position_o (commit_position[`POSITION_WIDTH*k +: `POSITION_WIDTH]),
+        .commit_h_o        (commit_h[`H_WIDTH*k +: `H_WIDTH]),
+        .commit_mask_o     (commit_mask[`MASK_WIDTH*k +: `MASK_WIDTH]),
         .commit_bank_o     (commit_bank[k]),
         .start_i           (start_i),
         .clear_i           (clear_i),
@@ -99,8 +100,8 @@ module tile_array #(
         .read_kind_i       (state_kind_i),
         .read_address_i    (state_address_i),
         .read_data_o       (state_data_o[ReadWidth*k +: ReadWidth]),
-        .class_o           (class_o[4*k +: 4]),
-        .event_o           (event_o[5*k +: 5])
+        .class_o           (class_o[`CLASS_WIDTH*k +: `CLASS_WIDTH]),
+        .event_o           (event_o[`EVENTS_WIDTH*k +: `EVENTS_WIDTH])
       );
     end
   endgenerate

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from models.build import Build
+from models.formats import Target
 from syn.synthesize import ROOT
 from tb.bench import leash
 
@@ -21,13 +23,22 @@ NODES = (22, 32, 45, 65, 90)  # nm
 CELLS = "itrs-lstp"           # low standby power
 WEIGHTS = "100:20:0:0:100"    # of delay, dynamic power, leakage, cycle time and area in the choice of an organization
 
-# Memories by build and name of their instance: bits of a word, words, and whether they are read and written in one cycle. The others are
-# loaded while the tile is idle, and have one port. "2 MiB" is the weight memory of four tiles in one piece, whole or as two planes.
+# Targets of loads by the instance of their memory, and whether it is read and written in one cycle. The others are loaded while the tile is
+# idle, and have one port.
+INSTANCES = {"hi_plane": (Target.WEIGHTS_HI, False), "lo_plane": (Target.WEIGHTS_LO, False), "activations": (Target.ACTIVATIONS, True),
+             "scales": (Target.SCALES, False), "constants": (Target.ROW_CONSTANTS, False), "cells": (Target.CELL, True)}
+
+
+def memories(build: Build) -> dict[str, tuple[int, int, bool]]:
+    """Memories of a tile by name of their instance: bits of a word, words, and whether they are read and written in one cycle."""
+    return {name: (target.word.kept(build.dynamic) if target.word else target.bits(build), target.depth(build), both)
+            for name, (target, both) in INSTANCES.items() if target.depth(build)}
+
+
+# Memories by build. "2 MiB" is the weight memory of four tiles in one piece, whole or as two planes.
 MEMORIES = {
-    "dynamic": {"hi_plane": (128, 16384, False), "lo_plane": (128, 16384, False), "activations": (256, 512, True), "scales": (48, 2048, False),
-                "constants": (50, 2048, False), "cells": (21, 512, True)},
-    "plain": {"hi_plane": (128, 32768, False), "activations": (128, 1024, True), "scales": (48, 2048, False), "constants": (24, 2048, False),
-              "cells": (16, 512, True)},
+    "dynamic": memories(Build()),
+    "plain": memories(Build().plain()),
     "2 MiB": {"whole": (128, 131072, False), "plane": (128, 65536, False)},
 }
 

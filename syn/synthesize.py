@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from models.formats import SCALES, accumulator_width, dot_lanes, product_width, weight_bits
 from syn import arithmetic
 from syn.fanout import insert_buffers
 from tb.bench import leash
@@ -32,7 +33,8 @@ BUILDS = {
     "dynamic": {"DynamicPrecision": 1},
 }
 # Multiplications in rtl/ outside of dot_product, as Yosys sees them: widths of A, B and Y, signed, and whether the top bit of B is 0.
-MULTIPLIERS = [(11, 8, 19, False, False), (16, 16, 32, True, False), (25, 17, 42, True, True), (21, 17, 38, True, True)]
+MULTIPLIERS = [(11, 8, 19, False, False), (16, 16, 32, True, False),
+               *((accumulator_width(bits), SCALES["m_h"].width + 1, product_width(bits), True, True) for bits in (8, 4))]
 # Modules on the critical path of both builds.
 FAST = ("requantizer", "row_sums")
 MEMORIES = ("ram", "register_file")
@@ -120,7 +122,8 @@ def dot_product_size(parameters: dict[str, int]) -> tuple[int, int]:
     lanes = parameters.get("Lanes", 32)
     if "WeightBits" in parameters:
         return lanes, parameters["WeightBits"]
-    return (lanes, 4) if parameters.get("DynamicPrecision", 1) else (lanes // 2, 8)
+    dynamic = parameters.get("DynamicPrecision", 1)
+    return dot_lanes(lanes, dynamic), weight_bits(dynamic)
 
 
 def instance(name: str) -> str:

@@ -160,7 +160,7 @@ class Interpreter:
         refined = mask.bit_count() if self.build.dynamic else 0
         passes = 2 if mask and policy else 1
         self.counters.update(
-            hi_words=4 * row_words, lo_words=refined * row_words, scale_reads=(4 + refined) * (limbs + 1),
+            hi_pass=4 * row_words, lo_pass=refined * row_words, scale_reads=(4 + refined) * (limbs + 1),
             row_sum_writes=(4 + refined) * (limbs + 1), row_constant_reads=4 * passes, cell_reads=passes, cell_writes=1)
 
 

@@ -197,10 +197,10 @@ def test_ideal_cycles():
     runs = [network.run(x, policy) for policy in (Policy.STATIC_LOW, Policy.STATIC_HIGH)]
     assert [work_counters(run, network, build)["ideal_cycles"] for run in runs] == [5 * 3 * 4 * 2, 5 * 3 * 4 * 2 * 2]
     plain = work_counters(runs[1], network, build.plain())
-    assert plain["ideal_cycles"] == 5 * 3 * 4 * 3 and plain["lo_words"] == 0
+    assert plain["ideal_cycles"] == 5 * 3 * 4 * 3 and plain["lo_pass"] == 0
     run = network.run(x, Policy.SENSITIVITY)
     counters = work_counters(run, network, build)
-    assert 1 - counters["lo_words"] / counters["hi_words"] == pytest.approx(run.low_share)
+    assert 1 - counters["lo_pass"] / counters["hi_pass"] == pytest.approx(run.low_share)
     assert counters["ideal_cycles"] == pytest.approx(120 * (2 - run.low_share), abs=1)
 
 

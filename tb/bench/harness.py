@@ -8,9 +8,9 @@ from cocotb.triggers import SimTimeoutError, with_timeout
 
 from models.build import Build
 from models.compiler import compile_image
-from models.counters import work_counters
+from models.counters import WORK, work_counters
 from models.cycle_model import CycleModel
-from models.policies import GATES, Policy
+from models.formats import BEAT_WIDTH, CELL, CLASS_COUNTERS, GATES, MAX_LAYERS, MAX_UNITS, Counter, Policy, Target
 from models.quantized_lstm import State
 from tb.bench.agents import Packet, PacketDriver, PacketMonitor, play_image
 from tb.bench.drivers import PERIOD, clock_cycles, reset
@@ -18,20 +18,20 @@ from tb.bench.monitors import check_rules, waiting_streams
 from tb.bench.registers import AxiLiteDriver, Config, Control, Counter, Error, Interrupt, Register, Row, StateSelect, Status, counter_address, row_address
 from tb.bench.scoreboard import Scoreboard, fail
 
-TILE_CLASSES = range(Counter.HI_PASS, Counter.IDLE + 1)
 HANG_CYCLES = 200  # that a hang is watched for
 
 
 def parameters(build: Build) -> dict:
     """Verilog parameters of hdl/harness.v for a build: its agents hold the largest packets and an image of all memories."""
-    units = build.unit_depth * build.tiles
-    word_beats = -(-8 * build.dot_lanes // 128)
-    constants = 2 * 4 * units + units
-    weights = (1 + build.dynamic) * build.weight_depth * build.tiles * word_beats
-    activations = 2 * build.activation_depth * word_beats
-    return {**build.parameters(), "XBeats": min(128, -(-build.activation_depth * build.dot_lanes // 16)),
-            "HBeats": min(64, -(-units // 16)), "TraceBeats": -(-units // 32) + 8,
-            "ImageBeats": weights + constants + activations + 64 * 8 * build.tiles}
+    units, bytes_of_beat = build.unit_depth * build.tiles, BEAT_WIDTH // 8
+    image = 0
+    for target in Target:
+        beats = target.depth(build) * -(-target.bits(build) // BEAT_WIDTH)
+        image += beats if target is Target.ACTIVATIONS else beats * build.tiles
+    headers = 64 * MAX_LAYERS * build.tiles
+    return {**build.parameters(), "XBeats": min(2 * MAX_UNITS // bytes_of_beat, -(-build.activation_depth * build.dot_lanes // bytes_of_beat)),
+            "HBeats": min(MAX_UNITS // bytes_of_beat, -(-units // bytes_of_beat)), "TraceBeats": -(-units // (BEAT_WIDTH // len(GATES))) + MAX_LAYERS,
+            "ImageBeats": image + headers}
 
 
 class Harness:
@@ -131,7 +131,7 @@ class Harness:
         before = await self.counters()
         await clock_cycles(self.dut, HANG_CYCLES)
         after = await self.counters()
-        classes = {Counter(number).name: after[number] - before[number] for number in TILE_CLASSES}
+        classes = {number.name: after[number] - before[number] for number in CLASS_COUNTERS}
         spent = ", ".join(f"{name} {cycles}" for name, cycles in sorted(classes.items(), key=lambda item: -item[1]) if cycles)
         streams = ", ".join(f"{name} {state}" for name, state in waiting_streams(self.dut).items())
         return (f"{after[Counter.STEPS]} steps done, {self.h.stats.received_transactions} packets of h came; "
@@ -231,9 +231,9 @@ class Harness:
                 cell = await self.read_state(tile, address)
                 copy = unit % self.build.tiles
                 byte = await self.read_state(copy, self.image.h_location(number, unit, 1 - bank), 1)
-                expected, got = {"c": c, "h": h}, {"c": signed(cell, 16), "h": signed(byte, 8)}
+                expected, got = {"c": c, "h": h}, {"c": CELL["c"].decode(cell), "h": signed(byte, 8)}
                 if self.build.dynamic:
-                    expected["history"], got["history"] = history, cell >> 16
+                    expected["history"], got["history"] = history, CELL.unpack(cell)["history"]
                 self.scoreboard.equal_all(f"final state of layer {number}, unit {unit} (h in tile {copy})", expected, got)
 
     async def read_state(self, tile: int, address: int, kind: int = 0) -> int:
@@ -250,26 +250,19 @@ class Harness:
                 work |= {f"rows of layer {layer}, {name}": value for name, value in zip(("units", *GATES), fields, strict=True)}
             work.pop("ideal_cycles")
             expected.update(work)
-        got = {name: counters[number] for name, number in WORK.items()}
+        got = {number.name.lower(): counters[number] for number in WORK}
         for layer in range(self.image.layers):
             got |= {f"rows of layer {layer}, {name}": counters[layer, field] for field, name in enumerate(("units", *GATES))}
         cycles = counters[Counter.CYCLES]
         expected["tile-cycles of all classes"] = self.build.tiles * cycles
-        got["tile-cycles of all classes"] = sum(counters[number] for number in TILE_CLASSES)
+        got["tile-cycles of all classes"] = sum(counters[number] for number in CLASS_COUNTERS)
         self.scoreboard.equal_all("counters", expected, got)
-        return {"cycles": cycles, "classes": {number.name: counters[number] for number in Counter if number in TILE_CLASSES}}
+        return {"cycles": cycles, "classes": {number.name: counters[number] for number in CLASS_COUNTERS}}
 
     def limit(self, runs) -> int:
         """Cycles after which a run hangs: many times what the work takes, however the streams stall."""
-        words = sum(work_counters(run, self.network, self.build)[name] for run in runs for name in ("hi_words", "lo_words"))
+        words = sum(work_counters(run, self.network, self.build)[name] for run in runs for name in ("hi_pass", "lo_pass"))
         return 20000 + 50 * words
-
-
-WORK = {
-    "hi_words": Counter.HI_PASS, "lo_words": Counter.LO_PASS, "activation_writes": Counter.ACTIVATION_WRITES,
-    "scale_reads": Counter.SCALE_READS, "row_constant_reads": Counter.ROW_CONSTANT_READS, "cell_reads": Counter.CELL_READS,
-    "cell_writes": Counter.CELL_WRITES, "row_sum_writes": Counter.ROW_SUM_WRITES, "steps": Counter.STEPS,
-}
 
 
 def first_difference(where: str, expected: list, got: list, name) -> tuple[str, int]:

@@ -35,14 +35,14 @@ from models.compiler import CompileError, compile_image
 from models.importers import ImportFailure, load_lstm
 from models.importers.own_network import OwnNetwork, random_inputs, read_inputs
 from models.networks import NETWORKS, load
-from models.policies import Policy
+from models.formats import BUILD_POLICIES, Policy
 from models.quantized_network import QuantizedNetwork, quantize_network
 from tb.bench.harness import parameters
 from tb.bench.parts import Plan, plan
 from tb.bench.runner import BUILD, SIMULATORS, SimulationError, run, waves_command
 from tb.commands.report import PLAIN, record, table
 
-POLICIES = {policy.name: policy for policy in list(Policy)[:4]}
+POLICIES = {policy.name: policy for policy in BUILD_POLICIES}
 CALIBRATION_STEPS = 2048
 # A step of the default network takes Icarus seconds.
 DEFAULT_STEPS = {"verilator": 512, "icarus": 2}

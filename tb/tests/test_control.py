@@ -5,6 +5,7 @@ from random import Random
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from models.formats import CLASS_COUNTERS, COUNTERS, CycleClass, TileEvent
 from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.registers import AxiLiteDriver, BusError, Config, Control, Counter, Error, Register, StateSelect, Status, counter_address, row_address
 from tb.bench.runner import run
@@ -193,36 +194,36 @@ async def soft_reset_waits_for_packets(dut):
 async def counters_count_while_busy(dut):
     random, tiles = Random(seed()), BUILD["Tiles"]
     bus = await begin(dut)
-    counts, busy = [0] * 17, []
+    counts, busy = [0] * len(COUNTERS), []
 
     async def activity():
         """Random classes and events in every cycle; counts those of busy cycles."""
         while True:
-            classes = [random.randrange(9) for _ in range(tiles)]
-            events, write, step = random.getrandbits(5 * tiles), random.getrandbits(1), random.getrandbits(1)
+            classes = [random.randrange(len(CycleClass)) for _ in range(tiles)]
+            events, write, step = random.getrandbits(len(TileEvent) * tiles), random.getrandbits(1), random.getrandbits(1)
             dut.class_i.value = sum(code << 4 * tile for tile, code in enumerate(classes))
             dut.event_i.value, dut.act_we_i.value, dut.step_done_i.value = events, write, step
             await RisingEdge(dut.clk_i)
             busy.append(int(dut.busy_o.value))
             if busy[-1]:
-                counts[0] += 1
+                counts[Counter.CYCLES] += 1
                 for code in classes:
-                    counts[1 + code] += 1
+                    counts[CLASS_COUNTERS[code]] += 1
                 counts[Counter.ACTIVATION_WRITES] += write
                 counts[Counter.STEPS] += step
                 for tile in range(tiles):
-                    for event in range(5):
-                        counts[Counter.SCALE_READS + event] += events >> 5 * tile + event & 1
+                    for event in TileEvent:
+                        counts[Counter[f"{event.name}S"]] += events >> len(TileEvent) * tile + event & 1
 
     async def snapshot(also=0):
         await bus.write(Register.CONTROL, Control.SNAPSHOT | also)
-        values = [await bus.read64(counter_address(index)) for index in range(17)]
-        assert sum(values[1:10]) == tiles * values[0]
+        values = [await bus.read64(counter_address(index)) for index in range(len(COUNTERS))]
+        assert sum(values[counter] for counter in CLASS_COUNTERS) == tiles * values[Counter.CYCLES]
         return values
 
-    assert await snapshot() == [0] * 17
+    assert await snapshot() == [0] * len(COUNTERS)
     cocotb.start_soon(activity())
-    total = [0] * 17
+    total = [0] * len(COUNTERS)
     for part in range(3):
         await start(dut, bus)
         await clock_cycles(dut, 200)
@@ -231,7 +232,7 @@ async def counters_count_while_busy(dut):
         await finish(dut)
     total = [old + new for old, new in zip(total, await snapshot(Control.CLEAR))]
     assert total == counts, "snapshots with clear add up to everything"
-    assert await snapshot() == [0] * 17
+    assert await snapshot() == [0] * len(COUNTERS)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

@@ -7,42 +7,42 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
+from models.build import Build
+from models.formats import ALL_TILES as ALL
+from models.formats import BEAT_WIDTH, DESCRIPTOR, HEADER, MAX_UNITS, Target
 from tb.bench.axi_stream import send
 from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.runner import run
 
 TILES, WEIGHTS, UNITS, ACTIVATIONS = 3, 64, 16, 32
 LANES, DYNAMIC = int(os.environ.get("LANES", 0)), int(os.environ.get("DYNAMIC", 0))
-DOT_LANES = LANES if DYNAMIC else LANES // 2
-WEIGHT_BITS = DOT_LANES * (4 if DYNAMIC else 8)
-BITS = [WEIGHT_BITS, WEIGHT_BITS, 48, 50, 24, 8 * DOT_LANES, 256]
-DEPTHS = [WEIGHTS, WEIGHTS if DYNAMIC else 0, 4 * UNITS, 4 * UNITS, UNITS, 2 * ACTIVATIONS, 8]
-ALL = 255
+BUILD = Build(TILES, LANES or 32, bool(DYNAMIC), weight_depth=WEIGHTS, unit_depth=UNITS, activation_depth=ACTIVATIONS)
+DOT_LANES = BUILD.dot_lanes
+BITS = [target.bits(BUILD) for target in Target]
+DEPTHS = [target.depth(BUILD) for target in Target]
 
 
 def descriptor(tile: int, **changes) -> int:
-    """A good descriptor of layer 0 for `tile`, with fields changed. The layer has 3 * TILES - 1 units."""
+    """A good descriptor of layer 0 for `tile`, with fields changed, `reserved` among them. The layer has 3 * TILES - 1 units."""
     units = 3 * TILES - 1
     fields = dict(units=units, slots=len(range(tile, units, TILES)), x_words=2, h_words=-(-units // DOT_LANES), x_addr=ACTIVATIONS - 4, h_addr=1,
-                  unit_base=UNITS - 3, c_frac=12, policy=3, limbs=1, zeros=0, w_base=0, theta=0x80FF7F01, cell_floor=63, rest=0)
+                  unit_base=UNITS - 3, c_frac=12, policy=3, two_terms=1, w_base=0, theta=(1, 127, -1, -128), cell_floor=63, reserved=0)
     fields["w_base"] = WEIGHTS - 4 * fields["slots"] * (fields["x_words"] + fields["h_words"])
     fields |= changes
-    low = dict(units=0, slots=16, x_words=32, h_words=48, x_addr=64, h_addr=80, unit_base=96, c_frac=112, policy=116, limbs=120, zeros=121,
-               w_base=128, theta=160, cell_floor=192, rest=198)
-    return sum(value << low[name] for name, value in fields.items())
+    return fields.pop("reserved") | DESCRIPTOR.pack(**fields)
 
 
-BAD_FIELDS = [dict(units=0), dict(units=0, slots=0, h_words=0), dict(units=1025), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4),
-              dict(x_words=0), dict(x_words=3), dict(x_words=1024), dict(h_words=0), dict(h_words=40), dict(x_addr=ACTIVATIONS - 3), dict(h_addr=ACTIVATIONS),
-              dict(unit_base=UNITS - 2), dict(c_frac=7),
-              dict(policy=4), dict(zeros=1), dict(w_base=WEIGHTS), dict(w_base=0xFFFFFFFF), dict(rest=1), dict(rest=1 << 57)]
+RESERVED = [dict(reserved=1 << bit) for high, low in DESCRIPTOR.gaps for bit in (low, high)]
+BAD_FIELDS = [dict(units=0), dict(units=0, slots=0, h_words=0), dict(units=MAX_UNITS + 1), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4), dict(x_words=0), dict(x_words=3),
+              dict(x_words=MAX_UNITS), dict(h_words=0), dict(h_words=40), dict(x_addr=ACTIVATIONS - 3), dict(h_addr=ACTIVATIONS), dict(unit_base=UNITS - 2),
+              dict(c_frac=7), dict(policy=4), dict(w_base=WEIGHTS), dict(w_base=0xFFFFFFFF), *RESERVED]
 
 
 def packet(target, tile, address, words, header_words=None, reserved=0):
     """Beats of a packet with these words; header_words: what the header says instead of the truth."""
-    beats = [target | tile << 8 | address << 32 | (len(words) if header_words is None else header_words) << 64 | reserved]
+    beats = [reserved | HEADER.pack(target=target, tile=tile, address=address, words=len(words) if header_words is None else header_words)]
     for word in words:
-        beats += [word >> 128 * index & (1 << 128) - 1 for index in range(-(-BITS[target] // 128))]
+        beats += [word >> BEAT_WIDTH * index & (1 << BEAT_WIDTH) - 1 for index in range(-(-BITS[target] // BEAT_WIDTH))]
     return beats
 
 
@@ -64,7 +64,7 @@ class Loads:
                 target = int(dut.load_target_o.value)
                 data = int(dut.load_data_o.value[BITS[target] - 1:0])  # bits beyond may never have been written
                 self.loads.append((tiles or (1 << TILES) - 1, target, int(dut.load_address_o.value), data))
-                assert activation == (target == 5)
+                assert activation == (target == Target.ACTIVATIONS)
 
     def take(self):
         taken = self.loads, self.errors
@@ -90,7 +90,7 @@ async def good_packets_are_loaded(dut, stall):
         words = [random.getrandbits(BITS[target]) for _ in range(random.randint(0, min(9, DEPTHS[target])))]
         address = random.choice([0, DEPTHS[target] - len(words)])
         tile = random.choice([ALL, *range(TILES)])
-        tiles = (1 << TILES) - 1 if tile == ALL or target == 5 else 1 << tile
+        tiles = (1 << TILES) - 1 if tile == ALL or target == Target.ACTIVATIONS else 1 << tile
         await expect(dut, loads, packet(target, tile, address, words),
                      [(tiles, target, address + index, word) for index, word in enumerate(words)], [], random, stall)
 
@@ -99,29 +99,29 @@ async def good_packets_are_loaded(dut, stall):
 async def bad_headers_load_nothing(dut):
     await reset(dut)
     loads = Loads(dut)
-    for beats in (packet(2, TILES, 0, [1, 2]), packet(2, 254, 0, [1]), packet(2, 0, 4 * UNITS, [1]), packet(2, 0, 4 * UNITS - 1, [1, 2]),
-                  packet(2, 0, 0xFFFFFFFF, [1]), packet(2, 0, 0, [1], reserved=1 << 16), packet(2, 0, 0, [1], reserved=1 << 127),
-                  packet(2, 0, 0, [1], header_words=0xFFFFFFFF), [7 | 1 << 64, 5], [0x12 | 1 << 64, 5], packet(5, 0, 2 * ACTIVATIONS, [3]),
-                  *([] if DYNAMIC else [packet(1, 0, 0, [1])])):
+    for beats in (packet(Target.SCALES, TILES, 0, [1, 2]), packet(Target.SCALES, 254, 0, [1]), packet(Target.SCALES, 0, 4 * UNITS, [1]), packet(Target.SCALES, 0, 4 * UNITS - 1, [1, 2]),
+                  packet(Target.SCALES, 0, 0xFFFFFFFF, [1]), *(packet(Target.SCALES, 0, 0, [1], reserved=1 << bit) for gap in HEADER.gaps for bit in gap),
+                  packet(Target.SCALES, 0, 0, [1], header_words=0xFFFFFFFF), *([HEADER.pack(target=target, tile=0, address=0, words=1), 5] for target in (len(Target), 0x12)), packet(Target.ACTIVATIONS, 0, 2 * ACTIVATIONS, [3]),
+                  *([] if DYNAMIC else [packet(Target.WEIGHTS_LO, 0, 0, [1])])):
         await expect(dut, loads, beats, [], ["target"])
-        await expect(dut, loads, packet(4, 1, 3, [77]), [(2, 4, 3, 77)], [])
+        await expect(dut, loads, packet(Target.CELL, 1, 3, [77]), [(2, Target.CELL, 3, 77)], [])
     dut.closed_i.value = 1
-    await expect(dut, loads, packet(2, 0, 0, [1, 2, 3]), [], ["busy"])
+    await expect(dut, loads, packet(Target.SCALES, 0, 0, [1, 2, 3]), [], ["busy"])
     dut.closed_i.value = 0
-    await expect(dut, loads, packet(4, 1, 3, [78]), [(2, 4, 3, 78)], [])
+    await expect(dut, loads, packet(Target.CELL, 1, 3, [78]), [(2, Target.CELL, 3, 78)], [])
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def wrong_lengths_load_whole_words(dut):
     await reset(dut)
     loads = Loads(dut)
-    good = [(1, 3, index, word) for index, word in enumerate((7, 8, 9))]
-    await expect(dut, loads, packet(3, 0, 0, [7, 8, 9], header_words=4), good, ["length"])
-    await expect(dut, loads, packet(3, 0, 0, [7, 8, 9, 10, 11], header_words=3), good, ["length"])
-    await expect(dut, loads, packet(3, 0, 0, [7, 8], header_words=0), [], ["length"])
-    await expect(dut, loads, packet(3, 0, 0, [], header_words=1), [], ["length"])
-    words = [descriptor(0), descriptor(0, limbs=0)]
-    await expect(dut, loads, packet(6, 0, 0, words)[:-1], [(1, 6, 0, words[0])], ["length"])
+    good = [(1, Target.ROW_CONSTANTS, index, word) for index, word in enumerate((7, 8, 9))]
+    await expect(dut, loads, packet(Target.ROW_CONSTANTS, 0, 0, [7, 8, 9], header_words=4), good, ["length"])
+    await expect(dut, loads, packet(Target.ROW_CONSTANTS, 0, 0, [7, 8, 9, 10, 11], header_words=3), good, ["length"])
+    await expect(dut, loads, packet(Target.ROW_CONSTANTS, 0, 0, [7, 8], header_words=0), [], ["length"])
+    await expect(dut, loads, packet(Target.ROW_CONSTANTS, 0, 0, [], header_words=1), [], ["length"])
+    words = [descriptor(0), descriptor(0, two_terms=0)]
+    await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 0, words)[:-1], [(1, Target.DESCRIPTORS, 0, words[0])], ["length"])
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -130,22 +130,22 @@ async def descriptors_are_checked(dut):
     loads = Loads(dut)
     for tile in range(TILES):
         word = descriptor(tile)
-        await expect(dut, loads, packet(6, tile, 0, [word]), [(1 << tile, 6, 0, word)], [])
+        await expect(dut, loads, packet(Target.DESCRIPTORS, tile, 0, [word]), [(1 << tile, Target.DESCRIPTORS, 0, word)], [])
     for fields in BAD_FIELDS:
-        await expect(dut, loads, packet(6, 0, 0, [descriptor(0, **fields)]), [], ["descriptor"])
-    await expect(dut, loads, packet(6, 0, 1, [descriptor(0)]), [], ["descriptor"])      # two limbs above layer 0
+        await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 0, [descriptor(0, **fields)]), [], ["descriptor"])
+    await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 1, [descriptor(0)]), [], ["descriptor"])      # two limbs above layer 0
     last = TILES - 1
-    await expect(dut, loads, packet(6, last, 0, [descriptor(0)]), [], ["descriptor"])   # more units than this tile gets
-    await expect(dut, loads, packet(6, ALL, 0, [descriptor(0)]), [], ["descriptor"])
+    await expect(dut, loads, packet(Target.DESCRIPTORS, last, 0, [descriptor(0)]), [], ["descriptor"])   # more units than this tile gets
+    await expect(dut, loads, packet(Target.DESCRIPTORS, ALL, 0, [descriptor(0)]), [], ["descriptor"])
     even = descriptor(0, units=3 * TILES, h_words=-(-3 * TILES // DOT_LANES), w_base=0)
-    await expect(dut, loads, packet(6, ALL, 0, [even]), [((1 << TILES) - 1, 6, 0, even)], [])
+    await expect(dut, loads, packet(Target.DESCRIPTORS, ALL, 0, [even]), [((1 << TILES) - 1, Target.DESCRIPTORS, 0, even)], [])
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def clear_discards_the_rest(dut):
     await reset(dut)
     loads = Loads(dut)
-    await send(dut, "s_image", packet(3, 0, 0, [7, 8, 9, 10])[:3], last=False)
+    await send(dut, "s_image", packet(Target.ROW_CONSTANTS, 0, 0, [7, 8, 9, 10])[:3], last=False)
     await clock_cycles(dut, 3)
     assert dut.loading_o.value
     dut.clear_i.value = 1
@@ -153,8 +153,8 @@ async def clear_discards_the_rest(dut):
     dut.clear_i.value = 0
     await send(dut, "s_image", [1, 2])
     await clock_cycles(dut, 3)
-    assert loads.take() == ([(1, 3, 0, 7), (1, 3, 1, 8)], []) and not dut.loading_o.value
-    await expect(dut, loads, packet(4, 1, 3, [77]), [(2, 4, 3, 77)], [])
+    assert loads.take() == ([(1, Target.ROW_CONSTANTS, 0, 7), (1, Target.ROW_CONSTANTS, 1, 8)], []) and not dut.loading_o.value
+    await expect(dut, loads, packet(Target.CELL, 1, 3, [77]), [(2, Target.CELL, 3, 77)], [])
 
 
 @pytest.mark.parametrize("lanes, dynamic", [(4, 1), (32, 1), (64, 1), (32, 0)])

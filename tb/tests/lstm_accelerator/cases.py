@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 import torch
 
 from models.build import Build
-from models.policies import Policy
+from models.formats import BUILD_POLICIES, Policy
 from models.quantized_lstm import QuantizedLSTM, State
 from models.tests.random_networks import random_input, random_network
 from tb.bench.drivers import seed
@@ -41,13 +41,13 @@ async def harness(dut, **stalls) -> Harness:
 
 def policies(build: Build) -> list:
     """Overrides to test: None leaves each layer its own."""
-    return [None, *list(Policy)[:4]] if build.dynamic else [None]
+    return [None, *BUILD_POLICIES] if build.dynamic else [None]
 
 
 def network_of(inputs: int, units: list[int], limbs: int, generator: random.Random) -> QuantizedLSTM:
     """A random network whose layers have policies of their own."""
     network = random_network(generator.getrandbits(30), inputs, units, limbs)
-    layers = [replace(layer, policy=Policy(generator.randrange(4))) for layer in network.layers]
+    layers = [replace(layer, policy=Policy(generator.randrange(len(BUILD_POLICIES)))) for layer in network.layers]
     return QuantizedLSTM(layers, network.input_scales)
 
 

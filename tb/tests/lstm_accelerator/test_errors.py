@@ -6,7 +6,8 @@ from pathlib import Path
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from models.compiler import ALL_TILES, Block, Target
+from models.compiler import Block
+from models.formats import ALL_TILES, COUNTERS, DESCRIPTOR, HEADER, MAX_UNITS, Target
 from tb.bench.agents import Packet, play_image
 from tb.bench.drivers import clock_cycles, seed
 from tb.bench.registers import BusError, Config, Control, Error, Register, Status
@@ -84,13 +85,11 @@ async def bad_headers_load_nothing(dut):
     bench, generator = await loaded(dut)
     build = bench.build
     good = Block(Target.WEIGHTS_HI, ALL_TILES, 0, [0xA5] * 3).packet(build)
-    reserved = [1 << bit for bit in (4, 16, 31, 96, 127)]
-    for header in (good[0] | 7, good[0] & ~0xFF00 | build.tiles << 8, good[0] & ~0xFF00 | 254 << 8, good[0] | 1 << 63, *(good[0] | bit for bit in reserved)):
+    changes = [dict(target=len(Target)), dict(target=Target.WEIGHTS_HI | 16), dict(tile=build.tiles), dict(tile=ALL_TILES - 1), dict(address=1 << 31)]
+    for header in (*(HEADER.replace(good[0], **fields) for fields in changes), *(good[0] | 1 << bit for gap in HEADER.gaps for bit in gap)):
         await errors_after(bench, [header, *good[1:]], Error.LOAD_TARGET)
-    depths = {Target.WEIGHTS_HI: build.weight_depth, Target.WEIGHTS_LO: build.weight_depth, Target.SCALES: 4 * build.unit_depth,
-              Target.ROW_CONSTANTS: 4 * build.unit_depth, Target.CELL: build.unit_depth, Target.ACTIVATIONS: 2 * build.activation_depth, Target.DESCRIPTORS: 8}
-    for target, depth in depths.items():
-        await errors_after(bench, Block(target, ALL_TILES, depth - 1, [1, 1]).packet(build), Error.LOAD_TARGET)
+    for target in Target:
+        await errors_after(bench, Block(target, ALL_TILES, target.depth(build) - 1, [1, 1]).packet(build), Error.LOAD_TARGET)
     await clean_run(bench, generator)
 
 
@@ -113,12 +112,15 @@ async def bad_descriptors_are_not_written(dut):
     bench, generator = await loaded(dut)
     good = next(block for block in bench.image.blocks if block.target == Target.DESCRIPTORS)
     word = good.words[0]
-    for low, width, value in ((0, 16, 0), (0, 16, 1025), (16, 16, 500), (32, 16, 0), (48, 16, 9), (112, 4, 7), (116, 4, 4), (198, 1, 1),
-                              (128, 32, bench.build.weight_depth), (96, 16, bench.build.unit_depth), (255, 1, 1), (32, 16, 1024 // bench.build.dot_lanes + 1),
-                              (64, 16, bench.build.activation_depth), (80, 16, bench.build.activation_depth), (121, 1, 1), (127, 1, 1)):
-        bad = word & ~((1 << width) - 1 << low) | value << low
+    build = bench.build
+    changes = [dict(units=0), dict(units=MAX_UNITS + 1), dict(slots=500), dict(x_words=0), dict(x_words=build.words(MAX_UNITS) + 1), dict(h_words=9),
+               dict(x_addr=build.activation_depth), dict(h_addr=build.activation_depth), dict(unit_base=build.unit_depth), dict(w_base=build.weight_depth),
+               *({name: value} for name, (_, field) in DESCRIPTOR.places.items() for value in (field.least - 1, field.beyond) if value and value > 0)]
+    reserved = [bit for high, low in DESCRIPTOR.gaps for bit in {low, high}]
+    assert len(changes) >= 14 and len(reserved) >= 4
+    for bad in (*(DESCRIPTOR.replace(word, **fields) for fields in changes), *(word | 1 << bit for bit in reserved)):
         await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address, [bad]).packet(bench.build), Error.DESCRIPTOR)
-    two_limbs = word & ~(0xFFFF << 32) | 1 << 32 | 1 << 120
+    two_limbs = DESCRIPTOR.replace(word, x_words=1, two_terms=1)
     await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address + 1, [two_limbs]).packet(bench.build), Error.DESCRIPTOR)
     await clean_run(bench, generator)
 
@@ -209,7 +211,7 @@ async def state_is_not_read_while_busy_or_beyond(dut):
 @cocotb.test(timeout_time=10, timeout_unit="ms")
 async def unknown_addresses_answer_with_an_error(dut):
     bench, generator = await loaded(dut)
-    for address in (0x018, 0x048, 0x0FC, 0x188, 0x3FC, 0x600, 0xFFC):
+    for address in (0x018, 0x048, 0x0FC, Register.COUNTERS + 8 * len(COUNTERS), 0x3FC, 0x600, 0xFFC):
         await expect_bus_error(bench.registers.read(address))
         await expect_bus_error(bench.registers.write(address, 1))
     await expect_bus_error(bench.registers.write(Register.ID, 0))

@@ -8,15 +8,14 @@ import cocotb
 import pytest
 import torch
 
-from models.policies import Policy
+from models.formats import CLASS_COUNTERS, ROW_CONSTANT, Policy
 from models.quantized_lstm import State
 from tb.bench.agents import play_image
 from tb.bench.drivers import clock_cycles, seed
-from tb.bench.harness import TILE_CLASSES
 from tb.bench.registers import Counter
 from tb.tests.lstm_accelerator.cases import SMALL, WEIGHT_HIGH, WEIGHT_LOW, any_network, harness, network_of, play_all, policies, run_on, sequences_of, single
 
-BIAS_LOW, BIAS_HIGH = -(1 << 17), (1 << 17) - 1
+BIAS_LOW, BIAS_HIGH = ROW_CONSTANT["b"].range
 
 
 def alternating(units: int, gates: dict, low: int = BIAS_LOW, high: int = BIAS_HIGH) -> torch.Tensor:
@@ -140,7 +139,7 @@ async def every_class_of_cycles_occurs(dut):
         await bench.load(network_of(inputs, units, 1, generator))
         for policy in policies(bench.build):
             classes.update((await bench.play(sequences_of(bench.network, [4, 1], generator), policy))["classes"])
-    missing = {Counter(number).name for number in TILE_CLASSES if not classes[Counter(number).name]}
+    missing = {number.name for number in CLASS_COUNTERS if not classes[number.name]}
     assert missing == never, f"classes of cycles that never occurred: {missing}"
     bench.check()
 
