@@ -1,7 +1,7 @@
 // A pass of the dot-product unit over a row: one weight word and one activation word a cycle, segment by segment.
 //
-// Kind 0 is the early pass of a row (layer 0: x0, x1; above: h), kind 1 late pass (layer 0: h; above: x0; with both planes of the whole row after it
-// where the policy is STATIC_HIGH), kind 2 a refinement (lo plane of the whole row). The next row pass is taken in the cycle of the last word, so
+// Kinds: the early pass of a row (layer 0: x0, x1; above: h), the late pass (layer 0: h; above: x0; with both planes of the whole row after it
+// where the policy is STATIC_HIGH), a refinement (lo plane of the whole row). The next row pass is taken in the cycle of the last word, so
 // that row passes follow without a gap. Addresses, enables and the word's tag are registered: one cycle after a word is chosen.
 `include "formats.vh"
 `default_nettype none

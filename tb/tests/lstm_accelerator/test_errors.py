@@ -113,11 +113,11 @@ async def bad_descriptors_are_not_written(dut):
     good = next(block for block in bench.image.blocks if block.target == Target.DESCRIPTORS)
     word = good.words[0]
     build = bench.build
-    changes = [dict(units=0), dict(units=MAX_UNITS + 1), dict(slots=500), dict(x_words=0), dict(x_words=build.words(MAX_UNITS) + 1), dict(h_words=9),
-               dict(x_addr=build.activation_depth), dict(h_addr=build.activation_depth), dict(unit_base=build.unit_depth), dict(w_base=build.weight_depth),
-               *({name: value} for name, (_, field) in DESCRIPTOR.places.items() for value in (field.least - 1, field.beyond) if value and value > 0)]
+    changes = [dict(slots=500), dict(x_words=build.words(MAX_UNITS) + 1), dict(h_words=9), dict(x_addr=build.activation_depth), dict(h_addr=build.activation_depth),
+               dict(unit_base=build.unit_depth), dict(w_base=build.weight_depth),
+               *({name: value} for name, (_, field) in DESCRIPTOR.places.items() for value in (field.least - 1, field.beyond or -1) if value >= 0)]
     reserved = [bit for high, low in DESCRIPTOR.gaps for bit in {low, high}]
-    assert len(changes) >= 14 and len(reserved) >= 4
+    assert len(changes) >= 12 and len(reserved) >= 4
     for bad in (*(DESCRIPTOR.replace(word, **fields) for fields in changes), *(word | 1 << bit for bit in reserved)):
         await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address, [bad]).packet(bench.build), Error.DESCRIPTOR)
     two_limbs = DESCRIPTOR.replace(word, x_words=1, two_terms=1)
