@@ -290,6 +290,6 @@ async def a_start_against_the_end_of_a_run(dut):
     assert seen == {False, True}, "both orders did not occur"
 
 
-@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+@pytest.mark.parametrize("simulator", ["verilator", pytest.param("icarus", marks=pytest.mark.slow)])
 def test_races(simulator):
     run_on(__name__, SMALL, simulator=simulator)
