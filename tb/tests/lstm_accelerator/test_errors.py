@@ -126,7 +126,7 @@ async def bad_descriptors_are_not_written(dut):
 
 
 @cocotb.test(timeout_time=10, timeout_unit="ms")
-async def a_start_that_cannot_be(dut):
+async def start_with_bad_configuration(dut):
     bench, generator = await loaded(dut)
 
     async def refused():
