@@ -1,6 +1,7 @@
 """No process outlives the command that started it, however that ends; what is started behaves as it would without a leash."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,9 +38,10 @@ class Family:
         return found
 
     def wait_for(self, *words: str) -> None:
-        """Until there is a process with each of some words in its command."""
+        """Until it has started a process for each of some patterns of commands."""
         end = time.monotonic() + PATIENCE
-        while not all(any(word in command for command in self.alive().values()) for word in words):
+        while not all(any(re.search(word, command) for number, command in self.alive().items() if number != self.process.pid and "launcher.py" not in command)
+                      for word in words):
             if self.process.poll() is not None or time.monotonic() > end:
                 pytest.fail(f"{words} never came: {self.alive()}\n{self.process.stdout.read() if self.process.poll() is not None else ''}")
             time.sleep(0.05)
@@ -82,14 +84,14 @@ END = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT]
 @pytest.mark.parametrize("number", END)
 def test_a_tree_of_processes_ends_with_its_root(family, number):
     tree = family([sys.executable, "-c", TREE])
-    tree.wait_for("sleep 71", "sleep 72", "cat")
+    tree.wait_for("^sleep 71", "^sleep 72", "^cat")
     tree.process.send_signal(number)
     tree.assert_gone()
 
 
 def test_an_interrupt_ends_what_threads_wait_for_and_starts_no_more(family):
     threads = family([sys.executable, "-c", THREADS])
-    threads.wait_for("sleep 71")
+    threads.wait_for("^sleep 71")
     threads.process.send_signal(signal.SIGINT)
     threads.assert_gone()
     assert "KeyboardInterrupt" in threads.process.stdout.read()
