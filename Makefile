@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Commands of the project; `make help` lists them. The work itself is in pytest, tb/, scripts/ and syn/.
 
 ## simulator: verilator or icarus

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Makes every run repeatable, and ends it with one line when a variable of the environment is wrong."""
 
 import os

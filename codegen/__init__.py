@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Writes the files that are generated from one source: `make generate`.
 
 `formats.py` reads models/formats.py, `registers.py` rtl/registers.rdl, `activation.py` the table of models/activation.py. Each has a function

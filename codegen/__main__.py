@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make generate`: writes every generated file that is stale. With --check, only names them; exit code 1 if there are any."""
 
 import argparse

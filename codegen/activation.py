@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The table of sigmoid and tanh in Verilog (models/activation.py)."""
 
 from codegen.output import Output

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a generator makes: whole files, and regions of Markdown pages."""
 
 import re
@@ -7,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = "make generate"
 END = "<!-- end -->"
+LICENCE = "SPDX-License-Identifier: MIT"  # a line of every generated file that is source
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Parameters of a build of rtl/lstm_accelerator.v (docs/architecture.md)."""
 
 from dataclasses import dataclass, replace

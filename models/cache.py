@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Results that are kept under build/cache/, so that what was interrupted goes on where it was.
 
 A file holds a checksum of its key and its result, and the result. What fails it (a flipped bit, an end that is missing, another format, the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make calibrate`: scales, weights, biases and thresholds of a network from its calibration data alone, to an accuracy budget.
 
 1. The gradient of the task's output in each pre-activation says where errors matter; scales, the rounding of weights, b_low and the levels

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """One step of an LSTM layer in integers (docs/numerics.md), for a batch and all units at once.
 
 Products are matrix products of integers: of bytes and nibbles in int8, where that is fast, else in float32. Both are exact in any order

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """From a quantized network to the image of a build: what goes where in the memories of the tiles, and the packets that load it."""
 
 from dataclasses import dataclass, replace

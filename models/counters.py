@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The accelerator's work counters for a run: what it reads and writes, whatever the stalls (docs/registers.md)."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cycles that the accelerator takes for a run, from the decisions alone: no integers are computed.
 
 The model follows the schedule of docs/architecture.md cycle by cycle, but looks only at the cycles in which something happens. It equals the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a precision policy costs and gains on a network's task: figures, intervals and shares."""
 
 from dataclasses import dataclass

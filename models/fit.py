@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is fitted to a network before any threshold: scales, the rounding of weights, biases and levels, from calibration data."""
 
 from .gradients import gradients

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The one rounding rule and the saturation of docs/numerics.md."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The LSTM in float64: what quantization, gradients and the evaluation compare integers with.
 
 torch.nn.LSTM gives neither pre-activations nor cell states, and its float32 differs from processor to processor in digits that matter.

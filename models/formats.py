@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every format between the compiler, the hardware and the bench, once: fields, codes, and the widths that follow from them.
 
 Declared here as data; the rest is made of it. `make generate` writes rtl/formats.vh and the tables of docs/ (codegen/formats.py), the compiler packs and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where errors in pre-activations matter: gradients of a network's task output through time, in float64."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rounding of real numbers to a grid where they decide something or are written, so that every processor gets the same.
 
 Sums and functions in float64 differ in their last bits between instruction sets, libraries and numbers of threads: by 1e-16 to 1e-12 of

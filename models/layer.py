@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The integers of one layer and what their formats hold (docs/numerics.md)."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cycles that a build takes for a whole network: apart from models/evaluation.py, so that no calibration depends on the cycle model."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Precision policies: what chooses, row by row, between low and high precision (docs/numerics.md)."""
 
 import torch

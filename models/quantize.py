@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Post-training quantization of torch.nn.LSTM: from float weights and sample inputs to the integers of docs/numerics.md.
 
 Deterministic: the same weights and samples give the same integers.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A stack of quantized LSTM layers that computes the integers of the accelerator, for a batch and all units at once."""
 
 import copy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A torch.nn.LSTM with one or two directions as runs of QuantizedLSTM, whose outputs the host puts together.
 
 A stack with one direction is one run. A layer with two is two runs, the second over reversed time, and its outputs side by side are the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The policies that decide while the network runs.
 
 A selector is called once a step with z [batch, 2 precisions, 4, units], the old c and the old history [batch, units]; it returns the mask

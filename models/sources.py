@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which text decides a result: a module's, that of every module of this project that it imports, and their data.
 
 Found in the imports themselves, so that no list has to be kept: `from` and `import` anywhere in a module, functions included, and so on

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Thresholds of the policies: one number, a price, moves all rows of a network together.
 
 A row is refined where the expected squared error of the loss that a word of its lo plane takes away exceeds 2**price. What a policy sees of a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rounding of weights to 8 bits whose hi nibbles alone are good 4-bit weights.
 
 Which integers are best depends on what the weights meet: errors of a row's weights matter as far as their sum over the inputs does, e' C e

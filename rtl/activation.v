@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Sigmoid and tanh of z by one table of half a sigmoid with linear interpolation, as tanh(v) = 2 sigmoid(2v) - 1 (docs/numerics.md).
 //
 // z int16 Q3.12 in; value int16 Q0.15 and the table's slope (unsigned, proportional to the derivative) out, one value a cycle.

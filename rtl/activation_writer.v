@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The one write port of the activation memories, the same for every tile. By priority: a committed h (one byte), a loaded
 // word, a granule of x. Commits and loads cannot wait; loads come only while no run is under way.
 // Latency: on the bus one cycle after the transfer, visible to a read one cycle later.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // AXI4-Lite to register accesses. Address and data of a write come in any order; one write and one read at a time, which may wait for the registers.
 // An access stands (valid, address, data) until ready; its answer is taken in that cycle. error: SLVERR.
 `default_nettype none

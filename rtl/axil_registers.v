@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The registers of docs/registers.md behind axil_endpoint. A read takes two cycles: in the first, counters or a tile's state are looked up.
 // Accesses to counters and all writes wait while the row counters are busy (some ten cycles).
 //

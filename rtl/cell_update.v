@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Cell state and output of a unit: c' = sat16(round(f*c / 2^15) + round(i*g / 2^(30 - c_frac))), h = sat(round(o*t / 2^23)), t = tanh(c').
 //
 // Gates and t int16 Q0.15, c int16 with c_frac fraction bits, h int8 Q0.7 in [-127, 127]. One multiplier serves the three products: the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Round robin over the commits of the tiles, one a cycle. A commit is the h of a finished unit with the mask of its refined gates;
 // it is consumed in the very cycle in which it appears at commit_*_o (the activation bus registers it), so nothing is queued here.
 // stall_i holds all commits back (the row counters are being copied). Combinational but for the turn.

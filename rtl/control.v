@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Control: registers, the run, and the counters. Wiring only.
 //
 //   axil_endpoint -> axil_registers -> run_control

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The counters of docs/registers.md but for the rows: 64 bits each, live values and the values of the last snapshot.
 //
 // Increments are sums over the tiles, at most Tiles, packed in fields of COUNT bits that hold them; they are registered first.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A delay line: out is in, Cycles later. Data needs no reset.
 `default_nettype none
 

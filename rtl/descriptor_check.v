@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tells a layer descriptor that a layer of this build can have (fields in docs/registers.md) from one that none can.
 //
 // Units are dealt to tiles in turn: tile k has the positions p < units with p mod Tiles = k, which is ceil((units - k) / Tiles) slots.

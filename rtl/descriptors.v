@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Layer descriptors of a tile (fields in docs/registers.md), one writer, four readers at work on different layers; combinational reads.
 //
 // A field that does not fit the build's memories cannot arrive here: image_loader refuses such descriptors.

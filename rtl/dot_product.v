@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Dot product of one weight word and one activation word: sum = Σ_lane weight[lane] * activation[lane], exact.
 //
 // Lanes signed weights of WeightBits and int8 activations in, a sum out. Latency 2 cycles, one word a cycle.

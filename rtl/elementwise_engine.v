@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // From complete row sums to committed units: queue, post-processing, row constants, cell memory, commit queue. Wiring only.
 //
 // Complete units in; h and mask on the commit bus, masks to refine to the scheduler. Latency of a pass 13 cycles and a cycle in each queue.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Small first-in first-out queue, in flops or, from three words on, in a small memory. Neither output depends on an input of the same cycle, so queues cut every
 // combinational path; with Depth >= 2 a word goes in and a word comes out every cycle. Latency: one cycle.
 `default_nettype none

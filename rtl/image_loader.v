@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Image stream to loads: packets of a header and of words in beats of 128 bits (docs/registers.md), to one load bus.
 //
 //   Header --(good, words to come)--> Payload --(last beat)--> Header

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Units in flight in a tile: a ring of InFlight entries, filled in order by the early pass, emptied in order once committed.
 //
 // Three readers look entries up by index, combinationally. retired_o pulses a layer-step when its last entry leaves, one cycle after that entry was done.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // x stream to the activation memories: takes the packet of step t, up to two steps ahead of layer 0, and writes it to bank t mod 2.
 //
 // A beat is written in granules of min(16, DotLanes) bytes, one a cycle; with DotLanes >= 16 a beat comes in every cycle. A packet of the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What the modules around the tiles need of the layer descriptors. The fields kept here are the same in the descriptor of every tile.
 // A layer is valid once every tile has a descriptor of it. Combinational reads.
 `include "formats.vh"

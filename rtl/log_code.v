@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Logarithm of an unsigned integer in half octaves: code = 2*e + f, e = floor(log2 v), f = the bit below the leading one.
 //
 // 16 bits in; 5-bit code and a flag for zero out; combinational.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // LSTM accelerator with dynamic precision: the tiles and what is around them (docs/architecture.md, docs/registers.md). Wiring only.
 //
 //   s_image -> image_loader ----+--> tiles --> commit_arbiter -+--> activation_writer --> tiles
@@ -55,14 +56,12 @@ module lstm_accelerator #(
   output wire         m_trace_tlast_o,
   output wire         irq_o
 );
-  localparam DotLanes    = `DOT_LANES(Lanes, DynamicPrecision);
-  localparam LoadWidth   = `LOAD_WIDTH(DotLanes);
-  localparam ReadWidth   = `READ_WIDTH(DotLanes);
-  localparam OffsetWidth = `OFFSET_WIDTH(ActivationDepth);
+  localparam DotLanes = `DOT_LANES(Lanes, DynamicPrecision), OffsetWidth = `OFFSET_WIDTH(ActivationDepth);
+  localparam LoadWidth = `LOAD_WIDTH(DotLanes), ReadWidth = `READ_WIDTH(DotLanes);
 
   parameter_check #(
-    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight),
-    .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
+    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth),
+    .ActivationDepth(ActivationDepth)
   ) u_parameter_check ();
 
   wire start, clear, unused_busy, load_closed, stateful, trace_enable, override, commit_stall, commit_valid, commit_bank, state_kind;
@@ -83,7 +82,7 @@ module lstm_accelerator #(
   wire [8*DotLanes-1:0] act_data;
   wire [`LAYER] commit_layer;
   wire [`POSITION] commit_position;
-  wire [`H]  commit_h;
+  wire [`H] commit_h;
   wire [`MASK] commit_mask;
   wire [15:0] state_address;
   wire [ReadWidth*Tiles-1:0] state_data;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Elements of committed units, gathered in two banks (even and odd steps) and sent as one packet a step. Two instances: the h of the last
 // layer (a byte a unit), and the decision trace (a mask nibble a unit, all layers).
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stops elaboration when a parameter of the build has a value that the design does not support: the name of the missing module is the message.
 `include "formats.vh"
 `default_nettype none

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Finishes a unit: its four row sums become gates, cell state, h and the mask of gates to refine. A pass is provisional or final.
 //
 // A unit with a provisional pass and a mask that is not empty goes to the refinement queue; every other one is committed: c to the cell memory

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Dynamic precision unit: which gates of a unit need their lo plane, from the evolution of its cell state (docs/numerics.md).
 //
 // Gate k is refined when a number of its own exceeds θ_k + the row's offset. SENSITIVITY: the estimated effect of its error on h, a sum of

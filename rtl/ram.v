@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Synchronous memory with one read port and one write port.
 // A write enable covers WriteWidth bits. Read data comes one cycle after read_enable_i and holds until the next read.
 // A read of the word that is being written in the same cycle gives the old word.

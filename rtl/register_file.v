@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Small memory with one write port and combinational reads at several ports.
 //
 // A read in the cycle of a write to the same word gives the old word. It is a memory and not flip-flops: synthesis counts its bits.

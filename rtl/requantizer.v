@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Row sum to pre-activation: z = sat16(round(P / 2^s) + bias).
 //
 // P signed SumWidth bits, s and bias (Q5.12) as in ROW_CONSTANT, z int16 Q3.12. Latency 2 cycles, one row a cycle.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The one rounding rule: rounded = floor(value / 2^shift + 1/2), ties go up (docs/numerics.md).
 //
 // Signed integers in and out, any shift; combinational.

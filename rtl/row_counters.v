@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Rows by layer: units committed, and rows of gates i, f, g, o that were refined; 64 bits each, live and as of the last snapshot.
 //
 // The live values lie in a memory of a word a layer, which a commit reads in its cycle and writes in the next; a commit to the same layer right

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // From addresses to row sums: weight memories, activation memory, dot product, row sums. P += m_k * Σ weight * activation.
 //
 // A word's addresses in, its contribution to the row sum 6 cycles later. Loads write the same memories while the tile is idle.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A pass of the dot-product unit over a row: one weight word and one activation word a cycle, segment by segment.
 //
 // Kinds: the early pass of a row (layer 0: x0, x1; above: h), the late pass (layer 0: h; above: x0; with both planes of the whole row after it

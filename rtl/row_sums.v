@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Row sums of the units in flight: P += m_k * acc_k (times 16 for the hi plane of the dynamic build), acc_k = Σ_word sum.
 //
 // Dot-product sums in (signed SumWidth, with the tag of their word), exact row sums kept in InFlight*4 words. A segment may be one

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A run from start to done, and the soft reset.
 //
 //   Idle --start--> Busy --(inputs finished, outputs drained)--> Idle, done

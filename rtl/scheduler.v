@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a tile's dot-product unit does in each cycle: in-flight buffer, refinement queue, sequencer, row pass. Wiring only.
 //
 // Progress of the network and masks to refine in, one tagged word read a cycle out. Latency from a choice to its first word 2 cycles.

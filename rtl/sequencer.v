@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // What a tile works on next. Two pointers walk through steps, layers, units and gates: the early pass of a row (input known early) runs ahead of
 // the late pass by up to InFlight units; refinements come before both (docs/architecture.md).
 //

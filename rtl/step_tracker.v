@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Tells when a layer-step is complete in every tile. Tiles pulse tile_done_i once a layer-step, in order, each at its own pace.
 // layer_done_o is the cycle after the last tile's pulse. That tile's last commit was accepted at least a cycle before its pulse,
 // was on the activation bus during the pulse at the latest, and so is in the memories when layer_done_o is high.

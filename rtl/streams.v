@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The streams and what they write and read: loads, x and h of the activation bus, packets of h and of the trace. Wiring only.
 `include "formats.vh"
 `default_nettype none

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // A tile: its units' gate rows from weights to h, with the precision chosen while it runs (docs/architecture.md). Wiring only.
 //
 //   scheduler --words--> row_engine --row sums--> elementwise_engine --h--> commit bus

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // The tiles, the arbiter of their commits, and the count of the layer-steps that all of them have completed. Wiring only.
 `include "formats.vh"
 `default_nettype none

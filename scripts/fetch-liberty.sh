@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Puts the OSU 0.18 um standard cells into build/osu018, from their Debian package: unpacked, not installed, as it would
 # bring a whole place-and-route flow along.
 set -eu

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Prints the targets of a Makefile with the variables that each takes (`takes.TARGET := ...`), and the variables, each with the `## ` comment
 # above it.
 /^## / { text = substr($0, 4); takes = ""; next }

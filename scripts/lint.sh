@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Lints rtl/ with Verilator and Icarus over a matrix of builds, as many at once as there are cores. Any message fails.
 # With parameters as arguments (Tiles=3 ...), lints that build alone. Waivers are comments in the RTL, beside what they waive, with their reason. Environment: RTL, another folder to read the design from.
 set -u

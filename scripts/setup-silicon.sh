@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Installs what only `make silicon` needs: OpenSTA, nextpnr, standard cells. Done once; later calls return at once.
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Installs what the project needs: Debian packages, the virtual environment .venv, the pinned Python packages.
 # Usage: scripts/setup.sh [verilator|icarus [python]]. Done once; a stamp of its inputs makes every later call return at once.
 set -eu

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Area of a tile by part, in both builds: logic, register files and memories, and what the dynamic precision costs of each."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Arithmetic form of the multiplications of rtl/, for synthesis only: partial products, a tree of full adders, a ripple at its end.
 
 rtl/ writes `*`, whose form yosys would choose: an array of 1-bit products and adders that abc cannot map onto the library's full adder.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Energy of a step of real networks: gate-level activity of a tile, accesses of its memories, leakage.
 
 Every network runs on rtl/ under Verilator, compared with models/; a tile's netlist then replays windows of the last steps (syn/replay.py).

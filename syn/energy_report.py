@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Table and plots of the energy of a step: terminal, docs/images/energy.png, docs/images/energy-accuracy.png."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Is a netlist what rtl/ says? A proof for small dot products, and the tests of rtl/ run on a netlist in place of a module."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Buffers for nets that drive more than a gate can: abc sees one module at a time, and neither adders of the library nor flip-flops."""
 
 import re

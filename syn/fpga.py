@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The whole accelerator on FPGAs: resources on ECP5 and Xilinx 7-series from Yosys, and one ECP5 build placed and routed by nextpnr."""
 
 import json

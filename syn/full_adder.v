@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Techmap of Yosys' $fa (a row of full adders) to the library's full adder, which abc never uses of its own accord.
 (* techmap_celltype = "$fa" *)
 module full_adder #(

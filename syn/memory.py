@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Area, energy and access time of the memories of a tile from CACTI: `python -m syn.memory` makes syn/memory.json anew (about two minutes).
 
 CACTI 7 is built from the sources in a Python wheel that its authors did not publish. What it cannot do itself: words that are no power of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Energy of a netlist from the toggles of its nets: Liberty's internal power, and C V²/2 of the pins that a net drives. Wires have none."""
 
 import re

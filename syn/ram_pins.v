@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Stands for rtl/ram.v in timing analysis: a flip-flop at every pin, so that paths end and begin there. The access itself is not timed.
 module ram #(
   parameter Width        = 128,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A tile's netlist replays windows of a run of rtl/: Icarus, the library's Verilog models, zero delay or cell delays.
 
 A waveform of the run gives what enters the tile (ports, read data of its memories), the state of its flip-flops and register files at the

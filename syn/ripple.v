@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Techmap of Yosys' $lcu (carries of an adder) to a ripple: the smallest form. Wider adders keep Yosys' own, a parallel prefix.
 (* techmap_celltype = "$lcu" *)
 module ripple #(

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the dynamic precision costs in silicon: `make silicon`. Tables on the terminal and in docs/silicon-tables.md,
 build/silicon.json and a plot in docs/images/."""
 

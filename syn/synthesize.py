@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Gate-level netlist of a module of rtl/, for the dynamic and the plain build, from OSU 0.18 um standard cells.
 
 Yosys maps each module for itself and flattens the result last, so that the name of a cell tells its module. Memories (`ram`, `register_file`)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tables of `make silicon`, for the terminal and for a page."""
 
 from rich.table import Table

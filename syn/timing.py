@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Critical paths of a netlist, from OpenSTA."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Generated files are up to date, a stale one is found, and the header is C99 with the numbers of the register map."""
 
 import re

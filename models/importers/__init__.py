@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """LSTMs from files of other tools: `load_lstm("model.onnx")`, `load_lstm("model.pt")`."""
 
 from pathlib import Path

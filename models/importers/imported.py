@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What an import gives: LSTMs in float, ready to be quantized."""
 
 from dataclasses import dataclass, field

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """LSTM nodes of an ONNX file, and the stacks that they make.
 
 A node feeds another if the values between them are only moved: outputs of two directions put side by side, axes of length one dropped. Whether

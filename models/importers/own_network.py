@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An imported LSTM as a Network: its task is its own output, its data is a file of inputs, or numbers from a range."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """LSTMs from PyTorch: a state dict or an nn.LSTM written by torch.save, or a state dict in safetensors.
 
 Nothing but tensors, plain containers and nn.LSTM is unpickled, so that a file cannot run code.

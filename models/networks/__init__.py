@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Trained networks with recorded data for their tasks, by name: `load("silero")`.
 
 A network is imported when it is asked for: nobody else waits for its packages, and what is cached of it depends on no other (models/sources.py).

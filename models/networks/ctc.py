@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Outputs of networks with CTC: logits of the blank, which is class 0, and of characters."""
 
 from torch import Tensor

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """ddddocr: which characters does the captcha show?
 
 Image of 64 x 213 -> 21 convolutions -> 27 columns of 512 features, one a step -> LSTM 1 x 512,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What every network offers to the compiler, the bench and the evaluation."""
 
 from abc import ABC, abstractmethod

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Resemblyzer: are two recordings of one voice?
 
 1.6 s -> 160 frames of 40 mel powers -> LSTM 3 x 256 -> last hidden state of the last layer ->

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Silero VAD 6 at 16 kHz: does somebody speak in this step of 32 ms?
 
 64 samples of context and 512 new ones -> magnitudes of a Fourier transform (129 x 4) -> four

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Recorded speech that Debian packages carry: telephone prompts and read sentences.
 
 The prompts are taken in GSM full rate, a tenth of the download of the same prompts as WAV; the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Spelling: which letters does a voice spell, as in "alfa, bravo, charlie"?
 
 8 kHz speech -> logarithms of 30 mel powers every 10 ms -> three frames side by side, one step ->

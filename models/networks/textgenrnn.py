@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """textgenrnn: which character follows?
 
 40 characters -> embedding of 100 -> LSTM 2 x 128 -> attention: over the 40 steps, the mean of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Trains the network of `spelling` and writes its weights: python -m models.networks.train_spelling
 
 The voices are those of calibration. CTC alone begins with a long plateau on which only blanks are

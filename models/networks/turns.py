@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The first steps of recorded data."""
 
 from collections import deque

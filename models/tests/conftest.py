@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Settings of all tests of models/."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """An accelerator as slow as its documents: loads image packets into memories and computes steps from the addresses of architecture.md.
 
 Independent of models/compiler.py: what it knows of layouts comes from docs/architecture.md and docs/registers.md.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random quantized networks whose values use the whole range of every format, saturation included."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """docs/numerics.md once more, one Python integer at a time: slow, without torch, independent of the rest of models/.
 
 Written from the page alone, so that a slip in the vectorised model or in a shared helper shows.

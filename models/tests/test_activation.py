@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Sigmoid and tanh over all 65536 arguments."""
 
 import torch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is kept under build/cache/ comes back as it was, or is computed anew."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Calibration to a budget: what is chosen of a sweep, and what models/calibrated/ holds."""
 
 import json

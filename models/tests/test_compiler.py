@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Images: an interpreter of the packets computes the integers of the model, whatever the build; refusals; the dealing of units."""
 
 import dataclasses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How much the schedule costs over the ideal, for decisions as real networks make them. That the model equals the RTL is tested in tb/."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """ddddocr in float: against ONNX Runtime on the package's graph, and on captchas."""
 
 import numpy as np

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Figures with their intervals, "no loss", and cycles over samples."""
 
 import numpy as np

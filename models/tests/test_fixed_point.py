@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The rounding rule, exhaustively at small widths, against exact fractions."""
 
 import math

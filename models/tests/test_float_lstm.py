@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The LSTM in float64 is torch.nn.LSTM's."""
 
 import pytest

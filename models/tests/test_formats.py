@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Formats: words hold what is packed into them, documents and Verilog say the same, and what is generated from them is up to date."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Imports against their source: torch.nn.LSTM, ONNX Runtime; and what is refused, with its reason."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The pretrained networks in float: against the packages' own code, and on their tasks."""
 
 import hashlib

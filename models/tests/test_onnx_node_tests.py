@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """ONNX's own tests of the operator LSTM through the importer, against their reference outputs; the table of docs/onnx.md."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`pip install .`: a wheel holds all of the models and their data, and works outside the checkout."""
 
 import ast

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The estimate of SENSITIVITY against the derivatives that it stands for."""
 
 import pytest

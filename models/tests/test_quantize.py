@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Quantization against torch.nn.LSTM in float, calibration, and refusals."""
 
 import copy

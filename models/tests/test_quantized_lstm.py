@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The vectorised model against the scalar reference, and properties of the whole network."""
 
 import dataclasses

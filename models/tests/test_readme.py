@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The README's Python snippet, as it stands there."""
 
 import re

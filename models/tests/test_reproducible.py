@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The same integers on every processor and with any number of threads.
 
 Child processes compute the same under other instruction sets of oneDNN, MKL, PyTorch, OpenBLAS and NumPy, the oldest one among them, and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Resemblyzer in float: against the package's own code, and on pairs of voices."""
 
 import importlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Keys of the cache hold all that a result depends on, and little more: held to what child processes really import."""
 
 import json

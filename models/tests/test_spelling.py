@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Spelling in float: its data, its training, and the letters of unseen voices it gets right."""
 
 import numpy as np

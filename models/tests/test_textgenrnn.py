@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """textgenrnn in float: against Keras' equations, and on English text.
 
 The package's own network needs TensorFlow, so that it stands here once more, in NumPy, from the

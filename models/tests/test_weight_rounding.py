@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Rounding of weights against rounding to nearest: what it gains in low precision, and what it keeps."""
 
 import torch

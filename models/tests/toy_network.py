@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A network of a few units with a task of its own, for tests of calibration and evaluation."""
 
 import torch

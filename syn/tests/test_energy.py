@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Energy of a netlist: Liberty's figures, hand-computed toggles, and a replay that notices a wrong gate, a wrong output and a wrong state."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The multiplier of the activation, as syn/arithmetic.py writes it, over all of its operands."""
 
 import re

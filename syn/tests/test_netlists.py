@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Gate-level netlists (syn/) against rtl/: a proof for one lane in every form, and the tests of modules run on their netlists."""
 
 import shutil

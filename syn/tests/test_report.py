@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """make silicon: its tables as Markdown, and what they compute themselves."""
 
 from syn import energy_report, tables

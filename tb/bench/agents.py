@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Python side of the Verilog stream agents of tb/bench/hdl: it wakes once a packet."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Beat-level AXI4-Stream agents for the tests of single modules; long runs use the Verilog agents of tb/bench/agents.py."""
 
 from random import Random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Small parts that every cocotb test uses: clock, reset, valid-ready drivers and monitors, and a watchdog.
 
 The sampling rule on both simulators: read right after a rising edge (values of before the edge), or after ReadOnly.

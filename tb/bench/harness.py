@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The bench around the accelerator (hdl/harness.v): loads networks, plays sequences, and compares everything with models/."""
 
 from collections import Counter as Sum

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Starts a command for tb/bench/leash.py: `launcher.py PARENT COMMAND...`, as the first process of a session of its own.
 
 A process in between watches the parent and the command. As soon as one of them has ended it kills the session's process group, which holds

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The one place that starts processes: none of them outlives the process that started it, however that ends, SIGKILL included.
 
 `run` is for commands (simulators, make, Yosys, pytest), `worker_pool` for the project's own Python.

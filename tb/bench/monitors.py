@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The rules of AXI that the monitors of tb/bench/hdl watch, by bit of their violations_o."""
 
 from enum import IntFlag

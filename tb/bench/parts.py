@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The runs of the accelerator that a network takes: one for each direction of each stage (models/quantized_network.py).
 
 The host does the rest: it reverses time and puts outputs side by side. The inputs of a stage are the model's outputs of the stage below,

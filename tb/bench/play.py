@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cocotb side of `tb.commands.sim`: plays the parts of a job through one build, one after the other, and leaves what it saw.
 
 JOB names a pickled dict: build, policy, and parts, the `tb.bench.parts.Part` of the network. In the folder of the run, `progress` grows by a byte

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """cocotbext-axi's agents on ports with the suffixes _i and _o, and a monitor of the rules of AXI."""
 
 import random

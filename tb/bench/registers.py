@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A driver for the register port of the accelerator; addresses and bits come from register_map.py, which is generated."""
 
 from cocotb.triggers import RisingEdge

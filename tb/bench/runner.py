@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Builds a top module and runs a cocotb test module on it: the one place that knows the simulators.
 
 Used by every pytest file of `tb/tests/` and by `python -m tb.commands.sim`. A configuration (simulator, top, parameters, flags) has one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The scoreboard of all tests: observed transactions against expected ones, and no way to pass without comparing."""
 
 import os

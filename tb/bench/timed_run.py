@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cocotb side of `tb.commands.speed`: times a run of the accelerator, everything compared, from its start to its end.
 
 JOB names a pickled dict: build, network, sequences, policy. Writes `timed.json`: cycles and seconds. What the model computes before the run is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `make eval` shows of its records: a table for the terminal, docs/results.md, a plot, and build/eval.json."""
 
 import json

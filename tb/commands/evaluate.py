@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make eval`: what dynamic precision is worth on real networks and tasks, against honest baselines.
 
 The integer model runs the test data of each network, which calibration never saw, under each policy with the thresholds of `make calibrate`;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make test-bench`: does the bench bite? Plants one known bug at a time in a copy of rtl/ and runs the smallest test that should catch it.
 
 Prints a line a bug: file, bug, what caught it, seconds. Fails when a bug survives, when the test fails without it, or when the line

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make regress`: all tests on Verilator with fresh seeds, slow ones and a short soak included, and one page about them.
 
 Writes to build/regress/: `index.html` (what passed and failed, with seeds, durations, commands that repeat and show a failure, and which rows of

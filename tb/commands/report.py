@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `tb.commands.sim` reports of a run, from the counters and outputs of the RTL: as a record, and as a table."""
 
 import math

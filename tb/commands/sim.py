@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make sim`: plays recorded data through a network on the accelerator, under each policy, and prints what it gained.
 
 The network is one of models/networks with its recordings, or the LSTM of a file (MODEL=) with inputs of its own (INPUTS=, RANGE=).

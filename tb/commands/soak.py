@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make soak MINUTES=`: constrained-random runs with fresh seeds until the time is up; prints each seed, stops at the first failure.
 
 Each run is a build of tb/tests/lstm_accelerator/cases.py with random networks, sequences, policies, stalls, state, resets and errors

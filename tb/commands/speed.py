@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make bench`: how fast the bench is, against what bounds it; all measured in turn, in one run.
 
 Simulated cycles a second of one network on the full-size build: a bare Verilator harness in C++ (cpp/bare.cpp), the cocotb bench, and the cocotb

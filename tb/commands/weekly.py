@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make weekly`: what is too long for `make test`, one command after the other, whatever fails; a summary at the end.
 
 Planted bugs must be caught, all tests run with a fresh seed, and random runs go on for so many minutes.

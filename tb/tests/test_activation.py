@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """activation: every z of both functions, value and slope, against models.activation."""
 
 import cocotb

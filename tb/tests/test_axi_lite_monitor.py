@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The monitor of AXI4-Lite: each broken rule sets its bit, and no other."""
 
 import cocotb

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The monitor of AXI4-Stream: legal packets break no rule, and each broken rule sets its bit."""
 
 import random

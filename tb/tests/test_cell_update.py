@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """cell_update: c', its form for tanh, and h of random and extreme units, back to back in the schedule of post-processing."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """make eval on real processes: a pool here, and a Dask scheduler with two workers, one of which is killed at its work. On the toy network."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """commit_arbiter: every commit of every tile comes through once, in the tile's order; nobody waits for more than one round; stall and clear."""
 
 from random import Random

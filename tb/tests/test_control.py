@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """control: AXI4-Lite with its channels in any order, start checks, a run and its interrupt, soft reset, counters, state read-back."""
 
 from random import Random

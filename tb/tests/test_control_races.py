@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """control: two events in the same cycle, or a few cycles apart. Each pair is swept cycle by cycle against what docs/registers.md says.
 
 A write of a register that is handed to the bus in cycle 0 takes effect in cycle 1, a read is looked up in cycle 1 and answered in cycle 2, if

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The pages: their links lead somewhere, and a figure of `make bench` stands in one place."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """dot_product: random and extreme words, for the lanes and weight widths of both builds."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """make eval: a small part of it with the RTL, an interruption, and what a user gets wrong. The cluster is in test_cluster.py."""
 
 import json

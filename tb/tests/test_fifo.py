@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """fifo: order, fullness, flow-through and clear, for several widths and depths, under all stall patterns."""
 
 import os

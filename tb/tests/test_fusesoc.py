@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The FuseSoC core file: it lists the files and parameters of rtl/, and its lint target runs."""
 
 import os

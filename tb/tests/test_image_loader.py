@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """image_loader: every word of a good packet is loaded once, where its header says; bad packets load nothing and raise their error; clear."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """input_stream: x reaches its bank byte for byte and is announced once it is there; never more than two steps ahead; lengths; clear."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """No process outlives the command that started it, however that ends; what is started behaves as it would without a leash."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every source file names its licence, that of LICENSE, within its first three lines."""
 
 import subprocess

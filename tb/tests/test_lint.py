@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make lint` is clean."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """log_code: all 65,536 values against the definition of docs/numerics.md."""
 
 import cocotb

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Makefile: no target ignores a variable that it is given, and no value is expanded on its way to a command."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """output_stream: packets of one layer's bytes (h) and of several layers' nibbles (trace), in any order of commits; stalls; clear."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Parameters that no build can have stop the elaboration with a message that says which."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The list of `make test-bench` is true: every module of rtl/ has a bug, and each is still to be planted where it says."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """precision_unit: masks of both policies and the history, against models.policies, in the schedule of post-processing."""
 
 import random

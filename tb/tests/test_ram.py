@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """ram: random writes of granules and reads against a list; the old word on a collision; the output holds."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """control: every field of every register by itself, as rtl/registers.rdl has it: reset value, access, neighbours, strobes, holes.
 
 The expectations are read from the RDL when the test runs, not from what is generated of it. What the hardware sets needs a stimulus, which

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """requantizer: random rows, and the rows around its two saturations."""
 
 import random

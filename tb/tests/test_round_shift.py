@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """round_shift: every value and shift at a small width, ties of both signs and extremes at the widths in use."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """row_counters: counts of commits at full rate by layer and gate; snapshot and clear lose nothing; zero after reset."""
 
 from random import Random

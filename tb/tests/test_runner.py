@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """tb.bench.runner: a failed test leaves waves of its last moments, and no more, and names the command that shows them."""
 
 import re

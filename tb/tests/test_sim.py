@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """tb.commands.sim: wrong arguments end with one line and exit code 2; a short run reports what was compared."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """step_tracker: a layer-step is done the cycle after the last tile says so, whatever lead the others have; layers and steps are counted."""
 
 from random import Random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The Verilog stream agents, tied together: what is played is what is recorded, at full speed and under stalls."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The testplan of docs/verification.md is true: each test it names exists, and each cocotb test is named."""
 
 import ast

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The layout of the waves names signals that are there, and filters that name every value."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """make weekly: a command that fails stops none of the others, and is seen in the summary and the exit code."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make eval` of the toy network, with small samples: a command, and a module for Dask workers to load before their first task.
 
 Whatever starts it (as a command, in the processes of its pool, on a Dask worker), the same things are set here. TOY: folder of what it writes.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Bare Verilator harness of lstm_accelerator: no Python, no VPI. It is the yardstick for the speed of the cocotb bench, and prints
 // what a run gave as one line of JSON, so that both can be compared.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Main program of cocotb simulations under Verilator that toggles clk_i itself: Python wakes for what it waits for, not for the clock.
 //
 // Time stands in the unit of the time precision. The clock rises at odd multiples of half its period, from the start of the simulation to its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Player, recorder and image player tied together, to test the agents themselves with the monitors between them.
 `default_nettype none
 

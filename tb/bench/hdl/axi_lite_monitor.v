@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Watches an AXI4-Lite port for what neither side may do: violations_o keeps a bit for each broken rule until a reset begins.
 //
 //   0..4  aw, w, b, ar, r: valid withdrawn before ready    12 bvalid without an address and data that were taken

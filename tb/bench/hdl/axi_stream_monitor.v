@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Watches an AXI4-Stream for what its source must not do: violations_o keeps a bit for each broken rule until a reset begins.
 //
 //   0 valid withdrawn before ready     3 a packet longer than MaxBeats (0: no limit)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Test bench around the accelerator: stream agents on its streams, registers and interrupt brought out.
 //
 // x_*, h_* and trace_* are the ports of stream_player and stream_recorder, image_* those of image_player; *_violations_o and *_state_o those

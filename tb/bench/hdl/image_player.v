@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Plays an image file on an AXI4-Stream: one line a beat, hexadecimal, 128 data bits below tlast.
 //
 // The test puts the name of the file on file_i and its number of beats on beats_i and toggles play_i; done_o follows play_i when the last

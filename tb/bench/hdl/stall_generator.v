@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Pseudo-random stalls for the stream agents: stall_o is high in stall_i/256 of the cycles, on average.
 //
 // A 32-bit Galois linear feedback shift register; the same seed gives the same stalls on every simulator.

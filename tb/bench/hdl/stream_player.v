@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Plays packets of up to Beats beats of 128 bits on an AXI4-Stream, so that the test writes once a packet and not once a beat.
 //
 // The test puts a packet on packet_i (first beat lowest), beats_i and user_i and toggles offer_i. When the player has copied the packet it

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 // Records packets of up to Beats beats of 128 bits from an AXI4-Stream, so that the test wakes once a packet and not once a beat.
 //
 // At the end of a packet done_o toggles: packet_o (first beat lowest), beats_o and user_o hold the packet until the next clock edge.

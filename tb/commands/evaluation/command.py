@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The command of tb/commands/evaluate.py: its options, and what it shows."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cycles, from the cycle model."""
 
 from models.network_cycles import cycles as cycles_of

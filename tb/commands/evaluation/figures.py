@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Figures of the tasks, from the integer model. given: the result of the task beside the fit that one needs, or None."""
 
 from functools import lru_cache

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The records of build/eval.json and the points of the plot, from the results of all tasks."""
 
 from models.evaluation import difference

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The RTL on part of the test, every value compared with the integer model."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which tasks there are, what each needs, and running them: in processes here, or on the workers of a Dask cluster."""
 
 import traceback

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A piece of work of `make eval`, and what all kinds of it share: the network, its test samples, the network quantized for a policy."""
 
 import math

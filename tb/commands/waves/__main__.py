@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make waves`: opens GTKWave on a few steps of a network, with the layout of this folder; without a screen it writes pictures instead.
 
 The view begins shortly before the end of a step: refinements of its last units, the commits, the early pass of the next step running ahead.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A picture of a step that a waveform viewer cannot give: what every tile does in each cycle of the whole step, at one scale for several policies."""
 
 from dataclasses import dataclass

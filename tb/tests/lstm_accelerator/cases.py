@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Builds, random networks and runs that the tests of the accelerator share."""
 
 import json

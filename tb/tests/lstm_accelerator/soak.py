@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Cocotb side of `tb.commands.soak`: one constrained-random run on one build. Every choice comes from the seed.
 
 In the folder of the run, `situations` says in words what was chosen.

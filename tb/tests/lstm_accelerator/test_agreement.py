@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two runs that must agree: on both simulators (outputs, decisions, cycles), and on the plain build and STATIC_HIGH (outputs)."""
 
 import json

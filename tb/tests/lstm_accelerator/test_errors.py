@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every sticky error of docs/registers.md at the ports of the accelerator: its bit, its effect, and a bit-equal clean run after it."""
 
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The accelerator against the models: random networks on random builds; every output, decision, state and work counter compared."""
 
 import random

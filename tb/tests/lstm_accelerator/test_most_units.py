@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The largest layer that is legal: 1024 units, whose image alone is a quarter of a million beats."""
 
 import random

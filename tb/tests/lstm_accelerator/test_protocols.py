@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The ports of the bare accelerator, beat by beat, with the AXI agents of cocotbext-axi under pauses on every channel."""
 
 import logging

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Two events in the same cycle, or a few cycles apart: whichever comes first, the outcome is one that docs/registers.md names, and a run
 after it equals the model.
 

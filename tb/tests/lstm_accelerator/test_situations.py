@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Situations that random networks seldom meet: extremes of values, of sizes and of the schedule. The model is asked whether each was met."""
 
 import random

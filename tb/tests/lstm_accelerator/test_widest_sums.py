@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The widest sums that are legal: 1024 inputs of two limbs, with extreme weights and inputs."""
 
 import random
