@@ -48,11 +48,11 @@ class Build:
         return -(-values // self.dot_lanes)
 
     def row_words(self, layer):
-        """Weight words that a row of a QuantizedLayer reads from a plane: those of W_ih meet each limb."""
-        return layer.limbs * self.words(layer.inputs) + self.words(layer.units)
+        """Weight words that a row of a QuantizedLayer reads from a plane: those of W_ih meet each term."""
+        return layer.terms * self.words(layer.inputs) + self.words(layer.units)
 
-    def plain(self):
-        """The plain 8-bit build with the same bytes of memory: half the lanes, so words half as wide and twice as many."""
+    def baseline(self):
+        """The 8-bit baseline build with the same bytes of memory: half the lanes, so words half as wide and twice as many."""
         if not self.dynamic:
             return self
         return replace(self, dynamic=False, weight_depth=2 * self.weight_depth, activation_depth=2 * self.activation_depth)

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """`make calibrate`: scales, weights, biases and thresholds of a network from its calibration data alone, to an accuracy budget.
 
-1. The gradient of the task's output in each pre-activation says where errors matter; scales, the rounding of weights, b_low and the levels
+1. The gradient of the task's output in each pre-activation says where errors matter; scales, the rounding of weights, b_low and the row offsets
    of the thresholds follow from it (models.quantize). Of a few variants (EMPHASES, CELL_FLOORS) the one with the least error of the output
-   is taken. One number is left for each policy, its price (models.thresholds).
-2. A sweep over that number measures the low share, the excess E (mean squared error of the output against float, less STATIC_HIGH's), and
-   the change of the task's figure with its bootstrap. Small changes of a figure drown in the noise of few samples; E does not. So the loss
-   is taken as proportional to E, a E, with `a` fitted where the loss is visible (LOCAL). The number is chosen with which a test of the
+   is taken. One parameter is left for each policy, log2_lambda (models.thresholds).
+2. A sweep over that log2_lambda measures the low share, the excess E (mean squared error of the output against float, less STATIC_HIGH's), and
+   the change of the metric with its bootstrap. Small changes of a metric drown in the noise of few samples; E does not. So the loss
+   is taken as proportional to E, a E, with `a` fitted where the loss is visible (LOCAL). The log2_lambda is chosen with which a test of the
    network's size shows no loss with a probability of POWER, its sampling error as that of the calibration; between the points of the sweep,
    more are measured (BISECTIONS).
 Numbers are rounded to six digits before anything is chosen from them, so that every processor finds and writes the same (models.grid). Fit and
@@ -37,20 +37,20 @@ from .networks import NETWORKS, Network, Sample, load
 from .policies import Policy
 from .quantized_network import QuantizedNetwork
 from .sources import code
-from .thresholds import CELL_FLOORS, seek, set_cell_floor, set_price
+from .thresholds import CELL_FLOORS, seek, set_cell_floor, set_log2_lambda
 
 FOLDER = Path(__file__).resolve().parent / "calibrated"
 FIT_STEPS = 12_800
 # Bits per character vary much from text to text, pairs of voices from voice to voice; a string has few letters.
 SEARCH_STEPS = {"textgenrnn": 160_000, "resemblyzer": 80_000, "spelling": 80_000}
 OTHER_SEARCH_STEPS = 40_000
-PROBE_STEPS = 2048  # on which the number for a low share is sought, and refinements are counted for the compiler
+PROBE_STEPS = 2048  # on which the log2_lambda for a low share is sought, and refinements are counted for the compiler
 # Which frames weights are rounded for (see `quantize`), and the cell_floor, are tried on the network's error.
 EMPHASES, VARIANT_SHARE, VARIANT_STEPS = (0.0, 1.0), 0.85, 12_000
 LOCAL, POWER, BISECTIONS = 16.0, 0.9, 2
 # A sweep ends behind the first loss, in margins, that is this large: nothing beyond it can be chosen.
 ENOUGH = 6.0
-PRICES = (-140.0, 60.0)
+LOG2_LAMBDAS = (-140.0, 60.0)
 # Policies that decide, and the low shares of their sweeps.
 SHARES = {
     Policy.SENSITIVITY: (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0),
@@ -60,11 +60,11 @@ SHARES = {
 
 @dataclass
 class Point:
-    """A point of a sweep: the policy's number, low share, excess error of the output; in margins the mean loss of the task, its standard error
+    """A point of a sweep: the policy's log2_lambda, low share, excess error of the output; in margins the mean loss of the task, its standard error
     in a test, and `needed`, the budget with which such a test shows no loss with a probability of POWER."""
 
     policy: str
-    number: float
+    log2_lambda: float
     low_share: float
     excess: float
     loss: float
@@ -72,16 +72,16 @@ class Point:
     needed: float = float("nan")
 
 
-def set_number(quantized: QuantizedNetwork, policy: Policy, number: float) -> None:
-    """Set a policy's number in all parts."""
-    for part in quantized.parts:
-        set_price(part, policy, number)
+def set_thresholds(quantized: QuantizedNetwork, policy: Policy, log2_lambda: float) -> None:
+    """Set a policy's log2_lambda in all directions."""
+    for direction in quantized.directions:
+        set_log2_lambda(direction, policy, log2_lambda)
 
 
-def number_of(quantized: QuantizedNetwork, policy: Policy, low_share: float, inputs: list[Tensor], precision: float = 0.4) -> float:
-    """The number with which a policy comes near to a low share on some inputs; it is set."""
-    return seek(lambda number: set_number(quantized, policy, number), lambda: quantized.low_share(quantized.run(inputs, policy)), low_share,
-                PRICES, precision)
+def log2_lambda_for(quantized: QuantizedNetwork, policy: Policy, low_share: float, inputs: list[Tensor], precision: float = 0.4) -> float:
+    """The log2_lambda with which a policy comes near to a low share on some inputs; it is set."""
+    return seek(lambda log2_lambda: set_thresholds(quantized, policy, log2_lambda), lambda: quantized.low_share(quantized.run(inputs, policy)), low_share,
+                LOG2_LAMBDAS, precision)
 
 
 class Calibration:
@@ -126,43 +126,43 @@ class Calibration:
         high, result = error(Policy.STATIC_HIGH), {}
         for cell_floor in CELL_FLOORS:
             self.set_cell_floor(cell_floor)
-            number_of(self.quantized, Policy.SENSITIVITY, VARIANT_SHARE, self.probe)
+            log2_lambda_for(self.quantized, Policy.SENSITIVITY, VARIANT_SHARE, self.probe)
             result[cell_floor] = significant(high + error(Policy.SENSITIVITY))
         return result
 
     def set_cell_floor(self, cell_floor: int) -> None:
-        """Set it in all parts; a number of SENSITIVITY must be set behind it."""
+        """Set it in all directions; a number of SENSITIVITY must be set behind it."""
         self.cell_floor = cell_floor
-        for part in self.quantized.parts:
-            set_cell_floor(part, cell_floor)
+        for direction in self.quantized.directions:
+            set_cell_floor(direction, cell_floor)
 
     def sweep(self, policy: Policy, budget: float, progress) -> tuple[list, float]:
-        """[(Point, replicates of the loss in margins)] of a policy in the order of their numbers, and the number that a budget in margins
+        """[(Point, replicates of the loss in margins)] of a policy in the order of their log2_lambdas, and the log2_lambda that a budget in margins
         allows."""
         measure, measured = None, []
 
-        def at(place, number):
+        def at(place, log2_lambda):
             def point():
                 nonlocal measure
                 measure = measure or _Measure(self, progress)
-                return measure(policy, number())
+                return measure(policy, log2_lambda())
 
             return cached(("point", *self.key, self.cell_floor, policy.name, place), point)
 
         for share in SHARES[policy]:
-            measured.append(at(share, lambda: number_of(self.quantized, policy, share, self.probe)))
+            measured.append(at(share, lambda: log2_lambda_for(self.quantized, policy, share, self.probe)))
             if measured[-1][0].loss > ENOUGH:
                 break
         for _ in range(BISECTIONS):
             within = choose(measured, budget)
             if within is None or within + 1 == len(measured):
                 break
-            middle = (measured[within][0].number + measured[within + 1][0].number) / 2
-            measured.insert(within + 1, at(("number", middle), lambda: middle))
-        return measured, measured[choose(measured, budget) or 0][0].number
+            middle = (measured[within][0].log2_lambda + measured[within + 1][0].log2_lambda) / 2
+            measured.insert(within + 1, at(("log2_lambda", middle), lambda: middle))
+        return measured, measured[choose(measured, budget) or 0][0].log2_lambda
 
     def refinements(self, policy: Policy) -> list:
-        """Rows that each unit refines in a step of the probe, [part][layer][unit]."""
+        """Rows that each unit refines in a step of the probe, [direction][layer][unit]."""
         return self.quantized.run(self.probe, policy).refinements()
 
 
@@ -175,23 +175,23 @@ class _Measure:
         self.bootstrap = Bootstrap(self.network, self.samples)
         self.exact = self.network.float_outputs(self.samples)
         high, _ = self._run(Policy.STATIC_HIGH)
-        self.high_error, self.high_figure = output_change(self.network, high, self.exact), self.bootstrap.figure(high)
+        self.high_error, self.high_estimate = output_change(self.network, high, self.exact), self.bootstrap.estimate(high)
 
     def _run(self, policy):
         run = self.calibration.quantized.run(self.inputs, policy, progress=self.progress)
         return outputs(self.network, self.samples, run), run
 
-    def __call__(self, policy, number):
-        set_number(self.calibration.quantized, policy, number)
+    def __call__(self, policy, log2_lambda):
+        set_thresholds(self.calibration.quantized, policy, log2_lambda)
         found, run = self._run(policy)
         excess = output_change(self.network, found, self.exact) - self.high_error
-        figure, high = self.bootstrap.figure(found), self.high_figure
-        loss = task_loss(self.network, figure.value, high.value, high.value)
-        replicates = task_loss(self.network, figure.replicates, high.replicates, high.value)
+        metric, high = self.bootstrap.estimate(found), self.high_estimate
+        loss = task_loss(self.network, metric.value, high.value, high.value)
+        replicates = task_loss(self.network, metric.replicates, high.replicates, high.value)
         steps = run.steps
         error = float(np.nanstd(replicates)) * (steps / TEST_STEPS.get(self.network.name, steps)) ** 0.5
         low_share = self.calibration.quantized.low_share(run)
-        return Point(policy.name, number, *map(significant, (low_share, excess, float(loss), error))), replicates
+        return Point(policy.name, log2_lambda, *map(significant, (low_share, excess, float(loss), error))), replicates
 
 
 def output_change(network: Network, found: list[Tensor], reference: list[Tensor]) -> float:
@@ -221,26 +221,26 @@ def _slopes(near):
     if not near:
         return np.zeros(1)
     excesses, losses = (np.array(parts) for parts in zip(*near))
-    losses = losses[:, ~np.isnan(losses).any(axis=0)]  # replicates that lack a kind of sample have no figure
+    losses = losses[:, ~np.isnan(losses).any(axis=0)]  # replicates that lack a kind of sample have no metric
     weights = excesses / np.maximum(losses.var(axis=1), 1e-6)
     return weights @ losses / (weights @ excesses)
 
 
 def calibrate(network: Network, budget: float = MARGIN, progress=lambda steps: None) -> dict:
-    """What models/calibrated/ holds of a network: budget, each policy's number, the points of the sweeps."""
+    """What models/calibrated/ holds of a network: budget, each policy's log2_lambda, the points of the sweeps."""
     candidates = [Calibration(network, emphasis) for emphasis in EMPHASES]
     errors = [cached(("variants", *candidate.key), candidate.variants) for candidate in candidates]
     calibration, variants = min(zip(candidates, errors), key=lambda pair: min(pair[1].values()))
     cell_floor = min(variants, key=variants.get)
     calibration.set_cell_floor(cell_floor)
-    numbers, points = {}, []
+    log2_lambdas, points = {}, []
     for policy in SHARES:
-        measured, numbers[policy.name] = calibration.sweep(policy, budget / MARGIN, progress)
+        measured, log2_lambdas[policy.name] = calibration.sweep(policy, budget / MARGIN, progress)
         points += [asdict(point) for point, _ in measured]
     tried = [
         {"emphasis": candidate.emphasis, "cell_floor": floor, "error": error}
         for candidate, found in zip(candidates, errors) for floor, error in found.items()]
-    return {"network": network.name, "budget": budget, "emphasis": calibration.emphasis, "cell_floor": cell_floor, "numbers": numbers,
+    return {"network": network.name, "budget": budget, "emphasis": calibration.emphasis, "cell_floor": cell_floor, "log2_lambda": log2_lambdas,
             "sweep": points, "variants": tried}
 
 
@@ -263,21 +263,21 @@ def calibrated(network: Network, policy: Policy = Policy.SENSITIVITY) -> Quantiz
     if not path.exists():
         raise FileNotFoundError(f"no {path.name} in models/calibrated/: run `make calibrate NET={network.name}`")
     found = json.loads(path.read_text())
-    calibration, numbers = Calibration(network, found["emphasis"]), found["numbers"]
+    calibration, log2_lambdas = Calibration(network, found["emphasis"]), found["log2_lambda"]
     calibration.set_cell_floor(found["cell_floor"])
     deciding = policy if policy in SHARES else Policy.SENSITIVITY
-    set_number(calibration.quantized, deciding, numbers[deciding.name])
-    key = ("refinements", *calibration.key, found["cell_floor"], deciding.name, numbers[deciding.name])
-    for part, refinements in zip(calibration.quantized.parts, cached(key, lambda: calibration.refinements(deciding))):
-        part.refinements = refinements
-        part.layers = [replace(layer, policy=deciding) for layer in part.layers]
+    set_thresholds(calibration.quantized, deciding, log2_lambdas[deciding.name])
+    key = ("refinements", *calibration.key, found["cell_floor"], deciding.name, log2_lambdas[deciding.name])
+    for direction, refinements in zip(calibration.quantized.directions, cached(key, lambda: calibration.refinements(deciding))):
+        direction.refinements = refinements
+        direction.layers = [replace(layer, policy=deciding) for layer in direction.layers]
     return calibration.quantized
 
 
-def swept_number(name: str, policy: Policy, low_share: float) -> float:
+def swept_log2_lambda(name: str, policy: Policy, low_share: float) -> float:
     """The number of a policy of which the calibration of a network measured the low share that is nearest."""
     points = [point for point in json.loads(path_of(name).read_text())["sweep"] if point["policy"] == policy.name]
-    return min(points, key=lambda point: abs(point["low_share"] - low_share))["number"]
+    return min(points, key=lambda point: abs(point["low_share"] - low_share))["log2_lambda"]
 
 
 def search_steps(name: str) -> int:
@@ -311,8 +311,8 @@ def _table(found) -> Table:
 def _report(found):
     """Prints the sweep, the policies that no share brings within the budget, and the path of the file."""
     Console().print(_table(found))
-    for policy, number in found["numbers"].items():
-        needed = MARGIN * next(point["needed"] for point in found["sweep"] if point["policy"] == policy and point["number"] == number)
+    for policy, log2_lambda in found["log2_lambda"].items():
+        needed = MARGIN * next(point["needed"] for point in found["sweep"] if point["policy"] == policy and point["log2_lambda"] == log2_lambda)
         if needed > found["budget"]:
             print(f"{found['network']}: {policy} is not within the budget at any share: the lowest one was taken, which needs {needed:.2f}")
     print(path_of(found["network"]).relative_to(FOLDER.parent.parent))

@@ -73,7 +73,7 @@ class RowSums:
         self.b = torch.cat(_computed(layer.b_low.T, layer.b.T, low, high)).flatten().double()
 
     def prepare(self, x):
-        """Accumulators of the input: integers x [steps, batch, limbs, inputs] to [steps, batch, limbs, precisions * 4 * units]."""
+        """Accumulators of the input: integers x [steps, batch, terms, inputs] to [steps, batch, terms, precisions * 4 * units]."""
         return self.product_ih(x.flatten(0, 2)).unflatten(0, x.shape[:3])
 
     def __call__(self, prepared, h):

@@ -56,7 +56,7 @@ class _Place:
 def _place_layers(q, build):
     """Places of all layers; CompileError where a memory is too small."""
     places, words, units = [], 0, 0
-    activations = q.layers[0].limbs * build.words(q.layers[0].inputs)
+    activations = q.layers[0].terms * build.words(q.layers[0].inputs)
     for layer in q.layers:
         slots, x_words, h_words = -(-layer.units // build.tiles), build.words(layer.inputs), build.words(layer.units)
         x_addr = places[-1].h_addr if places else 0
@@ -145,7 +145,7 @@ class Image:
         return [block.packet(self.build) for block in self.blocks]
 
     def encode_x(self, x):
-        """Beats of an x packet from int8 [limbs, inputs]."""
+        """Beats of an x packet from int8 [terms, inputs]."""
         return _bytes_to_beats(_pad(x, self._input_words * self.build.dot_lanes).flatten())
 
     def encode_h(self, h):
@@ -244,7 +244,7 @@ class Image:
         def word(slots):
             return DESCRIPTOR.pack(
                 units=layer.units, slots=slots, x_words=place.x_words, h_words=place.h_words, x_addr=place.x_addr, h_addr=place.h_addr,
-                unit_base=place.unit_base, c_frac=layer.c_frac, policy=layer.policy, two_terms=layer.limbs - 1, w_base=place.w_base,
+                unit_base=place.unit_base, c_frac=layer.c_frac, policy=layer.policy, two_terms=layer.terms - 1, w_base=place.w_base,
                 theta=layer.theta, cell_floor=layer.cell_floor)
 
         tiles = self.build.tiles

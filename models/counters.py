@@ -16,13 +16,13 @@ def work_counters(run, q, build):
     Every row meets its hi plane once and, where refined, its lo plane once: one weight word and one activation word a cycle. A segment and
     plane reads a scale and writes a row sum once. A finisher pass reads four row constants and one cell: one pass a unit, two where
     something was refined by decision. ideal_cycles spreads the weight words over the tiles, with ceil(units / Tiles) units in each.
-    The plain build has one plane, and refuses runs of other policies than STATIC_HIGH.
+    The baseline build has one plane, and refuses runs of other policies than STATIC_HIGH.
     """
     if not build.dynamic and any(policy != Policy.STATIC_HIGH for policy in run.policies):
-        raise ValueError("the plain build computes every row in 8 bits: run the network with STATIC_HIGH")
+        raise ValueError("the baseline build computes every row in 8 bits: run the network with STATIC_HIGH")
     layer0 = q.layers[0]
     batch, steps = run.h.shape[:2]
-    x_granules = layer0.limbs * build.words(layer0.inputs) * build.dot_lanes // granule_bytes(build.dot_lanes)
+    x_granules = layer0.terms * build.words(layer0.inputs) * build.dot_lanes // granule_bytes(build.dot_lanes)
     counters = dict.fromkeys((counter.name.lower() for counter in WORK), 0)
     counters |= {"activation_writes": batch * steps * x_granules, "steps": batch * steps, "rows": []}
     ideal = 0
@@ -31,7 +31,7 @@ def work_counters(run, q, build):
         by_gate = mask.sum((0, 1, 2)).tolist()
         refined = sum(by_gate) if build.dynamic else 0
         row_words = build.row_words(layer)
-        visits = (4 * units + refined) * (layer.limbs + 1)
+        visits = (4 * units + refined) * (layer.terms + 1)
         second_passes = 0 if policy == Policy.STATIC_HIGH else int(mask.any(-1).sum())
         counters["hi_pass"] += 4 * units * row_words
         counters["lo_pass"] += refined * row_words

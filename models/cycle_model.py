@@ -28,7 +28,7 @@ GRANULE_TO_USE = 3  # the last bytes of x leave for the activation bus -> the ea
 @dataclass
 class _Layer:
     units: int
-    x_words: int  # of all limbs
+    x_words: int  # of all terms
     h_words: int
     static_high: bool
     provisional: bool
@@ -87,7 +87,7 @@ class CycleModel:
             chosen = Policy(layer.policy if policy is None else policy) if build.dynamic else Policy.STATIC_HIGH
             gates = [[[gate for gate in range(len(GATES)) if unit[gate]] for unit in step] for step in layer_masks[:, positions].tolist()]
             self.layers.append(_Layer(
-                layer.units, layer.limbs * build.words(layer.inputs), build.words(layer.units), chosen is Policy.STATIC_HIGH,
+                layer.units, layer.terms * build.words(layer.inputs), build.words(layer.units), chosen is Policy.STATIC_HIGH,
                 chosen in (Policy.CELL_HISTORY, Policy.SENSITIVITY), gates))
         self.steps = len(masks[0])
         self.tiles = [_Tile(number) for number in range(build.tiles)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What a precision policy costs and gains on a network's task: figures, intervals and shares."""
+"""What a precision policy costs and gains on a network's task: metrics, intervals and shares."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import torch
@@ -13,16 +13,16 @@ from .networks import Network, Sample
 from .quantized_network import NetworkRun, QuantizedNetwork
 
 REPLICATES = 1000
-SLOW_REPLICATES = 400  # of figures that are no means over samples
+SLOW_REPLICATES = 400  # of metrics that are no means over samples
 EVALUATED_AT_ONCE = 512  # samples
 # Steps of the test of each network: enough to decide on "no loss", or all that there are.
 TEST_STEPS = {"ddddocr": 80_000, "resemblyzer": 128_000, "silero": 150_000, "spelling": 260_000, "textgenrnn": 400_000}
-MARGIN = 0.5  # of "no loss": points of a rate, percent of another figure
+MARGIN = 0.5  # of "no loss": points of a rate, percent of another metric
 
 
 @dataclass
-class Figure:
-    """A task figure with its 95 % interval, and its replicates (float64 [replicates])."""
+class Estimate:
+    """An estimate of the metric of a task, with its 95 % interval, and its replicates (float64 [replicates])."""
 
     value: float
     replicates: np.ndarray
@@ -40,7 +40,7 @@ def interval(replicates: np.ndarray) -> tuple[float, float]:
 class Bootstrap:
     """Resamples the groups (speakers, documents, images) of a list of samples with replacement: always the same draws.
 
-    `figure(outputs)` of two policies have paired replicates, whose differences give the paired interval.
+    `estimate(outputs)` of two policies have paired replicates, whose differences give the paired interval.
     """
 
     def __init__(self, network: Network, samples: list[Sample], seed: int = 0):
@@ -51,43 +51,43 @@ class Bootstrap:
         self.members = [np.flatnonzero(self.group == place) for place in range(len(names))]
         self.draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=REPLICATES)
 
-    def figure(self, outputs: list[Tensor]) -> Figure:
-        """The figure of one head output a sample. Means over samples, each with its weight, are found to be such, and resampled as group sums."""
+    def estimate(self, outputs: list[Tensor]) -> Estimate:
+        """The metric of one head output a sample. Means over samples, each with its weight, are found to be such, and resampled as group sums."""
         value = self.network.metric(self.samples, outputs)
         single = np.array([self.network.metric([sample], [output]) for sample, output in zip(self.samples, outputs)])
         weights = np.array([self.network.weight(sample) for sample in self.samples])
         if abs(np.average(single, weights=weights) - value) < 1e-6 * max(1, abs(value)):
             sums, counts = np.bincount(self.group, weights * single), np.bincount(self.group, weights)
-            return Figure(value, self.draws @ sums / (self.draws @ counts))
+            return Estimate(value, self.draws @ sums / (self.draws @ counts))
 
-        @lru_cache(maxsize=None)
+        @cache
         def resampled(draw):
             chosen = np.concatenate([np.repeat(members, times) for members, times in zip(self.members, draw)])
             return self.network.metric([self.samples[index] for index in chosen], [outputs[index] for index in chosen])
 
         replicates = np.array([resampled(tuple(draw)) for draw in self.draws[:SLOW_REPLICATES].tolist()])  # NaN where one kind is missing
-        return Figure(value, replicates)
+        return Estimate(value, replicates)
 
 
-def task_loss(network: Network, figure: float | np.ndarray, high: float | np.ndarray, reference: float) -> float | np.ndarray:
-    """How much worse a figure is than STATIC_HIGH's, in margins of "no loss": MARGIN points, or MARGIN percent of the reference."""
+def task_loss(network: Network, metric: float | np.ndarray, high: float | np.ndarray, reference: float) -> float | np.ndarray:
+    """How much worse a metric is than STATIC_HIGH's, in margins of "no loss": MARGIN points, or MARGIN percent of the reference."""
     margin = MARGIN / 100 * (abs(reference) if network.relative_margin else 1)
-    return (high - figure if network.higher_is_better else figure - high) / margin
+    return (high - metric if network.higher_is_better else metric - high) / margin
 
 
 @dataclass
 class Difference:
-    """Paired difference of a figure from STATIC_HIGH's, with its interval, and the non-inferiority that follows from it."""
+    """Paired difference of a metric from STATIC_HIGH's, with its interval, and the non-inferiority that follows from it."""
 
     mean: float
     interval: tuple
     no_loss: bool
 
 
-def difference(network: Network, figure: Figure, high: Figure) -> Difference:
+def difference(network: Network, metric: Estimate, high: Estimate) -> Difference:
     """No loss where the unfavourable end of the interval of the paired difference stays within the margin."""
-    losses = task_loss(network, figure.replicates, high.replicates, high.value)
-    return Difference(figure.value - high.value, interval(figure.replicates - high.replicates), bool(interval(losses)[1] <= 1))
+    losses = task_loss(network, metric.replicates, high.replicates, high.value)
+    return Difference(metric.value - high.value, interval(metric.replicates - high.replicates), bool(interval(losses)[1] <= 1))
 
 
 def outputs(network: Network, samples: list[Sample], run: NetworkRun) -> list[Tensor]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is fitted to a network before any threshold: scales, the rounding of weights, biases and levels, from calibration data."""
+"""What is fitted to a network before any threshold: scales, the rounding of weights, biases and row offsets, from calibration data."""
 
 from .gradients import gradients
 from .networks import Network, Sample

@@ -17,7 +17,7 @@ class QuantizedLayer:
     w_ih [4 * units, inputs], w_hh [4 * units, units]: -127..119
     m [units, 4, 3]: unsigned 16-bit mantissas of segments x0, x1, h; s [units, 4]: 0..63
     b, b_low [units, 4]: 18 bits, units of 2**-12; offset [units, 4]: int8, in the units of the policy
-    c_frac: 8..15; theta (i, f, g, o): int8; cell_floor: 6 bits; limbs: 1 or 2
+    c_frac: 8..15; theta (i, f, g, o): int8; cell_floor: 6 bits; terms: 1 or 2
     theta and offset are those of one policy that decides: the layer's own.
     Raises ValueError for anything else. Another layer is made by dataclasses.replace, which checks it too.
     """
@@ -33,7 +33,7 @@ class QuantizedLayer:
     theta: tuple
     cell_floor: int = 0
     policy: Policy = Policy.SENSITIVITY
-    limbs: int = 1
+    terms: int = 1
 
     def __post_init__(self):
         units, inputs = self.units, self.inputs
@@ -50,7 +50,7 @@ class QuantizedLayer:
         if len(self.theta) != len(GATES):
             raise ValueError(f"theta: {len(self.theta)} values, expected one for each of the gates {', '.join(GATES)}")
         ranges = {
-            "w_ih": (-127, 119), "w_hh": (-127, 119), "m": SCALES["m_h"].range, "limbs": (1, 2),
+            "w_ih": (-127, 119), "w_hh": (-127, 119), "m": SCALES["m_h"].range, "terms": (1, 2),
             **{name: ROW_CONSTANT[name].range for name in ("s", "b", "b_low", "offset")},
             **{name: DESCRIPTOR[name].range for name in ("c_frac", "theta", "cell_floor")},
         }
@@ -69,8 +69,8 @@ class QuantizedLayer:
 
     @property
     def row_weights(self):
-        """Weights that meet an activation in one row: those of W_ih meet each limb."""
-        return self.limbs * self.inputs + self.units
+        """Weights that meet an activation in one row: those of W_ih meet each term."""
+        return self.terms * self.inputs + self.units
 
 
 def split_planes(w):

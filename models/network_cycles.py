@@ -14,13 +14,13 @@ from .quantized_network import QuantizedNetwork
 def cycles(quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, build: Build = Build(), shares=None) -> int:
     """Cycles that a build takes for whole sequences, one behind the other; each direction is a run of its own, and loading is not counted.
 
-    shares: [part][layer][gate], for RANDOM and ORACLE. No build has those, nor STATIC_ROWS: their cycles are what their decisions take under
+    shares: [direction][layer][gate], for RANDOM and ORACLE. No build has those, nor STATIC_ROWS: their cycles are what their decisions take under
     SENSITIVITY.
     """
-    runs = [direction for stage in quantized.run_singly([sample.inputs for sample in samples], policy, shares) for direction in stage]
+    runs = [found for stage in quantized.run_singly([sample.inputs for sample in samples], policy, shares) for found in stage]
     total = 0
-    for part, found in zip(quantized.parts, runs):
+    for direction, found in zip(quantized.directions, runs):
         masks = [torch.cat([mask[0] for mask in layer]) for layer in zip(*(run.masks for _, run in found))]
-        order = compile_image(part, build).order
-        total += CycleModel(part, build, masks, order, Policy(min(policy, Policy.SENSITIVITY))).cycles()
+        order = compile_image(direction, build).order
+        total += CycleModel(direction, build, masks, order, Policy(min(policy, Policy.SENSITIVITY))).cycles()
     return total

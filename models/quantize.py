@@ -14,15 +14,15 @@ from .float_lstm import LayerStates, LayerWeights, layer_weights, run_layer
 from .grid import power_of_two, significant_bits
 from .layer import MAX_SIZE, QuantizedLayer, split_planes
 from .policies import GATES, Policy, cell_codes, cell_floor_value, next_history, theta_alignment
-from .quantized_lstm import QuantizedLSTM, input_limbs
-from .thresholds import CELL_FLOORS, seek, set_price
+from .quantized_lstm import QuantizedLSTM, input_terms
+from .thresholds import CELL_FLOORS, seek, set_log2_lambda
 from .weight_rounding import round_planes
 
 H_SCALE = 2.0**-7
 Z_UNITS = 2.0**12  # units of a pre-activation of 1
-LIMB_SCALE = 254  # units of the second limb in one of the first, which rounds to +-1/2
-# Relative error of the pre-activations, from the rounding of the input, above which a second limb is used, and what counts as
-# a pre-activation of no size: see needs_two_limbs.
+TERM_SCALE = 254  # units of the second term in one of the first, which rounds to +-1/2
+# Relative error of the pre-activations, from the rounding of the input, above which a second term is used, and what counts as
+# a pre-activation of no size: see needs_two_terms.
 INPUT_ERROR = 0.05
 SMALL_PREACTIVATION = 0.1
 # Weight of an error in low precision beside one in high precision, when weights are rounded: as accurate as rounding to nearest in high
@@ -35,8 +35,8 @@ SCALE_BITS = 12  # of the factor by which the scale of an input differs from the
 SCALE_FRAMES = 2048
 # Error of a pre-activation beyond which a gate takes no further harm.
 LARGE_ERROR = 3.0
-# Prices between which that of a policy is sought; least factor, and least error, of a row.
-PRICES, LEAST_FACTOR, LEAST_ERROR = (-100.0, 40.0), 2.0**-60, 2.0**-100
+# Bounds between which log2_lambda of a policy is sought; least factor, and least error, of a row.
+LOG2_LAMBDAS, LEAST_FACTOR, LEAST_ERROR = (-100.0, 40.0), 2.0**-60, 2.0**-100
 # Steps of the calibration on which thresholds are sought.
 THRESHOLD_STEPS = 4096
 # Headroom of the cell state over the calibration, before saturation.
@@ -45,13 +45,13 @@ CELL_MARGIN = 1.25
 CELL_FLOOR = 38
 
 
-def quantize(lstm: nn.LSTM, calibration: list[Tensor], *, limbs: int | None = None, input_scale: float | None = None,
+def quantize(lstm: nn.LSTM, calibration: list[Tensor], *, terms: int | None = None, input_scale: float | None = None,
              gradients: list[Tensor] | None = None, emphasis: float = 1.0, low_share: float | None = 0.80,
              policy: Policy = Policy.SENSITIVITY) -> QuantizedLSTM:
     """Quantize an nn.LSTM with the sample inputs `calibration`, a list of float tensors [steps, inputs], each from zero state.
 
-    limbs: 1 or 2 int8 vectors for an input (default: two where one does not carry it). input_scale: real value of one unit of the input, for
-    one limb (default: chosen by input from the calibration). gradients: by layer, of some projections of an output in the pre-activations z,
+    terms: 1 or 2 int8 vectors for an input (default: two where one does not carry it). input_scale: real value of one unit of the input, for
+    one term (default: chosen by input from the calibration). gradients: by layer, of some projections of an output in the pre-activations z,
     float [projections, sequences, steps, 4 * units] (default: those of h in the same step): what errors do to the output. emphasis: exponent
     with which their squares weigh the frames that weights are rounded for; 0 lets all frames count alike. low_share: that
     SENSITIVITY and CELL_HISTORY shall each reach on the calibration; None leaves thresholds to the caller, and refinements uncounted.
@@ -68,7 +68,7 @@ def quantize(lstm: nn.LSTM, calibration: list[Tensor], *, limbs: int | None = No
         weights = [layer_weights(lstm, number) for number in range(lstm.num_layers)]
         states = list(_float_states(weights, inputs))
         effects = _effects(gradients, states, valid)
-        input_scales = (input_scale,) if input_scale else _input_scales(inputs[valid], weights[0].w_ih, effects[0], limbs)
+        input_scales = (input_scale,) if input_scale else _input_scales(inputs[valid], weights[0].w_ih, effects[0], terms)
         layers, below = [], inputs
         for number, (parameters, state, effect) in enumerate(zip(weights, states, effects)):
             activations = torch.cat((below, _before(state.h)), dim=-1)[valid]
@@ -81,7 +81,7 @@ def quantize(lstm: nn.LSTM, calibration: list[Tensor], *, limbs: int | None = No
         x = q.quantize_input(inputs)
         high = q.run(x, Policy.STATIC_HIGH)
         q.layers, errors = _with_low_precision(layers, x, high, valid, effects)
-        q.levels = [_levels(*parts, valid) for parts in zip(q.layers, errors, states, high.layer_c)]
+        q.row_offsets = [_row_offsets(*parts, valid) for parts in zip(q.layers, errors, states, high.layer_c)]
         if low_share is None:
             return q
         few = max(1, int((lengths.cumsum(0) <= THRESHOLD_STEPS).sum()))
@@ -139,11 +139,11 @@ def _effects(gradients, states, valid):
     return [Effects(gradient[:, valid].double(), valid.nonzero()[:, 0]) for gradient in gradients]
 
 
-def needs_two_limbs(x: Tensor, w_ih: Tensor, largest: float) -> bool:
+def needs_two_terms(x: Tensor, w_ih: Tensor, largest: float) -> bool:
     """Whether one int8 vector with the largest value `largest` does not carry inputs x [frames, inputs] to W_ih [rows, inputs].
 
     Per frame, the norm of the error of W_ih x over the norm of W_ih x plus that of a vector of SMALL_PREACTIVATION, as an error in what
-    is hardly there does not matter; two limbs where the mean over the frames exceeds INPUT_ERROR. A mean over frames, not over energy:
+    is hardly there does not matter; two terms where the mean over the frames exceeds INPUT_ERROR. A mean over frames, not over energy:
     inputs of many decades lose the quiet frames.
     """
     if largest == 0:
@@ -197,8 +197,8 @@ def _float_states(weights, x):
         x = states.h
 
 
-def _input_scales(x, w_ih, effects, limbs):
-    """Scales of one or two limbs of inputs x [frames, inputs], by input.
+def _input_scales(x, w_ih, effects, terms):
+    """Scales of one or two terms of inputs x [frames, inputs], by input.
 
     Inputs are brought to one size, half of it in their own scales and half in their weights, so that neither loses much by rounding. The
     range is the one of INPUT_RANGES with the least error: large inputs may saturate if the gates do.
@@ -209,15 +209,15 @@ def _input_scales(x, w_ih, effects, limbs):
     largest = (x / balance).abs().max().item()
     unbalanced, few = x.abs().max().item(), effects.some(SCALE_FRAMES)
     x, effects = x[few], effects.part(few)
-    if limbs is None:
-        limbs = 1 + needs_two_limbs(x, w_ih, unbalanced)
+    if terms is None:
+        terms = 1 + needs_two_terms(x, w_ih, unbalanced)
 
     def scales(fraction):
         first = balance * ((largest or 1.0) * fraction / 127)
-        return (first, first / LIMB_SCALE)[:limbs]
+        return (first, first / TERM_SCALE)[:terms]
 
     def error(fraction):
-        rounded = sum(limb * scale for limb, scale in zip(input_limbs(x, scales(fraction)), scales(fraction)))
+        rounded = sum(term * scale for term, scale in zip(input_terms(x, scales(fraction)), scales(fraction)))
         return effects.squared(((rounded - x) @ w_ih.T).clamp(-LARGE_ERROR, LARGE_ERROR)).sum()
 
     return scales(min(INPUT_RANGES, key=error))
@@ -263,7 +263,7 @@ def _quantize_layer(number, weights: LayerWeights, activations, importance, inpu
     integers, mean_error = _round_weights(torch.cat((w_ih, w_hh), dim=1), scale, scaled, importance)
     integers = integers.to(torch.int8)
 
-    second = 1 / LIMB_SCALE if len(input_scales) > 1 else 0.0
+    second = 1 / TERM_SCALE if len(input_scales) > 1 else 0.0
     scale_ih, scale_hh = (scale.where((w != 0).any(1, keepdim=True), 0) for scale, w in ((scale_ih, weights.w_ih), (scale_hh, weights.w_hh)))
     m, s = _mantissas(number, torch.cat((scale_ih, scale_ih * second, scale_hh * H_SCALE), dim=1) * Z_UNITS)
     _refuse(number, "bias", weights.bias, weights.bias.abs() * Z_UNITS + 0.5 >= 1 << 17)
@@ -271,7 +271,7 @@ def _quantize_layer(number, weights: LayerWeights, activations, importance, inpu
     return QuantizedLayer(
         w_ih=integers[:, :len(unit)].contiguous(), w_hh=integers[:, len(unit):].contiguous(), m=_by_unit(m, units), s=_by_unit(s, units),
         b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), cell_floor=CELL_FLOOR, policy=policy,
-        limbs=len(input_scales),
+        terms=len(input_scales),
     )
 
 
@@ -316,12 +316,12 @@ def _with_low_precision(layers, x, run, valid, effects):
     return corrected, errors
 
 
-def _levels(layer, errors, state, c, valid):
-    """Levels of `set_price` by policy, [units, 4] each, of SENSITIVITY by cell_floor; c int16 [batch, steps, units].
+def _row_offsets(layer, errors, state, c, valid):
+    """Row offsets of `set_log2_lambda` by policy, [units, 4] each, of SENSITIVITY by cell_floor; c int16 [batch, steps, units].
 
     The squared error that a row in low precision makes, for a word that is read, is a factor of its own times what the policy sees, on
     average. SENSITIVITY sees the squared sensitivity; the factor is kappa**2: the missing lo part, and what of an error in h or c lives on;
-    level = theta_alignment - 2 log2 kappa. CELL_HISTORY sees 2**X, and STATIC_ROWS nothing.
+    row offset = theta_alignment - 2 log2 kappa. CELL_HISTORY sees 2**X, and STATIC_ROWS nothing.
     """
     means, alignment, sensitivities = errors / layer.row_weights, torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1), {}
     for cell_floor in CELL_FLOORS:
@@ -343,8 +343,8 @@ def _mean_size(c, valid):
 
 
 def _missing(layer, x, before):
-    """Lo part of the pre-activations [frames, 4, units], in their units, of integers x [frames, limbs, inputs], before [frames, units]."""
-    segments = [(values, layer.w_ih, layer.m[..., limb]) for limb, values in enumerate(x.unbind(1))]
+    """Lo part of the pre-activations [frames, 4, units], in their units, of integers x [frames, terms, inputs], before [frames, units]."""
+    segments = [(values, layer.w_ih, layer.m[..., term]) for term, values in enumerate(x.unbind(1))]
     sums = 0
     for values, w, m in (*segments, (before, layer.w_hh, layer.m[..., 2])):
         sums += (values.float() @ split_planes(w)[1].float().T).double().unflatten(1, (4, layer.units)) * m.T
@@ -354,7 +354,7 @@ def _missing(layer, x, before):
 def _at_low_share(q, x, valid, low_share, policy):
     """The network for a policy, after the policies that decide have found thresholds for a low share on x, and refinements with them."""
     for deciding in (Policy.CELL_HISTORY, Policy.SENSITIVITY):
-        seek(lambda price: set_price(q, deciding, price), lambda: _low_share(q, deciding, x, valid), low_share, PRICES, 0.25)
+        seek(lambda log2_lambda: set_log2_lambda(q, deciding, log2_lambda), lambda: _low_share(q, deciding, x, valid), low_share, LOG2_LAMBDAS, 0.25)
         q.thresholds = [found | {deciding: (layer.theta, layer.offset, refined)}
                         for layer, found, refined in zip(q.layers, q.thresholds, _refinements(q, deciding, x, valid))]
     q.layers = [replace(layer, policy=policy) for layer in q.layers]

@@ -71,21 +71,21 @@ class Run:
         return tuple(self.low_share_of([gate]) for gate in range(4))
 
 
-def input_limbs(x, scales):
-    """Integers -127..127 of each limb, as floats, for real inputs x [..., inputs]: a limb carries what the ones before leave."""
-    limbs = []
+def input_terms(x, scales):
+    """Integers -127..127 of each term, as floats, for real inputs x [..., inputs]: a term carries what the ones before leave."""
+    terms = []
     for scale in scales:
-        limbs.append(torch.floor(x / scale + 0.5).clamp(-127, 127))
-        x = x - limbs[-1] * scale
-    return limbs
+        terms.append(torch.floor(x / scale + 0.5).clamp(-127, 127))
+        x = x - terms[-1] * scale
+    return terms
 
 
 class QuantizedLSTM:
     """A stack of quantized layers.
 
-    input_scales: the real value of one unit of each limb of the input, or a tensor [inputs] where it differs by input. refinements: by
-    layer, the rows [units] that each unit is expected to refine in a step, if they are known. levels, thresholds: by layer and
-    policy, what calibration left (levels of models.thresholds: float64 [units, 4], of SENSITIVITY by cell_floor; thresholds: theta, offset,
+    input_scales: the real value of one unit of each term of the input, or a tensor [inputs] where it differs by input. refinements: by
+    layer, the rows [units] that each unit is expected to refine in a step, if they are known. row_offsets, thresholds: by layer and
+    policy, what calibration left (row offsets of models.thresholds: float64 [units, 4], of SENSITIVITY by cell_floor; thresholds: theta, offset,
     refinements).
     """
 
@@ -93,23 +93,23 @@ class QuantizedLSTM:
         self.layers = list(layers)
         self.input_scales = tuple(torch.as_tensor(scale, dtype=torch.float64) for scale in input_scales)
         self.refinements = refinements
-        self.levels = [{} for _ in self.layers]
+        self.row_offsets = [{} for _ in self.layers]
         self.thresholds = [{} for _ in self.layers]
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise ValueError(f"{len(self.layers)} layers, the accelerator takes 1..{MAX_LAYERS}")
-        if len(self.input_scales) != self.layers[0].limbs:
-            raise ValueError(f"{len(self.input_scales)} input scales for {self.layers[0].limbs} input limbs")
+        if len(self.input_scales) != self.layers[0].terms:
+            raise ValueError(f"{len(self.input_scales)} input scales for {self.layers[0].terms} input terms")
         for number, (below, layer) in enumerate(zip(self.layers, self.layers[1:]), start=1):
-            if layer.limbs != 1:
-                raise ValueError(f"layer {number} has {layer.limbs} input limbs; only layer 0 can have two")
+            if layer.terms != 1:
+                raise ValueError(f"layer {number} has {layer.terms} input terms; only layer 0 can have two")
             if layer.inputs != below.units:
                 raise ValueError(f"layer {number} has {layer.inputs} inputs, but the layer below has {below.units} units")
 
     def quantize_input(self, x):
-        """Real inputs [..., inputs] to int8 [..., limbs, inputs]; beyond the range of the scales they saturate."""
+        """Real inputs [..., inputs] to int8 [..., terms, inputs]; beyond the range of the scales they saturate."""
         if not torch.isfinite(x).all():
             raise ValueError("the input has values that are NaN or infinite")
-        return torch.stack(input_limbs(x.double(), self.input_scales), dim=-2).to(torch.int8)
+        return torch.stack(input_terms(x.double(), self.input_scales), dim=-2).to(torch.int8)
 
     def for_policy(self, policy):
         """The same network with the thresholds and refinements of a policy, if it is one that decides and calibration left any."""
@@ -126,7 +126,7 @@ class QuantizedLSTM:
         return State(h, c, history, first=True)
 
     def run(self, x, policy=None, state=None, shares=None, seed=0, override=False):
-        """Run integer inputs x [batch, steps, limbs, inputs] from a state (default: the start of a sequence).
+        """Run integer inputs x [batch, steps, terms, inputs] from a state (default: the start of a sequence).
 
         policy: for every layer (default: each layer's own); shares: [layer][gate], the fractions of rows that RANDOM and ORACLE refine; seed: of
         RANDOM. override: as the accelerator's register of that name, let a policy decide by whatever thresholds the layers have.
@@ -166,14 +166,14 @@ class QuantizedLSTM:
 
     def _check_input(self, x):
         layer = self.layers[0]
-        if x.dim() != 4 or tuple(x.shape[2:]) != (layer.limbs, layer.inputs) or 0 in x.shape:
-            raise ValueError(f"input of shape {tuple(x.shape)}, expected [batch, steps, {layer.limbs}, {layer.inputs}]")
+        if x.dim() != 4 or tuple(x.shape[2:]) != (layer.terms, layer.inputs) or 0 in x.shape:
+            raise ValueError(f"input of shape {tuple(x.shape)}, expected [batch, steps, {layer.terms}, {layer.inputs}]")
         if x.is_floating_point() or x.min() < -127 or x.max() > 127:
             raise ValueError("inputs are integers -127..127: quantize_input makes them")
 
 
 def _run_layer(layer, x, policy, selector, start, first):
-    """Run a layer over integers x [steps, batch, limbs, inputs] from start (h, c, history), which read as zero if first.
+    """Run a layer over integers x [steps, batch, terms, inputs] from start (h, c, history), which read as zero if first.
 
     Returns h int8 and c int16 [steps, batch, units], masks [steps, batch, 4, units], and the final (h, c, history).
     """
@@ -183,7 +183,7 @@ def _run_layer(layer, x, policy, selector, start, first):
     all_h = torch.empty(steps, batch, layer.units, dtype=torch.int8)
     all_c = torch.empty(steps, batch, layer.units, dtype=torch.int16)
     masks = torch.full((steps, batch, 4, layer.units), policy == Policy.STATIC_HIGH)
-    block = max(1, PREPARED_SUMS // (batch * layer.limbs * math.prod(rows.shape)))
+    block = max(1, PREPARED_SUMS // (batch * layer.terms * math.prod(rows.shape)))
     for step, prepared in enumerate(part for steps_of_x in x.split(block) for part in rows.prepare(steps_of_x)):
         z = rows(prepared, h)
         if selector is None:

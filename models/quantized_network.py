@@ -23,19 +23,19 @@ def stages(lstm):
     """The stages of an nn.LSTM: [stage][direction], nn.LSTM modules of one direction each, with its weights."""
     if not lstm.bidirectional:
         return [[lstm]]
-    return [[_part(lstm, layer, suffix) for suffix in ("", "_reverse")] for layer in range(lstm.num_layers)]
+    return [[_direction(lstm, layer, suffix) for suffix in ("", "_reverse")] for layer in range(lstm.num_layers)]
 
 
-def _part(lstm, layer, suffix):
-    part = nn.LSTM(2 * lstm.hidden_size if layer else lstm.input_size, lstm.hidden_size, bias=lstm.bias)
-    part.load_state_dict({name: getattr(lstm, f"{name[:-1]}{layer}{suffix}") for name in part.state_dict()})
-    return part.requires_grad_(False)
+def _direction(lstm, layer, suffix):
+    lstm_of_direction = nn.LSTM(2 * lstm.hidden_size if layer else lstm.input_size, lstm.hidden_size, bias=lstm.bias)
+    lstm_of_direction.load_state_dict({name: getattr(lstm, f"{name[:-1]}{layer}{suffix}") for name in lstm_of_direction.state_dict()})
+    return lstm_of_direction.requires_grad_(False)
 
 
 def quantize_network(lstm, calibration, gradients=None, emphasis=1.0, low_share=0.80):
-    """QuantizedNetwork of an nn.LSTM with one or two directions, from sample inputs as of `quantize`, which it calls part by part.
+    """QuantizedNetwork of an nn.LSTM with one or two directions, from sample inputs as of `quantize`, which it calls direction by direction.
 
-    gradients, by part, emphasis and low_share: as of `quantize`.
+    gradients, by direction, emphasis and low_share: as of `quantize`.
     """
     return quantize_stages(stages(lstm), calibration, gradients, emphasis, low_share)
 
@@ -44,23 +44,23 @@ def quantize_stages(modules, calibration, gradients=None, emphasis=1.0, low_shar
     """As quantize_network, of [stage][direction] of nn.LSTM modules. Stages of one direction above each other become one."""
     gradients, result = iter(gradients or ()), []
     for number, stage in enumerate(modules):
-        parts, outputs = [], []
+        directions, outputs = [], []
         for reverse, module in enumerate(stage):
             inputs = [directed(sequence, reverse) for sequence in calibration]
             scale = H_SCALE if number else None
-            parts.append(quantize(module, inputs, input_scale=scale, gradients=next(gradients, None), emphasis=emphasis, low_share=low_share))
+            directions.append(quantize(module, inputs, input_scale=scale, gradients=next(gradients, None), emphasis=emphasis, low_share=low_share))
             outputs.append([directed(hidden[-1], reverse) for hidden in hidden_states(module, inputs)])
         calibration = [torch.cat(directions, dim=1) for directions in zip(*outputs)]
-        if result and len(parts) == len(result[-1]) == 1:
-            parts = [_stacked(result.pop()[0], parts[0])]
-        result.append(parts)
+        if result and len(directions) == len(result[-1]) == 1:
+            directions = [_stacked(result.pop()[0], directions[0])]
+        result.append(directions)
     return QuantizedNetwork(result)
 
 
 def _stacked(below, above):
     """Two QuantizedLSTM as one."""
     q = QuantizedLSTM([*below.layers, *above.layers], below.input_scales, below.refinements and [*below.refinements, *above.refinements])
-    q.levels, q.thresholds = [*below.levels, *above.levels], [*below.thresholds, *above.thresholds]
+    q.row_offsets, q.thresholds = [*below.row_offsets, *above.row_offsets], [*below.thresholds, *above.thresholds]
     return q
 
 
@@ -69,7 +69,7 @@ class NetworkRun:
     """What all sequences gave.
 
     hidden: by sequence and layer, float [steps, outputs], as a Network's head takes them. steps: of all sequences together.
-    refined: by QuantizedLSTM (in the order of `QuantizedNetwork.parts`) and layer, the refined rows by unit and gate, int64 [units, 4].
+    refined: by QuantizedLSTM (in the order of `QuantizedNetwork.directions`) and layer, the refined rows by unit and gate, int64 [units, 4].
     """
 
     hidden: list
@@ -77,12 +77,12 @@ class NetworkRun:
     steps: int
 
     def shares(self):
-        """Refined share of the rows, [part][layer][gate], as RANDOM and ORACLE take them."""
-        return [[(counts.sum(0) / (self.steps * len(counts))).tolist() for counts in part] for part in self.refined]
+        """Refined share of the rows, [direction][layer][gate], as RANDOM and ORACLE take them."""
+        return [[(counts.sum(0) / (self.steps * len(counts))).tolist() for counts in direction] for direction in self.refined]
 
     def refinements(self):
-        """Rows that each unit refines in a step, [part][layer][unit], by which the compiler deals units to tiles."""
-        return [[(counts.sum(1) / self.steps).tolist() for counts in part] for part in self.refined]
+        """Rows that each unit refines in a step, [direction][layer][unit], by which the compiler deals units to tiles."""
+        return [[(counts.sum(1) / self.steps).tolist() for counts in direction] for direction in self.refined]
 
 
 class QuantizedNetwork:
@@ -92,19 +92,19 @@ class QuantizedNetwork:
         self.stages = stages
 
     @property
-    def parts(self):
+    def directions(self):
         """Every QuantizedLSTM, one run of the accelerator each."""
-        return [part for stage in self.stages for part in stage]
+        return [direction for stage in self.stages for direction in stage]
 
     def for_policy(self, policy):
         """As of QuantizedLSTM."""
-        return QuantizedNetwork([[part.for_policy(policy) for part in stage] for stage in self.stages])
+        return QuantizedNetwork([[direction.for_policy(policy) for direction in stage] for stage in self.stages])
 
     def low_share(self, run, build=Build()):
         """1 - words of lo planes / words of hi planes that a build reads for a NetworkRun."""
         lo = hi = 0
-        for part, counts in zip(self.parts, run.refined):
-            for layer, refined in zip(part.layers, counts):
+        for direction, counts in zip(self.directions, run.refined):
+            for layer, refined in zip(direction.layers, counts):
                 words = build.row_words(layer)
                 hi += 4 * layer.units * run.steps * words
                 lo += int(refined.sum()) * words
@@ -113,10 +113,10 @@ class QuantizedNetwork:
     def run(self, inputs, policy=None, shares=None, seed=0, progress=lambda steps: None):
         """Run float sequences [steps, inputs], each from zero state, several at once.
 
-        policy, shares, seed: as of QuantizedLSTM.run, shares [part][layer][gate]. progress is called with the steps of each batch.
+        policy, shares, seed: as of QuantizedLSTM.run, shares [direction][layer][gate]. progress is called with the steps of each batch.
         Sequences of a batch have similar lengths; the zeros behind the shorter ones count nowhere but in ORACLE's thresholds.
         """
-        refined = [[torch.zeros(layer.units, 4, dtype=torch.int64) for layer in part.layers] for part in self.parts]
+        refined = [[torch.zeros(layer.units, 4, dtype=torch.int64) for layer in direction.layers] for direction in self.directions]
         hidden = [None] * len(inputs)
         for batch in _batches([len(sequence) for sequence in inputs]):
             results = self._run_batch([inputs[index] for index in batch], policy, shares, seed, refined)
@@ -128,14 +128,14 @@ class QuantizedNetwork:
     def run_singly(self, inputs, policy=None, shares=None, states=None):
         """Run float sequences [steps, inputs] one by one, as the accelerator does: [stage][direction][sequence] of (integer input, Run).
 
-        policy, shares: as of `run`. states: by part, with which each sequence begins (None: zero).
+        policy, shares: as of `run`. states: by direction, with which each sequence begins (None: zero).
         """
         result, number = [], 0
         for stage in self.stages:
             found = []
-            for reverse, part in enumerate(stage):
-                x = [part.quantize_input(directed(sequence, reverse))[None] for sequence in inputs]
-                found.append([(one, part.run(one, policy, states and states[number], shares and shares[number])) for one in x])
+            for reverse, direction in enumerate(stage):
+                x = [direction.quantize_input(directed(sequence, reverse))[None] for sequence in inputs]
+                found.append([(one, direction.run(one, policy, states and states[number], shares and shares[number])) for one in x])
                 number += 1
             inputs = [side_by_side([run.h[0]] for _, run in directions)[0] for directions in zip(*found)]
             result.append(found)
@@ -147,9 +147,9 @@ class QuantizedNetwork:
         hidden, number = [[] for _ in sequences], 0
         for stage in self.stages:
             runs = []
-            for reverse, part in enumerate(stage):
+            for reverse, direction in enumerate(stage):
                 x = nn.utils.rnn.pad_sequence([directed(sequence, reverse) for sequence in sequences], batch_first=True)
-                run = part.run(part.quantize_input(x), policy, shares=shares and shares[number], seed=seed)
+                run = direction.run(direction.quantize_input(x), policy, shares=shares and shares[number], seed=seed)
                 for counts, mask in zip(refined[number], run.masks):
                     counts += (mask & valid.unsqueeze(-1)).sum((0, 1))
                 runs.append(run)

@@ -5,8 +5,8 @@
 //   s_x     -> input_stream ----+--> activation_writer         +--> output_stream (h, trace) --> m_h, m_trace
 //   s_axil  -> axil_endpoint -> axil_registers -> run_control  +--> counters, row_counters
 `include "formats.vh"
-`default_nettype none
 `include "registers.vh"
+`default_nettype none
 
 module lstm_accelerator #(
   parameter Tiles            = 4,      // 1..16

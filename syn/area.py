@@ -77,10 +77,10 @@ def totals(netlists: dict[str, Netlist], files: dict[str, float]) -> dict:
         for name, factor in SCALING.items():
             total = {build: factor * (share["logic"] + share["register_files"]) + share["weights"] + share["other_memories"]
                      for build, share in shares[node].items()}
-            overheads[node][name] = total["dynamic"] / total["plain"] - 1
+            overheads[node][name] = total["dynamic"] / total["baseline"] - 1
     return {"overhead": overheads, "mm2": shares}
 
 
-def causes(plain: dict[str, float], dynamic: dict[str, float]) -> dict[str, float]:
-    """What the dynamic build adds to the logic of the plain one, by cause, in square micrometres."""
-    return {cause: sum(dynamic.get(part, 0) - plain.get(part, 0) for part in parts) for cause, parts in CAUSES.items()}
+def causes(baseline: dict[str, float], dynamic: dict[str, float]) -> dict[str, float]:
+    """What the dynamic build adds to the logic of the baseline one, by cause, in square micrometres."""
+    return {cause: sum(dynamic.get(part, 0) - baseline.get(part, 0) for part in parts) for cause, parts in CAUSES.items()}

@@ -28,13 +28,13 @@ from syn.area import part
 from syn.power import VOLTS, Energies, Library, NetPower
 from syn.replay import Tile, Waveform, by_net, record, simulate
 from syn.synthesize import BUILD, LIBERTY, Netlist
+from tb.bench.directions import Direction, plan
 from tb.bench.harness import parameters
-from tb.bench.parts import Part, plan
 from tb.bench.registers import Counter
 from tb.bench.runner import PERIOD, WAVES, run
 
 NETWORKS = ("silero", "resemblyzer", "textgenrnn", "ddddocr", "spelling")
-BUILD_OF = {Policy.STATIC_HIGH: "plain", Policy.STATIC_LOW: "dynamic", Policy.CELL_HISTORY: "dynamic", Policy.SENSITIVITY: "dynamic"}
+BUILD_OF = {Policy.STATIC_HIGH: "baseline", Policy.STATIC_LOW: "dynamic", Policy.CELL_HISTORY: "dynamic", Policy.SENSITIVITY: "dynamic"}
 SAMPLE_STEPS, STEPS = 600, 40   # of the test data, and of them those played: the middle of sequences
 TRACED = 4000                   # cycles, at least, at the end of each run that windows are spread over
 WINDOWS, CYCLES = 12, 40        # of each network and policy
@@ -101,10 +101,10 @@ class Meter:
 
 
 def build_of(policy: Policy) -> Build:
-    return Build() if BUILD_OF[policy] == "dynamic" else Build().plain()
+    return Build() if BUILD_OF[policy] == "dynamic" else Build().baseline()
 
 
-def parts_of(name: str, policy: Policy) -> tuple[int, list[Part]]:
+def directions_of(name: str, policy: Policy) -> tuple[int, list[Direction]]:
     """Steps of test data of a network, and the runs of the accelerator that they take under a policy."""
     network = load(name)
     inputs, left = [], STEPS
@@ -112,10 +112,10 @@ def parts_of(name: str, policy: Policy) -> tuple[int, list[Part]]:
         begin = max(0, len(sample.inputs) - left) // 2
         inputs.append(sample.inputs[begin:begin + left])
         left -= len(inputs[-1])
-    return STEPS - left, plan(calibrated(network, policy), inputs, policy).parts
+    return STEPS - left, plan(calibrated(network, policy), inputs, policy).directions
 
 
-def play(item: Part, policy: Policy, build: Build, folder: Path) -> tuple[dict, Waveform, range]:
+def play(item: Direction, policy: Policy, build: Build, folder: Path) -> tuple[dict, Waveform, range]:
     """Plays a run on rtl/; returns its counters, and waves of its last steps with the cycles that they hold.
 
     Raises SimulationError where it gives other values than models/.
@@ -129,10 +129,10 @@ def play(item: Part, policy: Policy, build: Build, folder: Path) -> tuple[dict, 
     loading = sum(len(packet) for packet in image.packets())
     folder.parent.mkdir(parents=True, exist_ok=True)
     job = folder.with_suffix(".job")
-    job.write_bytes(pickle.dumps({"build": build, "policy": policy, "parts": [item]}))
+    job.write_bytes(pickle.dumps({"build": build, "policy": policy, "directions": [item]}))
     run("tb.bench.play", "harness", parameters(build), simulator="verilator", seed=1, waves=True, retrace=False, environment={"JOB": str(job)}, folder=folder,
         plusargs=[f"+trace_from={(loading + cycles - traced) * PERIOD}"], repeat="make silicon")
-    result, = pickle.loads((folder / "result").read_bytes())["parts"]
+    result, = pickle.loads((folder / "result").read_bytes())["directions"]
     wave = Waveform(folder / WAVES)
     job.unlink()
     (folder / WAVES).unlink()
@@ -148,12 +148,12 @@ def windows_of(tile: Tile, wave: Waveform, cycles: range, count: int) -> list:
 def measure(name: str, policy: Policy, meter: Meter) -> Activity:
     """Activity of a network under a policy. Raises SimulationError, ReplayError."""
     folder = BUILD / "activity" / f"{name}-{policy.name}"
-    steps, parts = parts_of(name, policy)
+    steps, directions = directions_of(name, policy)
     windows, counters = [], Sum()
-    for number, item in enumerate(parts):
+    for number, item in enumerate(directions):
         found, wave, cycles = play(item, policy, build_of(policy), folder / f"run{number}")
         counters.update({counter.name: found[counter] for counter in Counter})
-        windows += windows_of(meter.tile, wave, cycles, -(-WINDOWS // len(parts)))
+        windows += windows_of(meter.tile, wave, cycles, -(-WINDOWS // len(directions)))
     logic, files, modules = {}, {}, {}
     total = CYCLES * len(windows)
     for mode, delays in MODES.items():

@@ -12,11 +12,11 @@ from syn.synthesize import ROOT
 
 IMAGES = ROOT / "docs" / "images"
 ACCURACY = ROOT / "build" / "eval.json"
-LABELS = {"STATIC_HIGH": "plain, 8 bits", "STATIC_LOW": "low", "CELL_HISTORY": "history", "SENSITIVITY": "sensitivity"}
+LABELS = {"STATIC_HIGH": "baseline, 8 bits", "STATIC_LOW": "low", "CELL_HISTORY": "history", "SENSITIVITY": "sensitivity"}
 
 
 def table(results: dict) -> Table:
-    """Energy of a step by part, and what each policy saves of the plain build's."""
+    """Energy of a step by part, and what each policy saves of the baseline build's."""
     title = f"Energy of a step, nJ ({NODE} nm, cell delays, middle of the scaling rule)"
     made = tables.table(title, "network", "policy", *PARTS, "total", "saved", left=2)
     for name, policies in results["energy"].items():
@@ -28,7 +28,7 @@ def table(results: dict) -> Table:
 
 
 def saving_table(results: dict) -> Table:
-    """What SENSITIVITY saves of the plain build's energy, mean over the networks, by scaling rule, node and delays."""
+    """What SENSITIVITY saves of the baseline build's energy, mean over the networks, by scaling rule, node and delays."""
     modes = ("zero delay", "cell delays")
     made = tables.table("Saved by SENSITIVITY, mean over the networks", "rule", *modes)
     for rule, savings in results["saving_by_rule"].items():
@@ -41,17 +41,17 @@ def saving_table(results: dict) -> Table:
 
 
 def _saving_with_dear_planes(results: dict) -> float:
-    """STATIC_LOW reads half as many words as the plain build: what more than that it saves, it saves by cheaper reads."""
+    """STATIC_LOW reads half as many words as the baseline build: what more than that it saves, it saves by cheaper reads."""
     savings = []
     for policies in results["energy"].values():
-        plain, low, sensitivity = (policies[name] for name in ("STATIC_HIGH", "STATIC_LOW", "SENSITIVITY"))
-        dearer = plain["weight memory"] / (2 * low["weight memory"]) - 1
-        savings.append(1 - (sum(sensitivity.values()) + dearer * sensitivity["weight memory"]) / sum(plain.values()))
+        baseline, low, sensitivity = (policies[name] for name in ("STATIC_HIGH", "STATIC_LOW", "SENSITIVITY"))
+        dearer = baseline["weight memory"] / (2 * low["weight memory"]) - 1
+        savings.append(1 - (sum(sensitivity.values()) + dearer * sensitivity["weight memory"]) / sum(baseline.values()))
     return sum(savings) / len(savings)
 
 
 def plot(results: dict) -> None:
-    """Stacked bars of each network's policies side by side, as shares of the plain build's energy."""
+    """Stacked bars of each network's policies side by side, as shares of the baseline build's energy."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     figure, axes = pyplot.subplots(figsize=(11, 4.5), layout="constrained")
     colours, ticks, position = dict(zip(PARTS, pyplot.get_cmap("tab10").colors)), [], 0
@@ -69,7 +69,7 @@ def plot(results: dict) -> None:
         position += 1
     axes.set_xticks([place for place, _ in ticks], [label for _, label in ticks], rotation=60, ha="right", fontsize=8)
     axes.set_ylim(0, 1.25)
-    axes.set_ylabel("energy of a step, plain build = 1")
+    axes.set_ylabel("energy of a step, baseline build = 1")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
     figure.savefig(IMAGES / "energy.png", dpi=120)
@@ -91,7 +91,7 @@ def _plot_accuracy(results: dict) -> None:
                 axis.errorbar(sum(parts.values()) / whole, value, [[value - low], [high - value]], fmt="o", capsize=3, label=LABELS[policy])
                 axis.set_ylabel(record["metric"])
         axis.set_title(name)
-        axis.set_xlabel("energy, plain = 1")
+        axis.set_xlabel("energy, baseline = 1")
     axes[0][0].legend(fontsize=8, frameon=False)
     figure.savefig(IMAGES / "energy-accuracy.png", dpi=120)
     pyplot.close(figure)

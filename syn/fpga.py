@@ -14,7 +14,7 @@ from tb.bench import leash
 
 # A build whose memories fit an ECP5-85F beside its logic.
 SMALL = Build(tiles=1, weight_depth=4096, unit_depth=256, activation_depth=128)
-BUILDS = {"plain": SMALL.plain().parameters(), "dynamic": SMALL.parameters()}
+BUILDS = {"baseline": SMALL.baseline().parameters(), "dynamic": SMALL.parameters()}
 FAMILIES = {"ecp5": "synth_ecp5 -top lstm_accelerator", "xilinx": "synth_xilinx -family xc7 -top lstm_accelerator"}
 # Kinds of resources by the names of primitives.
 RESOURCES = {

@@ -39,7 +39,7 @@ def memories(build: Build) -> dict[str, tuple[int, int, bool]]:
 # Memories by build. "2 MiB" is the weight memory of four tiles in one piece, whole or as two planes.
 MEMORIES = {
     "dynamic": memories(Build()),
-    "plain": memories(Build().plain()),
+    "baseline": memories(Build().baseline()),
     "2 MiB": {"whole": (128, 131072, False), "plane": (128, 65536, False)},
 }
 

@@ -87,7 +87,7 @@ def measure() -> dict:
         "register_files": files,
         "overhead_logic": overhead(logic),
         "overhead_with_register_files": overhead({build: logic[build] + files[build] for build in BUILDS}),
-        "overhead_causes": {cause: value / logic["plain"] for cause, value in area.causes(parts["plain"], parts["dynamic"]).items()},
+        "overhead_causes": {cause: value / logic["baseline"] for cause, value in area.causes(parts["baseline"], parts["dynamic"]).items()},
         "overhead_forms": {form: {**areas, "overhead": overhead(areas)} for form, areas in forms.items()},
         "overhead_total": totals,
         "precision_unit_share": parts["dynamic"]["precision unit"] / logic["dynamic"],
@@ -100,27 +100,27 @@ def measure() -> dict:
 
 
 def overhead(values: dict[str, float]) -> float:
-    """What the dynamic build has more than the plain one, as a share of the plain one."""
-    return values["dynamic"] / values["plain"] - 1
+    """What the dynamic build has more than the baseline one, as a share of the baseline one."""
+    return values["dynamic"] / values["baseline"] - 1
 
 
 def report(results: dict) -> Iterator[Table | str]:
     """Tables, and lines between them."""
-    plain, dynamic = results["area"]["plain"], results["area"]["dynamic"]
-    logic = table("Logic of a tile, square micrometres (OSU 0.18 um, without memories)", "part", "plain", "dynamic", "difference")
-    for part in sorted(plain | dynamic, key=lambda part: -dynamic.get(part, 0)):
-        logic.add_row(part, f"{plain.get(part, 0):,.0f}", f"{dynamic.get(part, 0):,.0f}", f"{dynamic.get(part, 0) - plain.get(part, 0):+,.0f}")
+    baseline, dynamic = results["area"]["baseline"], results["area"]["dynamic"]
+    logic = table("Logic of a tile, square micrometres (OSU 0.18 um, without memories)", "part", "baseline", "dynamic", "difference")
+    for part in sorted(baseline | dynamic, key=lambda part: -dynamic.get(part, 0)):
+        logic.add_row(part, f"{baseline.get(part, 0):,.0f}", f"{dynamic.get(part, 0):,.0f}", f"{dynamic.get(part, 0) - baseline.get(part, 0):+,.0f}")
     logic.add_section()
-    logic.add_row("total", f"{sum(plain.values()):,.0f}", f"{sum(dynamic.values()):,.0f}", f"{results['overhead_logic']:+.1%}")
+    logic.add_row("total", f"{sum(baseline.values()):,.0f}", f"{sum(dynamic.values()):,.0f}", f"{results['overhead_logic']:+.1%}")
     for cause, value in results["overhead_causes"].items():
         logic.add_row(f"  {cause}", "", "", f"{value:+.1%}")
     logic.add_row("register files, as cells", *(f"{results['register_files'][build]:,.0f}" for build in BUILDS), "")
     logic.add_row("total with them", "", "", f"{results['overhead_with_register_files']:+.1%}")
     yield logic
 
-    forms = table("Overhead by the form of the multiplications", "form", "plain", "dynamic", "overhead")
+    forms = table("Overhead by the form of the multiplications", "form", "baseline", "dynamic", "overhead")
     for form, values in results["overhead_forms"].items():
-        forms.add_row(form, f"{values['plain']:,.0f}", f"{values['dynamic']:,.0f}", f"{values['overhead']:+.1%}")
+        forms.add_row(form, f"{values['baseline']:,.0f}", f"{values['dynamic']:,.0f}", f"{values['overhead']:+.1%}")
     yield forms
 
     total = table("Whole tile with its 512 KiB of weights", "node", "logic mm2", "memories mm2", *(f"overhead, {name}" for name in area.SCALING))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Gate-level netlist of a module of rtl/, for the dynamic and the plain build, from OSU 0.18 um standard cells.
+"""Gate-level netlist of a module of rtl/, for the dynamic and the baseline build, from OSU 0.18 um standard cells.
 
 Yosys maps each module for itself and flattens the result last, so that the name of a cell tells its module. Memories (`ram`, `register_file`)
 stay black boxes. abc gets a short script of its own, as its default ones do not come to an end on multiplier trees.
@@ -28,9 +28,9 @@ LIBRARY = ROOT / "build" / "osu018"
 LIBERTY = LIBRARY / "osu018_stdcells.lib"
 CELLS = LIBRARY / "osu018_stdcells.v"  # Verilog models of the cells
 
-# Memories of as many bytes in both: words of the plain build are half as wide.
+# Memories of as many bytes in both: words of the baseline build are half as wide.
 BUILDS = {
-    "plain": {"DynamicPrecision": 0, "WeightDepth": 32768, "ActivationDepth": 512},
+    "baseline": {"DynamicPrecision": 0, "WeightDepth": 32768, "ActivationDepth": 512},
     "dynamic": {"DynamicPrecision": 1},
 }
 # Multiplications in rtl/ outside of dot_product, as Yosys sees them: widths of A, B and Y, signed, and whether the top bit of B is 0.

@@ -48,7 +48,7 @@ def test_regions_of_a_page(tmp_path):
     (tmp_path / "page.md").write_text(page)
     both = [Output("page.md", "1\n", "a"), Output("page.md", "2\n", "b")]
     assert rendered(both, tmp_path)["page.md"] == f"before\n{marker('a')}\n1\n{END}\nbetween\n{marker('b')}\n2\n{END}\nafter\n"
-    with pytest.raises(ValueError, match="page.md is generated twice"):
+    with pytest.raises(ValueError, match=r"page\.md is generated twice"):
         rendered([Output("page.md", ""), Output("page.md", "")], tmp_path)
 
 

@@ -69,9 +69,9 @@ class ImportedLSTM:
         return quantize_stages([stage for lstm in self.lstms for stage in stages(lstm)], [self.directed(sample) for sample in calibration])
 
     def initial_states(self, q: QuantizedNetwork) -> list[State | None]:
-        """By part of q, the state that every sequence begins with; None: zero. Raises ImportFailure where a cell does not hold it."""
+        """By direction of q, the state that every sequence begins with; None: zero. Raises ImportFailure where a cell does not hold it."""
         if self.h0 is None:
-            return [None] * len(q.parts)
+            return [None] * len(q.directions)
         states, layer = [], 0
         for stage in q.stages:
             for direction, part in enumerate(stage):

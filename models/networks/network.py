@@ -35,9 +35,9 @@ class Network(ABC):
     """A pretrained LSTM, the parts before and after it, and recorded data for its task.
 
     name: as in `NET=name`.
-    metric_name: name of the task's figure, for tables.
-    higher_is_better: whether a larger figure is a better one.
-    relative_margin: whether figures are compared by their ratio, as bits are; rates by points.
+    metric_name: its name, for tables.
+    higher_is_better: whether a larger metric is a better one.
+    relative_margin: whether metrics are compared by their ratio, as bits are; rates by points.
     lstm: the LSTM in float with its pretrained weights.
     """
 
@@ -70,7 +70,7 @@ class Network(ABC):
 
     @abstractmethod
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
-        """Task figure of one head output a sample."""
+        """Metric of the task, of one head output a sample."""
 
     def weight(self, sample: Sample) -> int:
         """What a sample counts in a metric that is a mean: 1, or the number of its letters."""

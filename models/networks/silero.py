@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 import numpy as np
 import torch
@@ -149,7 +149,7 @@ def _speech_level(prompt: np.ndarray) -> float:
 def _labels(clean: np.ndarray) -> np.ndarray:
     labels = _levels(clean) > SPEECH_LEVEL * 10 ** (-MARGIN_DECIBELS / 20)
     loud = np.flatnonzero(labels)
-    for last, following in zip(loud, loud[1:]):
+    for last, following in pairwise(loud):
         if following - last <= HANGOVER_STEPS:
             labels[last:following] = True
     return labels.astype(np.float32)

@@ -38,7 +38,7 @@ class Interpreter:
             address, words = field(header, 63, 32), field(header, 95, 64)
             assert header == target | tile << 8 | address << 32 | words << 64, "reserved bits are zero"
             assert address + words <= self.depths[target], "the words fit the memory"
-            assert target != 1 or self.build.dynamic, "the plain build has no lo plane"
+            assert target != 1 or self.build.dynamic, "the baseline build has no lo plane"
             assert target != 5 or tile == 255, "activations go to all tiles"
             beats = -(-self.widths[target] // BEAT_BITS)
             assert len(payload) == words * beats > 0, "the payload is as long as the header says"
@@ -54,7 +54,7 @@ class Interpreter:
         word = self.memory[6][tile][layer]
         places = {
             "units": (15, 0), "slots": (31, 16), "x_words": (47, 32), "h_words": (63, 48), "x_addr": (79, 64), "h_addr": (95, 80),
-            "unit_base": (111, 96), "c_frac": (115, 112), "policy": (119, 116), "two_limbs": (120, 120), "w_base": (159, 128),
+            "unit_base": (111, 96), "c_frac": (115, 112), "policy": (119, 116), "two_terms": (120, 120), "w_base": (159, 128),
             "cell_floor": (197, 192),
         }
         values = {name: field(word, *place) for name, place in places.items()}
@@ -129,7 +129,7 @@ class Interpreter:
 
     def _write_x(self, bank, x_beats):
         place = self.descriptor(0, 0)
-        size = (1 + place["two_limbs"]) * place["x_words"] * self.lanes
+        size = (1 + place["two_terms"]) * place["x_words"] * self.lanes
         assert len(x_beats) == -(-8 * size // BEAT_BITS), "an x packet is as long as its words"
         for index in range(size):
             self.write_byte(bank, place["x_addr"] * self.lanes + index, x_beats[index // 16] >> 8 * (index % 16))
@@ -137,8 +137,8 @@ class Interpreter:
 
     def _tile_step(self, t, tile, layer, first):
         place, bank = self.descriptor(tile, layer), t & 1
-        limbs = 1 + place["two_limbs"]
-        x = [self.vector(tile, bank, place["x_addr"] + limb * place["x_words"], place["x_words"]) for limb in range(limbs)]
+        terms = 1 + place["two_terms"]
+        x = [self.vector(tile, bank, place["x_addr"] + term * place["x_words"], place["x_words"]) for term in range(terms)]
         if layer:
             below = self.descriptor(tile, layer - 1)
             assert (place["x_addr"], place["x_words"]) == (below["h_addr"], below["h_words"])
@@ -153,16 +153,16 @@ class Interpreter:
             self.memory[4][tile][address] = c & 0xFFFF | history << 16
             outputs.append(value)
             masks.append(mask)
-            self._count(place, limbs, policy, mask)
+            self._count(place, terms, policy, mask)
         return outputs, masks
 
-    def _count(self, place, limbs, policy, mask):
-        row_words = limbs * place["x_words"] + place["h_words"]
+    def _count(self, place, terms, policy, mask):
+        row_words = terms * place["x_words"] + place["h_words"]
         refined = mask.bit_count() if self.build.dynamic else 0
         passes = 2 if mask and policy else 1
         self.counters.update(
-            hi_pass=4 * row_words, lo_pass=refined * row_words, scale_reads=(4 + refined) * (limbs + 1),
-            row_sum_writes=(4 + refined) * (limbs + 1), row_constant_reads=4 * passes, cell_reads=passes, cell_writes=1)
+            hi_pass=4 * row_words, lo_pass=refined * row_words, scale_reads=(4 + refined) * (terms + 1),
+            row_sum_writes=(4 + refined) * (terms + 1), row_constant_reads=4 * passes, cell_reads=passes, cell_writes=1)
 
 
 def _beats(values, bits):

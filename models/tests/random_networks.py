@@ -8,7 +8,7 @@ from models.policies import Policy, theta_alignment
 from models.quantized_lstm import QuantizedLSTM
 
 
-def random_layer(generator, inputs, units, limbs=1, policy=Policy.SENSITIVITY):
+def random_layer(generator, inputs, units, terms=1, policy=Policy.SENSITIVITY):
     def integers(low, high, *shape):
         return torch.randint(low, high + 1, shape, generator=generator)
 
@@ -31,22 +31,22 @@ def random_layer(generator, inputs, units, limbs=1, policy=Policy.SENSITIVITY):
         theta=theta,
         cell_floor=integers(0, 48, 1).item(),
         policy=policy,
-        limbs=limbs,
+        terms=terms,
     )
 
 
-def random_network(seed, inputs, units, limbs=1, policy=Policy.SENSITIVITY):
+def random_network(seed, inputs, units, terms=1, policy=Policy.SENSITIVITY):
     """Stack of layers with the given units (a list); deterministic in its arguments."""
     generator = torch.Generator().manual_seed(seed)
     sizes = [inputs, *units]
     layers = [
-        random_layer(generator, sizes[n], sizes[n + 1], limbs if n == 0 else 1, policy) for n in range(len(units))
+        random_layer(generator, sizes[n], sizes[n + 1], terms if n == 0 else 1, policy) for n in range(len(units))
     ]
-    return QuantizedLSTM(layers, input_scales=[0.01, 0.01 / 254][:limbs])
+    return QuantizedLSTM(layers, input_scales=[0.01, 0.01 / 254][:terms])
 
 
 def random_input(seed, network, batch, steps):
-    """int8 [batch, steps, limbs, inputs] over the full range."""
+    """int8 [batch, steps, terms, inputs] over the full range."""
     generator = torch.Generator().manual_seed(seed)
     layer = network.layers[0]
-    return torch.randint(-127, 128, (batch, steps, layer.limbs, layer.inputs), generator=generator).to(torch.int8)
+    return torch.randint(-127, 128, (batch, steps, layer.terms, layer.inputs), generator=generator).to(torch.int8)

@@ -49,10 +49,10 @@ def size(value):
     return code(value) + 1 if value else 0
 
 
-def row_sum(row, x_limbs, h, refined):
+def row_sum(row, x_terms, h, refined):
     """P of a row: dict of w_ih, w_hh (lists) and m (x0, x1, h)."""
     total = 0
-    segments = [(row["m"][limb], row["w_ih"], x) for limb, x in enumerate(x_limbs)] + [(row["m"][2], row["w_hh"], h)]
+    segments = [(row["m"][term], row["w_ih"], x) for term, x in enumerate(x_terms)] + [(row["m"][2], row["w_hh"], h)]
     for m, weights, values in segments:
         for w, a in zip(weights, values):
             hi = (w + 8) >> 4
@@ -63,12 +63,12 @@ def row_sum(row, x_limbs, h, refined):
     return total
 
 
-def gates_of(unit, x_limbs, h, refined_gates):
+def gates_of(unit, x_terms, h, refined_gates):
     """(value, slope) of i, f, g, o; bit k of refined_gates: gate k with both planes and b."""
     gates = []
     for gate, row in enumerate(unit):
         refined = refined_gates >> gate & 1
-        z = sat16(rounded(row_sum(row, x_limbs, h, refined), row["s"]) + (row["b"] if refined else row["b_low"]))
+        z = sat16(rounded(row_sum(row, x_terms, h, refined), row["s"]) + (row["b"] if refined else row["b_low"]))
         gates.append(tanh(z) if gate == 2 else sigmoid(z))
     return gates
 
@@ -101,7 +101,7 @@ def history_mask(unit, c, history, theta):
     return sum((sizes[gate] > theta[gate] + row["offset"]) << gate for gate, row in enumerate(unit))
 
 
-def unit_step(unit, x_limbs, h, c, history, policy, settings):
+def unit_step(unit, x_terms, h, c, history, policy, settings):
     """One step of a unit: unit is its four rows; settings has c_frac, theta, cell_floor.
 
     h is the whole layer's; h, c and history are zero on the first step of a sequence. policy is the code of the descriptor.
@@ -114,8 +114,8 @@ def unit_step(unit, x_limbs, h, c, history, policy, settings):
     elif policy == 2:
         mask = history_mask(unit, c, history, settings["theta"])
     else:
-        provisional = gates_of(unit, x_limbs, h, 0)
+        provisional = gates_of(unit, x_terms, h, 0)
         _, t, _ = cell(provisional, c, settings["c_frac"])
         mask = sensitivity_mask(unit, provisional, t, c, settings["theta"], settings["cell_floor"])
-    new_c, _, new_h = cell(gates_of(unit, x_limbs, h, mask), c, settings["c_frac"])
+    new_c, _, new_h = cell(gates_of(unit, x_terms, h, mask), c, settings["c_frac"])
     return new_h, new_c, max(size(min(abs(new_c - c), 32767)), history - 1, 0), mask

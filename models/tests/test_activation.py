@@ -46,5 +46,5 @@ def test_slopes_are_derivatives():
 def test_fields_fit_the_verilog_word():
     base, slope = activation.table()
     assert len(base) == len(slope) == 256
-    assert 0 <= min(base) and max(base) < 1 << 15
-    assert 0 <= min(slope) and max(slope) < 1 << 11
+    assert min(base) >= 0 and max(base) < 1 << 15
+    assert min(slope) >= 0 and max(slope) < 1 << 11

@@ -16,7 +16,7 @@ from models.cache import MISSING, cached, find, path_of, store
 from models.networks import Sample
 
 KEY = ("test", "silero", 12, 0.5)
-RESULT = {"figure": 0.25, "samples": [Sample(torch.arange(24.0).reshape(12, 2), torch.tensor(1), "june")], "shares": [[0.1, 0.2]]}
+RESULT = {"estimate": 0.25, "samples": [Sample(torch.arange(24.0).reshape(12, 2), torch.tensor(1), "june")], "shares": [[0.1, 0.2]]}
 FLIPS = 80
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,7 +79,7 @@ def test_a_file_that_is_not_whole_is_computed_anew(name):
 
 
 def test_the_file_of_another_key_is_not_taken():
-    store(("test", "other"), {"figure": 0.5})
+    store(("test", "other"), {"estimate": 0.5})
     os.replace(path_of(("test", "other")), path_of(KEY))
     assert again() == (plain(RESULT), 1)
 

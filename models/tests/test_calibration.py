@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from models import cache, calibration
-from models.calibration import BISECTIONS, POWER, SHARES, Point, calibrate, calibrated, choose, number_of, path_of
+from models.calibration import BISECTIONS, POWER, SHARES, Point, calibrate, calibrated, choose, log2_lambda_for, path_of
 from models.networks import NETWORKS
 from models.policies import Policy
 from models.quantized_network import quantize_network
@@ -68,11 +68,11 @@ def test_a_number_is_found_for_a_low_share(policy):
     toy = Toy(bidirectional=True)
     inputs = [sample.inputs for sample in toy.calibration()]
     quantized = quantize_network(toy.lstm, inputs)
-    numbers = []
+    found_lambdas = []
     for share in (0.4, 0.8):
-        numbers.append(number_of(quantized, policy, share, inputs))
+        found_lambdas.append(log2_lambda_for(quantized, policy, share, inputs))
         assert quantized.low_share(quantized.run(inputs, policy)) == pytest.approx(share, abs=0.1)
-    assert numbers[0] < numbers[1]
+    assert found_lambdas[0] < found_lambdas[1]
 
 
 @pytest.fixture
@@ -86,18 +86,18 @@ def folders(monkeypatch, tmp_path):
 def test_a_calibration_is_kept_and_read(folders):
     steps = []
     found = calibrate(Toy(), progress=steps.append)
-    assert steps and found["network"] == "toy" and set(found["numbers"]) == {"SENSITIVITY", "CELL_HISTORY"}
+    assert steps and found["network"] == "toy" and set(found["log2_lambda"]) == {"SENSITIVITY", "CELL_HISTORY"}
     for policy in SHARES:
-        numbers = [point["number"] for point in found["sweep"] if point["policy"] == policy.name]
-        assert found["numbers"][policy.name] in numbers == sorted(numbers) and len(numbers) <= len(SHARES[policy]) + BISECTIONS
+        found_lambdas = [point["log2_lambda"] for point in found["sweep"] if point["policy"] == policy.name]
+        assert found["log2_lambda"][policy.name] in found_lambdas == sorted(found_lambdas) and len(found_lambdas) <= len(SHARES[policy]) + BISECTIONS
     again = []
     assert calibrate(Toy(), progress=again.append) == found
     assert not again  # what is cached is not measured anew
     path_of("toy").write_text(json.dumps(found))
     for policy in SHARES:
         quantized = calibrated(Toy(), policy)
-        assert {layer.policy for part in quantized.parts for layer in part.layers} == {policy}
-        assert all(len(layer) == 6 for part in quantized.parts for layer in part.refinements)
+        assert {layer.policy for part in quantized.directions for layer in part.layers} == {policy}
+        assert all(len(layer) == 6 for part in quantized.directions for layer in part.refinements)
 
 
 def test_a_network_that_was_never_calibrated_names_the_command(folders):
@@ -109,7 +109,7 @@ def test_a_network_that_was_never_calibrated_names_the_command(folders):
 def test_every_network_is_calibrated(name):
     found = json.loads(path_of(name).read_text())
     assert found["network"] == name and found["budget"] == 0.5
-    assert set(found["numbers"]) == {policy.name for policy in SHARES}
+    assert set(found["log2_lambda"]) == {policy.name for policy in SHARES}
     assert {point["policy"] for point in found["sweep"]} == {Policy.SENSITIVITY.name, Policy.CELL_HISTORY.name}
 
 

@@ -18,7 +18,7 @@ from models.tests.random_networks import random_input, random_network
 
 STEPS = 4
 SMALL = {"weight_depth": 4096, "unit_depth": 64, "activation_depth": 64}
-NETWORKS = [  # inputs, units, limbs
+NETWORKS = [  # inputs, units, terms
     (1, [1], 1),
     (5, [7], 2),
     (16, [8, 8], 1),
@@ -34,11 +34,11 @@ BUILDS = [
 
 
 def name(build):
-    return f"{build.tiles}x{build.lanes}{'' if build.dynamic else 'plain'}"
+    return f"{build.tiles}x{build.lanes}{'' if build.dynamic else 'baseline'}"
 
 
 def interpret(image, interpreter, network, x, run, first_step=0, first=True):
-    """Play the sequence x [steps, limbs, inputs] and compare every h and decision with the run."""
+    """Play the sequence x [steps, terms, inputs] and compare every h and decision with the run."""
     for step, value in enumerate(x):
         h, trace = interpreter.step(first_step + step, image.encode_x(value), image.layers, first and step == 0)
         assert torch.equal(image.decode_h(h), run.h[0, step])
@@ -62,10 +62,10 @@ def assert_state(image, interpreter, network, state, bank):
 
 
 @pytest.mark.parametrize("build", BUILDS, ids=name)
-@pytest.mark.parametrize("inputs, units, limbs", NETWORKS)
-def test_memories_of_the_image_compute_the_model(build, inputs, units, limbs):
+@pytest.mark.parametrize("inputs, units, terms", NETWORKS)
+def test_memories_of_the_image_compute_the_model(build, inputs, units, terms):
     seed = sum(units) + build.tiles
-    network = random_network(seed, inputs, units, limbs)
+    network = random_network(seed, inputs, units, terms)
     generator = random.Random(seed)
     policies = [Policy(generator.randrange(4)) if build.dynamic else Policy.STATIC_HIGH for _ in network.layers]
     network.layers = [dataclasses.replace(layer, policy=policy) for layer, policy in zip(network.layers, policies)]
@@ -183,11 +183,11 @@ def test_only_the_state_of_one_begun_sequence_can_be_loaded():
             image.encode_state(state)
 
 
-def test_counters_of_the_plain_build_refuse_other_policies():
+def test_counters_of_the_baseline_build_refuse_other_policies():
     network = random_network(0, 3, [2])
     run = network.run(random_input(0, network, 1, 1), Policy.STATIC_LOW)
     with pytest.raises(ValueError, match="STATIC_HIGH"):
-        work_counters(run, network, Build().plain())
+        work_counters(run, network, Build().baseline())
 
 
 def test_ideal_cycles():
@@ -197,8 +197,8 @@ def test_ideal_cycles():
     x = random_input(0, network, batch=1, steps=5)
     runs = [network.run(x, policy) for policy in (Policy.STATIC_LOW, Policy.STATIC_HIGH)]
     assert [work_counters(run, network, build)["ideal_cycles"] for run in runs] == [5 * 3 * 4 * 2, 5 * 3 * 4 * 2 * 2]
-    plain = work_counters(runs[1], network, build.plain())
-    assert plain["ideal_cycles"] == 5 * 3 * 4 * 3 and plain["lo_pass"] == 0
+    baseline = work_counters(runs[1], network, build.baseline())
+    assert baseline["ideal_cycles"] == 5 * 3 * 4 * 3 and baseline["lo_pass"] == 0
     run = network.run(x, Policy.SENSITIVITY)
     counters = work_counters(run, network, build)
     assert 1 - counters["lo_pass"] / counters["hi_pass"] == pytest.approx(run.low_share)
@@ -218,10 +218,10 @@ def test_build_refuses_what_the_rtl_does_not_support(change, message):
         Build(**change)
 
 
-def test_plain_build_has_the_same_bytes():
+def test_baseline_build_has_the_same_bytes():
     build = Build()
-    plain = build.plain()
-    assert plain.dot_lanes * plain.activation_depth == build.dot_lanes * build.activation_depth
-    assert plain.weight_depth * plain.dot_lanes * 8 == 2 * build.weight_depth * build.dot_lanes * 4
-    assert plain.plain() == plain
-    assert plain.parameters()["DynamicPrecision"] == 0 and build.parameters()["Lanes"] == 32
+    baseline = build.baseline()
+    assert baseline.dot_lanes * baseline.activation_depth == build.dot_lanes * build.activation_depth
+    assert baseline.weight_depth * baseline.dot_lanes * 8 == 2 * build.weight_depth * build.dot_lanes * 4
+    assert baseline.baseline() == baseline
+    assert baseline.parameters()["DynamicPrecision"] == 0 and build.parameters()["Lanes"] == 32

@@ -9,7 +9,7 @@ from models import evaluation
 from models.build import Build
 from models.compiler import compile_image
 from models.cycle_model import CycleModel
-from models.evaluation import Bootstrap, Figure, difference, evaluate, interval, spread, task_loss
+from models.evaluation import Bootstrap, Estimate, difference, evaluate, interval, spread, task_loss
 from models.network_cycles import cycles
 from models.networks import Sample
 from models.policies import Policy
@@ -50,10 +50,10 @@ def test_means_are_resampled_as_whole_groups(toy, samples, monkeypatch, weighted
             [single(self, [sample], [output]) for sample, output in zip(chosen, outputs)], weights=[weight[id(sample)] for sample in chosen]))
     outputs = answers(samples, [index % 3 for index in range(len(samples))])
     bootstrap = Bootstrap(toy, samples)
-    figure = bootstrap.figure(outputs)
-    assert figure.value == toy.metric(samples, outputs)
-    assert len(figure.replicates) == len(bootstrap.draws)
-    for draw, replicate in list(zip(bootstrap.draws, figure.replicates))[:50]:
+    estimate = bootstrap.estimate(outputs)
+    assert estimate.value == toy.metric(samples, outputs)
+    assert len(estimate.replicates) == len(bootstrap.draws)
+    for draw, replicate in list(zip(bootstrap.draws, estimate.replicates))[:50]:
         chosen = [index for group, times in enumerate(draw) for _ in range(times) for index in (2 * group, 2 * group + 1)]
         assert replicate == pytest.approx(toy.metric([samples[index] for index in chosen], [outputs[index] for index in chosen]))
 
@@ -61,7 +61,7 @@ def test_means_are_resampled_as_whole_groups(toy, samples, monkeypatch, weighted
 def test_figures_that_are_no_means_are_computed_for_each_draw(toy, samples, monkeypatch):
     monkeypatch.setattr(Toy, "metric", lambda self, chosen, outputs: float(len({sample.group for sample in chosen})))
     bootstrap = Bootstrap(toy, samples)
-    replicates = bootstrap.figure(answers(samples, [1] * len(samples))).replicates
+    replicates = bootstrap.estimate(answers(samples, [1] * len(samples))).replicates
     assert replicates.tolist() == [float((draw > 0).sum()) for draw in bootstrap.draws[:len(replicates)]]
 
 
@@ -69,8 +69,8 @@ def test_draws_are_the_same_on_every_call(toy, samples):
     assert (Bootstrap(toy, samples).draws == Bootstrap(toy, samples).draws).all()
 
 
-def figure(value, spread_of_it=0.0):
-    return Figure(value, value + spread_of_it * np.linspace(-1, 1, 1001))
+def estimate(value, spread_of_it=0.0):
+    return Estimate(value, value + spread_of_it * np.linspace(-1, 1, 1001))
 
 
 @pytest.mark.parametrize("higher, relative, value, loss", [
@@ -88,7 +88,7 @@ def test_losses_are_in_margins(toy, monkeypatch, higher, relative, value, loss):
 ])
 def test_no_loss_is_non_inferiority(toy, value, width, no_loss):
     """The margin is half a point; the unfavourable end counts, a gain never hurts."""
-    found = difference(toy, figure(value, width), figure(0.80))
+    found = difference(toy, estimate(value, width), estimate(0.80))
     assert found.no_loss == no_loss
     assert found.mean == pytest.approx(value - 0.80)
     assert found.interval == pytest.approx((value - 0.80 - 0.95 * width, value - 0.80 + 0.95 * width))
@@ -119,14 +119,14 @@ def test_cycles_of_directions_add_up_and_sequences_follow_each_other():
     samples = toy.test()[:3]
     quantized = quantize_network(toy.lstm, [sample.inputs for sample in toy.calibration()]).for_policy(Policy.CELL_HISTORY)
     expected = 0
-    for part, inputs in zip(quantized.parts, ([sample.inputs for sample in samples], [sample.inputs.flip(0) for sample in samples])):
+    for part, inputs in zip(quantized.directions, ([sample.inputs for sample in samples], [sample.inputs.flip(0) for sample in samples])):
         runs = [part.run(part.quantize_input(sequence)[None], Policy.CELL_HISTORY) for sequence in inputs]
         masks = [torch.cat([run.masks[0][0] for run in runs])]
         expected += CycleModel(part, SMALL, masks, compile_image(part, SMALL).order, Policy.CELL_HISTORY).cycles()
     assert cycles(quantized, samples, Policy.CELL_HISTORY, SMALL) == expected
 
 
-def test_yardsticks_take_the_cycles_of_their_decisions():
+def test_reference_policies_take_the_cycles_of_their_decisions():
     toy = Toy()
     samples = toy.test()[:2]
     quantized = quantize_network(toy.lstm, [sample.inputs for sample in toy.calibration()])

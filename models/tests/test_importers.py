@@ -186,7 +186,7 @@ def test_layers_of_different_sizes(direction, tmp_path):
     agree(imported, stack.run(path))
     assert [(lstm.hidden_size, lstm.num_layers) for lstm in imported.lstms] == [(8, 1), (4, 2)]
     q = imported.quantize([X[:, 0], X[:, 1]])
-    assert [layer.units for part in q.parts for layer in part.layers] == [8, 4, 4] and len(q.parts) == 1
+    assert [layer.units for part in q.directions for layer in part.layers] == [8, 4, 4] and len(q.directions) == 1
 
 
 def test_one_direction_above_two(tmp_path):
@@ -206,7 +206,7 @@ def test_initial_states(tmp_path):
     imported = load_lstm(path)
     agree(imported, stack.run(path))
     q = imported.quantize([4 * X[:, 0], 4 * X[:, 1]])
-    for part, state, h, c in zip(q.parts, imported.initial_states(q), h0[:, 0], c0[:, 0], strict=True):
+    for part, state, h, c in zip(q.directions, imported.initial_states(q), h0[:, 0], c0[:, 0], strict=True):
         assert not state.first
         np.testing.assert_allclose(state.h[0][0] / 128, h, atol=2**-7)
         np.testing.assert_allclose(state.c[0][0] / 2.0**part.layers[0].c_frac, c, atol=2**-8)

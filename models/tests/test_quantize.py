@@ -12,7 +12,7 @@ from models.layer import split_planes
 from models.policies import Policy
 from models.quantize import Effects, quantize
 from models.tests import scalar_reference
-from models.thresholds import set_price
+from models.thresholds import set_log2_lambda
 
 LENGTHS = (25, 7, 40, 1, 33)
 # Largest |h - float h| of STATIC_HIGH over inputs of the calibration's range, and its root mean square. Rounding h alone errs by
@@ -73,7 +73,7 @@ def test_precision_orders_the_errors():
 
 
 def test_low_share_on_calibration_meets_its_target():
-    """Of both policies, to the quarter of a unit of their prices."""
+    """Of both policies, to the quarter of a unit of log2_lambda."""
     lstm = network(units=48, num_layers=2)
     calibration = samples(lstm, lengths=(30,) * 6)
     for target in (0.8, 0.5, 0.7):
@@ -101,18 +101,18 @@ def test_levels_of_cell_history_are_those_of_its_errors():
                 sums[unit] += torch.tensor([2.0**change, 2.0**size] * 2)
                 history[unit] = max(scalar_reference.size(abs(new - old)), history[unit] - 1)
             before = state
-    levels = q.levels[0]
-    assert torch.allclose(levels[Policy.CELL_HISTORY] - levels[Policy.STATIC_ROWS], (sums / sum(LENGTHS)).log2())
+    row_offsets = q.row_offsets[0]
+    assert torch.allclose(row_offsets[Policy.CELL_HISTORY] - row_offsets[Policy.STATIC_ROWS], (sums / sum(LENGTHS)).log2())
 
 
 @pytest.mark.parametrize("policy", [Policy.SENSITIVITY, Policy.CELL_HISTORY])
 def test_thresholds_move_all_rows_alike(policy):
-    """A price higher by one is theta + 1 everywhere; a part of it moves as many rows."""
+    """A log2_lambda higher by one is theta + 1 everywhere; a part of it moves as many rows."""
     lstm = network(num_layers=3)
     q = quantize(lstm, samples(lstm))
 
-    def thresholds(price):
-        set_price(q, policy, price)
+    def thresholds(log2_lambda):
+        set_log2_lambda(q, policy, log2_lambda)
         return torch.cat([torch.tensor(layer.theta) + layer.offset for layer in q.layers])
 
     assert torch.equal(thresholds(-19.0), thresholds(-20.0) + 1)
@@ -124,10 +124,10 @@ def test_thresholds_move_all_rows_alike(policy):
 def test_static_rows_are_those_of_the_largest_error_in_every_step():
     lstm = network()
     q = quantize(lstm, samples(lstm))
-    level = q.levels[0][Policy.STATIC_ROWS]
-    set_price(q, Policy.STATIC_ROWS, -level.median().item() - 0.5)
+    row_offset = q.row_offsets[0][Policy.STATIC_ROWS]
+    set_log2_lambda(q, Policy.STATIC_ROWS, -row_offset.median().item() - 0.5)
     mask = q.run(q.quantize_input(samples(lstm)[0]).unsqueeze(0), Policy.STATIC_ROWS).masks[0][0]
-    assert torch.equal(mask, (level < level.median()).expand_as(mask)) and mask.any()
+    assert torch.equal(mask, (row_offset < row_offset.median()).expand_as(mask)) and mask.any()
 
 
 def test_errors_that_matter_less_are_left():
@@ -182,12 +182,12 @@ def test_low_bias_replaces_the_mean_of_the_missing_plane():
     """With gradients that are the same in all frames, and sequences of one length."""
     lstm = network(num_layers=2, gain=2)
     calibration = samples(lstm, lengths=[20] * 5)
-    q = quantize(lstm, calibration, limbs=2, gradients=[torch.ones(1, 5, 20, 4 * lstm.hidden_size)] * 2)
+    q = quantize(lstm, calibration, terms=2, gradients=[torch.ones(1, 5, 20, 4 * lstm.hidden_size)] * 2)
     missing = [torch.zeros(layer.units, 4, dtype=torch.float64) for layer in q.layers]
     for sample in calibration:
         x = q.quantize_input(sample).unsqueeze(0)
         run = q.run(x, Policy.STATIC_HIGH)
-        segments = [x[0, :, limb] for limb in range(2)]
+        segments = [x[0, :, term] for term in range(2)]
         for number, layer in enumerate(q.layers):
             before = torch.cat((torch.zeros(1, layer.units), run.layer_h[number][0, :-1]))
             for values, weights, m in zip((*segments, before), (layer.w_ih,) * len(segments) + (layer.w_hh,), (0, 1, 2) if number == 0 else (0, 2)):
@@ -212,48 +212,48 @@ def test_refinements_are_those_of_the_calibration():
         assert (total / sum(LENGTHS)).tolist() == pytest.approx(refinements)
 
 
-def test_inputs_of_many_decades_get_two_limbs():
+def test_inputs_of_many_decades_get_two_terms():
     """Power spectra: quiet frames and loud ones, weights that need the quiet ones."""
     lstm = network(gain=3)
     generator = torch.Generator().manual_seed(0)
     decades = [torch.pow(10.0, 5 * torch.rand(30, 1, generator=generator) - 3) * torch.rand(30, 20, generator=generator) for _ in range(4)]
     q = quantize(lstm, decades)
-    assert q.layers[0].limbs == 2 and len(q.input_scales) == 2
-    one = quantize(lstm, decades, limbs=1)
-    assert one.layers[0].limbs == 1
+    assert q.layers[0].terms == 2 and len(q.input_scales) == 2
+    one = quantize(lstm, decades, terms=1)
+    assert one.layers[0].terms == 1
     assert 4 * rms(errors(lstm, q, decades, Policy.STATIC_HIGH)) < rms(errors(lstm, one, decades, Policy.STATIC_HIGH))
 
 
-def test_two_limbs_carry_16_bits():
+def test_two_terms_carry_16_bits():
     lstm = network()
     calibration = samples(lstm)
-    q = quantize(lstm, calibration, limbs=2)
+    q = quantize(lstm, calibration, terms=2)
     x = torch.cat(calibration).double()
     carried = (q.quantize_input(x) * torch.stack(q.input_scales)).sum(-2)
     assert ((carried - x).abs() <= 1.001 * q.input_scales[1] / 2).all()
     assert (q.input_scales[1] < 2e-4).all()
 
 
-def test_ordinary_inputs_get_one_limb():
+def test_ordinary_inputs_get_one_term():
     for make in (torch.rand, torch.randn):
         lstm = network()
         torch.manual_seed(3)
         calibration = [make(40, 20) for _ in range(4)]
-        assert quantize(lstm, calibration).layers[0].limbs == 1
-    assert quantize(lstm, calibration, limbs=2).layers[0].limbs == 2
-    assert quantize(lstm, [torch.zeros(5, 20)]).layers[0].limbs == 1
+        assert quantize(lstm, calibration).layers[0].terms == 1
+    assert quantize(lstm, calibration, terms=2).layers[0].terms == 2
+    assert quantize(lstm, [torch.zeros(5, 20)]).layers[0].terms == 1
 
 
 def test_inputs_saturate_where_gates_do():
     """An input so large that all gates are saturated may be cut; a large one that matters is not."""
     lstm = network()
     calibration = samples(lstm)
-    ordinary = quantize(lstm, calibration, limbs=1).input_scales[0].median()
+    ordinary = quantize(lstm, calibration, terms=1).input_scales[0].median()
     calibration[0][3, 4] = 500.0
-    assert quantize(lstm, calibration, limbs=1).input_scales[0].median() < 3 * ordinary
+    assert quantize(lstm, calibration, terms=1).input_scales[0].median() < 3 * ordinary
     with torch.no_grad():
         lstm.weight_ih_l0[:, 4] *= 1e-3
-    assert quantize(lstm, calibration, limbs=1).input_scales[0][4] > 200 / 127
+    assert quantize(lstm, calibration, terms=1).input_scales[0][4] > 200 / 127
 
 
 def test_rows_of_zeros_and_of_a_bias_alone():

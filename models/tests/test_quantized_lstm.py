@@ -37,15 +37,15 @@ def scalar_settings(layer):
 
 
 def run_scalar(network, x, policy):
-    """h, c, masks [layer][step][unit] and the last history, of one sequence x [steps, limbs, inputs]."""
+    """h, c, masks [layer][step][unit] and the last history, of one sequence x [steps, terms, inputs]."""
     trace, values = [], x.tolist()
     for layer in network.layers:
         settings = scalar_settings(layer)
         units = [scalar_unit(layer, unit) for unit in range(layer.units)]
         h, c, history = ([0] * layer.units for _ in range(3))
         steps = []
-        for limbs in values:
-            results = [scalar_reference.unit_step(unit, limbs, h, c[n], history[n], policy, settings) for n, unit in enumerate(units)]
+        for terms in values:
+            results = [scalar_reference.unit_step(unit, terms, h, c[n], history[n], policy, settings) for n, unit in enumerate(units)]
             h, c, history, mask = (list(column) for column in zip(*results))
             steps.append((h, c, mask))
         trace.append((steps, history))
@@ -54,9 +54,9 @@ def run_scalar(network, x, policy):
 
 
 @pytest.mark.parametrize("policy", STATIC + DECIDING)
-@given(seed=seeds, inputs=sizes, units=st.lists(sizes, min_size=1, max_size=3), limbs=st.sampled_from((1, 2)))
-def test_equals_the_scalar_reference(policy, seed, inputs, units, limbs):
-    network = random_network(seed, inputs, units, limbs, policy)
+@given(seed=seeds, inputs=sizes, units=st.lists(sizes, min_size=1, max_size=3), terms=st.sampled_from((1, 2)))
+def test_equals_the_scalar_reference(policy, seed, inputs, units, terms):
+    network = random_network(seed, inputs, units, terms, policy)
     x = random_input(seed, network, batch=2, steps=5)
     run = network.run(x, policy)
     bits = torch.tensor([1, 2, 4, 8])
@@ -81,7 +81,7 @@ def product(request, monkeypatch):
 
 @pytest.mark.parametrize("policy", STATIC + DECIDING)
 def test_products_of_both_types_equal_the_scalar_reference(policy, product):
-    network = random_network(3, 9, [40, 33], limbs=2, policy=policy)
+    network = random_network(3, 9, [40, 33], terms=2, policy=policy)
     x = random_input(3, network, batch=1, steps=3)
     run = network.run(x, policy)
     for number, (steps, _) in enumerate(run_scalar(network, x[0], policy)):
@@ -109,7 +109,7 @@ def test_cells_saturate():
 
 def test_largest_sums_stay_exact(product):
     """1024 inputs and units, every product of the largest size: accumulators and float64 row sums lose nothing."""
-    layer = random_layer(torch.Generator().manual_seed(0), 1024, 1024, limbs=2)
+    layer = random_layer(torch.Generator().manual_seed(0), 1024, 1024, terms=2)
     layer.w_ih[:] = -127
     layer.w_hh[:] = -127
     layer.w_ih[:, 1::2] = 119
@@ -189,7 +189,7 @@ def test_carried_state_equals_one_run(policy, seed, units, cut):
 
 
 def test_long_inputs_are_prepared_in_blocks(monkeypatch):
-    network = random_network(1, 7, [6, 5], limbs=2)
+    network = random_network(1, 7, [6, 5], terms=2)
     x = random_input(1, network, batch=2, steps=30)
     whole = network.run(x)
     monkeypatch.setattr("models.quantized_lstm.PREPARED_SUMS", 1000)
@@ -229,14 +229,14 @@ def test_oracle_meets_its_shares_and_beats_random():
     assert not network.run(x, Policy.ORACLE, shares=[[0.0] * 4]).masks[0].any()
 
 
-def test_input_limbs_carry_16_bits():
-    network = random_network(0, 3, [2], limbs=2)
+def test_input_terms_carry_16_bits():
+    network = random_network(0, 3, [2], terms=2)
     x = torch.tensor([[-1.27, 0.012345, 1.0], [5.0, -5.0, 0.0]])
-    limbs = network.quantize_input(x)
-    assert limbs.shape == (2, 2, 3) and limbs.dtype == torch.int8
-    real = (limbs * torch.tensor(network.input_scales).unsqueeze(1)).sum(-2)
+    terms = network.quantize_input(x)
+    assert terms.shape == (2, 2, 3) and terms.dtype == torch.int8
+    real = (terms * torch.tensor(network.input_scales).unsqueeze(1)).sum(-2)
     assert (real[0] - x[0]).abs().max() <= 0.01 / 254 / 2 + 1e-7
-    assert limbs[1].tolist() == [[127, -127, 0], [127, -127, 0]]
+    assert terms[1].tolist() == [[127, -127, 0], [127, -127, 0]]
 
 
 LAYER_REFUSALS = [
@@ -254,7 +254,7 @@ LAYER_REFUSALS = [
     ({"theta": (0, 0, 0, 128)}, "theta"),
     ({"theta": (0, 0, 0)}, "gates"),
     ({"cell_floor": 64}, "cell_floor"),
-    ({"limbs": 3}, "limbs"),
+    ({"terms": 3}, "terms"),
 ]
 
 
@@ -268,8 +268,8 @@ def test_layer_refuses_what_its_formats_cannot_hold(change, message):
 def test_network_refuses_what_does_not_fit_together():
     generator = torch.Generator().manual_seed(0)
     one, two = random_layer(generator, 3, 2), random_layer(generator, 3, 2)
-    doubled = random_layer(generator, 2, 2, limbs=2)
-    for layers, message in (([one, two], "3 inputs"), ([one, doubled], "limbs"), ([], "0 layers"), ([doubled], "input scales")):
+    doubled = random_layer(generator, 2, 2, terms=2)
+    for layers, message in (([one, two], "3 inputs"), ([one, doubled], "terms"), ([], "0 layers"), ([doubled], "input scales")):
         with pytest.raises(ValueError, match=message):
             QuantizedLSTM(layers)
     with pytest.raises(ValueError, match="9 layers"):

@@ -52,7 +52,7 @@ def digests(name: str) -> dict:
     found["float outputs"] = hashed(*(torch.floor(output.double() * 2.0**12 + 0.5) for output in network.float_outputs(samples)))
     if name in QUANTIZED:
         quantized = quantize_network(network.lstm, inputs, gradients(network, samples))
-        for part in quantized.parts:
+        for part in quantized.directions:
             found["scales of the inputs"] = hashed(*part.input_scales)
             found["integer inputs"] = hashed(*map(part.quantize_input, inputs))
             for number, layer in enumerate(part.layers):

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -184,7 +183,7 @@ def test_contents_count_with_names(tmp_path):
 
 
 def test_an_unknown_module_is_an_error():
-    with pytest.raises(ModuleNotFoundError, match="no module models.nothing"):
+    with pytest.raises(ModuleNotFoundError, match=r"no module models\.nothing"):
         files_of("models.nothing")
 
 

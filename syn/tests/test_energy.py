@@ -13,7 +13,7 @@ from models.tests.random_networks import random_network
 from syn import energy, replay
 from syn.power import VOLTS, Library, NetPower, parse_liberty
 from syn.synthesize import BUILD, LIBERTY, fetch_library, synthesize
-from tb.bench.parts import Part
+from tb.bench.directions import Direction
 from tb.tests.lstm_accelerator.cases import SMALL, sequences_of
 
 FOLDER = BUILD / "test"
@@ -101,8 +101,8 @@ def test_memory_energy_by_hand():
     found = energy.memory_energy(counters, "dynamic", 32, tiles=4)
     assert found["weight memory"] == pytest.approx(120 * 50.97)
     assert found["buffers"] == pytest.approx(120 * 10.59 + 12 * 31.53 + 5 * 4.911 + 7 * 5.115 + 11 * 0.9617 + 13 * 1.126)
-    plain = energy.memory_energy({**counters, "LO_PASS": 0}, "plain", 32, tiles=4)
-    assert plain["weight memory"] == pytest.approx(100 * 63.31)
+    baseline = energy.memory_energy({**counters, "LO_PASS": 0}, "baseline", 32, tiles=4)
+    assert baseline["weight memory"] == pytest.approx(100 * 63.31)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def small():
                   "ActivationDepth": SMALL.activation_depth}
     tile = replay.Tile(synthesize("small-tile", parameters=parameters, folder=FOLDER))
     network = random_network(1, 9, [12, 8])
-    item = Part(network, sequences_of(network, [12], random.Random(1)))
+    item = Direction(network, sequences_of(network, [12], random.Random(1)))
     _, wave, cycles = energy.play(item, Policy.SENSITIVITY, SMALL, FOLDER / "small-run")
     return tile, energy.windows_of(tile, wave, cycles, 4)
 

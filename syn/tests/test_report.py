@@ -6,10 +6,10 @@ from syn import energy_report, tables
 
 def test_a_table_as_markdown():
     made = tables.table("Clock", "build", "ns")
-    made.add_row("plain", "9.78")
+    made.add_row("baseline", "9.78")
     made.add_section()
     made.add_row("dynamic", "9.76")
-    assert tables.markdown(made) == "\n## Clock\n\n| build | ns |\n| --- | ---: |\n| plain | 9.78 |\n| dynamic | 9.76 |\n"
+    assert tables.markdown(made) == "\n## Clock\n\n| build | ns |\n| --- | ---: |\n| baseline | 9.78 |\n| dynamic | 9.76 |\n"
     assert tables.markdown("a line") == "\na line\n"
 
 

@@ -16,7 +16,7 @@ from models.quantized_lstm import State
 from tb.bench.agents import Packet, PacketDriver, PacketMonitor, play_image
 from tb.bench.drivers import PERIOD, clock_cycles, reset
 from tb.bench.monitors import check_rules, waiting_streams
-from tb.bench.registers import AxiLiteDriver, Config, Control, Counter, Error, Interrupt, Register, Row, StateSelect, Status, counter_address, row_address
+from tb.bench.registers import AxiLiteDriver, Config, Control, Error, Interrupt, Register, Row, StateSelect, Status, counter_address, row_address
 from tb.bench.scoreboard import Scoreboard, fail
 
 HANG_CYCLES = 200  # that a hang is watched for
@@ -72,7 +72,7 @@ class Harness:
         return runs
 
     async def prepare(self, sequences, policy=None, stateful=False, trace=True) -> list:
-        """Does everything of a run over sequences (int8 [1, steps, limbs, inputs] each) except the start: configuration, x, expected outputs.
+        """Does everything of a run over sequences (int8 [1, steps, terms, inputs] each) except the start: configuration, x, expected outputs.
 
         policy: override of all layers (default: each layer's own). Returns what the model ran.
         """
@@ -188,7 +188,7 @@ class Harness:
         self.scoreboard.check()
 
     def _model(self, sequences, policy, stateful) -> list:
-        """The model's run of each sequence; the plain build computes what STATIC_HIGH computes."""
+        """The model's run of each sequence; the baseline build computes what STATIC_HIGH computes."""
         runs, state = [], self.state if stateful else None
         for x in sequences:
             runs.append(self.network.run(x, policy if self.build.dynamic else Policy.STATIC_HIGH, state, override=True))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Cocotb side of `tb.commands.sim`: plays the parts of a job through one build, one after the other, and leaves what it saw.
+"""Cocotb side of `tb.commands.sim`: plays the directions of a job through one build, one after the other, and leaves what it saw.
 
-JOB names a pickled dict: build, policy, and parts, the `tb.bench.parts.Part` of the network. In the folder of the run, `progress` grows by a byte
-a step, and `result` is a pickled dict: compared, mismatches, first_mismatch, and parts, each with h (int8 [steps, units] over all
+JOB names a pickled dict: build, policy, and directions, the `tb.bench.directions.Direction` of the network. In the folder of the run, `progress` grows by a byte
+a step, and `result` is a pickled dict: compared, mismatches, first_mismatch, and directions, each with h (int8 [steps, units] over all
 sequences), counters (by number and by (layer, field)), load_cycles (of its image).
 """
 
@@ -28,25 +28,25 @@ async def play(dut):
     bench.h.add_callback(packets.append)
     with open("progress", "ab", buffering=0) as progress:
         bench.h.add_callback(lambda packet: progress.write(b"."))
-        parts = [await play_part(bench, part, job["policy"], packets) for part in job["parts"]]
+        directions = [await play_direction(bench, direction, job["policy"], packets) for direction in job["directions"]]
     scoreboard = bench.scoreboard
-    result = {"parts": parts, "compared": scoreboard.compared, "mismatches": scoreboard.errors, "first_mismatch": scoreboard.first}
+    result = {"directions": directions, "compared": scoreboard.compared, "mismatches": scoreboard.errors, "first_mismatch": scoreboard.first}
     Path("result").write_bytes(pickle.dumps(result))
     bench.check()
 
 
-async def play_part(bench, part, policy, packets) -> dict:
-    """Loads the part's image and plays its sequences: in one run, or one by one where each begins with a state that has to be loaded.
+async def play_direction(bench, direction, policy, packets) -> dict:
+    """Loads the direction's image and plays its sequences: in one run, or one by one where each begins with a state that has to be loaded.
 
     packets: of h, which grows.
     """
     begin, first = get_sim_time("ns"), len(packets)
-    await bench.load(part.lstm)
+    await bench.load(direction.lstm)
     load_cycles, counters = round((get_sim_time("ns") - begin) / PERIOD), Sum()
-    for sequences in [part.sequences] if part.state is None else [[sequence] for sequence in part.sequences]:
-        if part.state is not None:
-            await bench.load_state(part.state)
-        await bench.play(sequences, policy, stateful=part.state is not None)
+    for sequences in [direction.sequences] if direction.state is None else [[sequence] for sequence in direction.sequences]:
+        if direction.state is not None:
+            await bench.load_state(direction.state)
+        await bench.play(sequences, policy, stateful=direction.state is not None)
         counters.update(await bench.counters())
     h = torch.stack([bench.image.decode_h(packet.split()) for packet in packets[first:]])
     return {"h": h, "counters": counters, "load_cycles": load_cycles}

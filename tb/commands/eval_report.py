@@ -14,11 +14,12 @@ from models.networks import NETWORKS
 from tb.bench.runner import BUILD, ROOT
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+from matplotlib import pyplot
 
 PAPER_SPEEDUP, PAPER_LOW_SHARE = 1.56, 0.66
+SATURATED = 0.99  # low share
 WIDTH = 132  # of the table
-HEADINGS = ("policy", "figure [95 %]", "against STATIC_HIGH [95 %]", "no loss", "low share", "cycles a step", "speedup", "over plain", "RTL steps")
+HEADINGS = ("policy", "metric [95 %]", "against STATIC_HIGH [95 %]", "no loss", "low share", "cycles a step", "speedup", "over baseline", "RTL steps")
 COLOURS = {"STATIC_HIGH": "black", "STATIC_LOW": "tab:red", "RANDOM": "tab:gray", "CELL_HISTORY": "tab:orange", "SENSITIVITY": "tab:blue"}
 
 
@@ -45,7 +46,7 @@ def row(record) -> tuple:
         "" if reference else "yes" if record["no_loss"] else "not shown",
         "" if record["low_share"] is None else f"{record['low_share']:.1%}",
         "" if speedup is None else f"{record['cycles'] / record['cycles_steps']:,.0f}",
-        "" if speedup is None else f"{speedup:.3f}x", "" if speedup is None else f"{record['speedup_plain']:.3f}x",
+        "" if speedup is None else f"{speedup:.3f}x", "" if speedup is None else f"{record['speedup_baseline']:.3f}x",
         f"{record['rtl_steps_checked']:,}" if record["rtl_steps_checked"] else "",
     )
 
@@ -73,19 +74,30 @@ def table(records) -> Table:
     return result
 
 
+def saturated(records) -> set[str]:
+    """Networks that SENSITIVITY leaves in low precision so nearly always that there is nothing to choose."""
+    return {record["network"] for record in records if record["policy"] == "SENSITIVITY" and record["low_share"] >= SATURATED}
+
+
 def summary(records) -> list[tuple]:
-    """(policy, networks without loss, low share, "", speedup, over plain) over the networks: geometric means, and the worst."""
-    lines = []
+    """(policy, networks without loss, low share, "", speedup, over baseline) over the networks: geometric means with and without the saturated
+    ones, and the worst."""
+    lines, without = [], [record for record in records if record["network"] not in saturated(records)]
     for policy in ("STATIC_LOW", "CELL_HISTORY", "SENSITIVITY"):
+        lines += _means(policy, "mean", records)
+        if without and len(without) < len(records):
+            lines += _means(policy, "mean without the saturated networks", without)
         found = [record for record in records if record["policy"] == policy]
-        speedups = [record["speedup"] for record in found]
-        share = sum(record["low_share"] for record in found) / len(found)
-        means = (f"{_geometric_mean(record[key] for record in found):.3f}x" for key in ("speedup", "speedup_plain"))
-        without_loss = f"{sum(record['no_loss'] for record in found)} of {len(found)}"
-        lines.append((f"{policy}, mean", without_loss, f"{share:.1%}", "", *means))
-        lines.append((f"{policy}, worst", "", f"{min(record['low_share'] for record in found):.1%}", "", f"{min(speedups):.3f}x",
-                      f"{min(record['speedup_plain'] for record in found):.3f}x"))
+        lines.append((f"{policy}, worst", "", f"{min(record['low_share'] for record in found):.1%}", "", f"{min(record['speedup'] for record in found):.3f}x",
+                      f"{min(record['speedup_baseline'] for record in found):.3f}x"))
     return lines
+
+
+def _means(policy, name, records) -> list[tuple]:
+    found = [record for record in records if record["policy"] == policy]
+    share = sum(record["low_share"] for record in found) / len(found)
+    means = (f"{_geometric_mean(record[key] for record in found):.3f}x" for key in ("speedup", "speedup_baseline"))
+    return [(f"{policy}, {name}", f"{sum(record['no_loss'] for record in found)} of {len(found)}", f"{share:.1%}", "", *means)]
 
 
 def _geometric_mean(values) -> float:
@@ -113,10 +125,18 @@ def markdown(records, image) -> str:
         "cycles were equal to the model's.\n\n"
         "RANDOM refines at random as often as SENSITIVITY (or CELL_HISTORY), gate by gate; ORACLE as often, the rows with the largest true effect "
         "on h in the same step; STATIC_ROWS the same rows in every step, those with the largest expected error of the loss for a word. No build has "
-        "them; their cycles, of fewer steps, are those of their decisions under SENSITIVITY, so STATIC_ROWS pays for looking at what it knows.\n\n## Mean over the networks\n\n",
-        _heading(("policy", "no loss", "low share", "speedup", "over the plain build")),
+        "them; their cycles, of fewer steps, are those of their decisions under SENSITIVITY, so STATIC_ROWS pays for looking at what it knows.\n\n"
+        "## Mean over the networks\n\n",
+        _heading(("policy", "no loss", "low share", "speedup", "over the baseline build")),
         _rows((name, without_loss, share, speedup, plain) for name, without_loss, share, _, speedup, plain in summary(records)),
-        f"| paper | its networks | > {PAPER_LOW_SHARE:.0%} | {PAPER_SPEEDUP:.2f}x | |\n\n![frontiers]({image})\n\n"
+        f"| paper | its networks | > {PAPER_LOW_SHARE:.0%} | {PAPER_SPEEDUP:.2f}x | |\n\n"
+        f"Saturated: SENSITIVITY leaves at least {SATURATED:.0%} in low precision, so there is nothing to choose. Here: "
+        f"{', '.join(sorted(saturated(records))) or 'none'}.\n\n"
+        "The test sets have been evaluated four times. The aim of calibration was raised from 75 to 90 % after the second time, which did not show "
+        "\"no loss\" on Resemblyzer and spelling; spelling's test set was enlarged after the first. The fourth time is this one: fits, sweeps and "
+        "thresholds were computed anew in float64, so that every processor finds the same, and nothing was chosen by hand in between. "
+        "[outside-review.md](outside-review.md) tells what an outside review found.\n\n"
+        f"![frontiers]({image})\n\n"
         "Marks: speedup in cycles, difference from STATIC_HIGH over the whole test, with its paired interval. Lines: other thresholds on 20,000 steps of "
         "the test, at ideal speedup 2 / (2 - low share); without intervals, so small differences are noise. Star: the paper's mean.\n",
     ]
@@ -141,7 +161,7 @@ def plot(points, records, path):
         margin = MARGIN / 100 * (abs(found[0]["value"]) if NETWORKS[net].relative_margin else 1)
         axis.axhspan(-margin, margin, color="tab:green", alpha=0.12, label="within the margin of no loss")
         for policy, colour in COLOURS.items():
-            way = [(1.0, 0.0)] + sorted((1 / (1 - point["low_share"] / 2), point["value"] - high) for point in line if point["policy"] == policy)
+            way = [(1.0, 0.0), *sorted((1 / (1 - point["low_share"] / 2), point["value"] - high) for point in line if point["policy"] == policy)]
             axis.plot(*zip(*way), linewidth=0.8, marker=".", color=colour, alpha=0.6)
             for record in found:
                 if record["policy"] == policy:

@@ -10,25 +10,25 @@ from rich.table import Table
 from models.policies import GATES, Policy
 from tb.bench.registers import Counter
 
-PLAIN = "PLAIN"
+BASELINE = "BASELINE"
 
 
 def record(job, results: dict, network, samples) -> dict:
     """The record of a job: results by name of the job, as tb.bench.play leaves them; words as in docs/.
 
-    Cycles are those of all parts; with several, those that their images take to load between them stand apart.
+    Cycles are those of all directions; with several, those that their images take to load between them stand apart.
     """
     result = results[job.name]
-    parts = list(zip(job.plan.parts, result["parts"]))
+    directions = list(zip(job.plan.directions, result["directions"]))
 
     def gate_words(field):
         return sum(job.build.row_words(layer) * found["counters"][number, field]
-                   for part, found in parts for number, layer in enumerate(part.lstm.layers))
+                   for direction, found in directions for number, layer in enumerate(direction.lstm.layers))
 
     cycles, hi, lo = (_sum(result, counter) for counter in (Counter.CYCLES, Counter.HI_PASS, Counter.LO_PASS))
     several = {
-        "reload_cycles": sum(found["load_cycles"] for found in result["parts"][1:]),
-        "parts": [{"cycles": found["counters"][Counter.CYCLES], "load_cycles": found["load_cycles"]} for found in result["parts"]],
+        "reload_cycles": sum(found["load_cycles"] for found in result["directions"][1:]),
+        "directions": [{"cycles": found["counters"][Counter.CYCLES], "load_cycles": found["load_cycles"]} for found in result["directions"]],
     }
     return {
         "policy": job.policy.name,
@@ -38,20 +38,20 @@ def record(job, results: dict, network, samples) -> dict:
         "low_share_by_gate": {gate: 1 - gate_words(field) / gate_words(0) for field, gate in enumerate(GATES, start=1)},
         "cycles": cycles,
         "speedup": _sum(results[Policy.STATIC_HIGH.name], Counter.CYCLES) / cycles,
-        "speedup_plain": _sum(results[PLAIN], Counter.CYCLES) / cycles,
+        "speedup_baseline": _sum(results[BASELINE], Counter.CYCLES) / cycles,
         "utilization": (hi + lo) / (job.build.tiles * cycles),
         "task": _task(job, result, network, samples),
-        **(several if len(parts) > 1 else {}),
+        **(several if len(directions) > 1 else {}),
     }
 
 
 def _sum(result, counter) -> int:
-    return sum(part["counters"][counter] for part in result["parts"])
+    return sum(direction["counters"][counter] for direction in result["directions"])
 
 
 def _task(job, result, network, samples) -> dict:
     """The task's figure with the hidden states of the RTL, and how far its outputs moved from those of the float network."""
-    hidden = job.plan.hidden([part["h"] for part in result["parts"]])
+    hidden = job.plan.hidden([direction["h"] for direction in result["directions"]])
     outputs = [network.head(sample, layers) for sample, layers in zip(samples, hidden)]
     reference = network.float_outputs(samples)
     moved = torch.cat([(output - exact).abs().flatten() for output, exact in zip(outputs, reference)])
@@ -75,7 +75,7 @@ def table(report: dict) -> Table:
         result.add_column(run["policy"], justify="right", no_wrap=True)
     metric, exact = runs[0]["task"]["metric"], runs[0]["task"]["float"]
     several = {
-        "accelerator runs": lambda run: f"{len(run['parts'])}",
+        "accelerator runs": lambda run: f"{len(run['directions'])}",
         "reload cycles": lambda run: f"{run['reload_cycles']:,}",
     }
     rows = {
@@ -85,9 +85,9 @@ def table(report: dict) -> Table:
         "low share": lambda run: f"{run['low_share']:.1%}",
         **{f"  gate {gate}": lambda run, gate=gate: f"{run['low_share_by_gate'][gate]:.1%}" for gate in GATES},
         "cycles": lambda run: f"{run['cycles']:,}",
-        **(several if "parts" in runs[0] else {}),
+        **(several if "directions" in runs[0] else {}),
         "speedup": lambda run: f"{run['speedup']:.3f}x",
-        "  over the plain build": lambda run: f"{run['speedup_plain']:.3f}x",
+        "  over the baseline build": lambda run: f"{run['speedup_baseline']:.3f}x",
         "utilization": lambda run: f"{run['utilization']:.1%}",
         metric if exact is None else f"{metric} (float {exact:.4f})": lambda run: _figure(run["task"]["value"]),
         "outputs moved by, mean": lambda run: f"{run['task']['moved_mean']:.4f}",

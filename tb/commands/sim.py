@@ -5,7 +5,7 @@ The network is one of models/networks with its recordings, or the LSTM of a file
 
 Every output, decision, final state and work counter of the RTL is compared with models/. A network with two directions is several runs of
 the accelerator, one after the other, whose cycles add up; cycles of loading their images in between stand apart. Speedups are measured in
-the same run: against STATIC_HIGH on the same build, and against the plain 8-bit build. The table comes as JSON too; its path is the last
+the same run: against STATIC_HIGH on the same build, and against the 8-bit baseline build. The table comes as JSON too; its path is the last
 line on stdout.
 Exit code: 0, 1 when something was wrong in a simulation, 2 when the arguments or the machine are.
 """
@@ -33,15 +33,15 @@ from tqdm import tqdm
 
 from models.build import Build
 from models.compiler import CompileError, compile_image
+from models.formats import BUILD_POLICIES, Policy
 from models.importers import ImportFailure, load_lstm
 from models.importers.own_network import OwnNetwork, random_inputs, read_inputs
 from models.networks import NETWORKS, load
-from models.formats import BUILD_POLICIES, Policy
 from models.quantized_network import QuantizedNetwork, quantize_network
+from tb.bench.directions import Plan, plan
 from tb.bench.harness import parameters
-from tb.bench.parts import Plan, plan
 from tb.bench.runner import BUILD, SIMULATORS, SimulationError, run, waves_command
-from tb.commands.report import PLAIN, record, table
+from tb.commands.report import BASELINE, record, table
 
 POLICIES = {policy.name: policy for policy in BUILD_POLICIES}
 CALIBRATION_STEPS = 2048
@@ -58,7 +58,7 @@ class UserError(Exception):
 
 @dataclass
 class Job:
-    """One simulation: all parts of a network under a policy on a build, in a folder of its own."""
+    """One simulation: all directions of a network under a policy on a build, in a folder of its own."""
 
     name: str
     policy: Policy
@@ -189,7 +189,7 @@ def simulate(job: Job, repeat: str, simulator="verilator", seed=1, waves=False) 
     """
     path = job.folder.with_suffix(".job")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(pickle.dumps({"build": job.build, "policy": job.policy, "parts": job.plan.parts}))
+    path.write_bytes(pickle.dumps({"build": job.build, "policy": job.policy, "directions": job.plan.directions}))
     result = job.folder / "result"
     try:
         run("tb.bench.play", "harness", parameters(job.build), simulator=simulator, seed=seed, waves=waves, environment={"JOB": str(path)},
@@ -213,8 +213,8 @@ def repeat_command(job: Job, options) -> str:
 
 
 def simulate_all(jobs: list[Job], options) -> dict:
-    """Results by name; two simulations at a time, with one progress bar over the steps of all parts."""
-    steps = sum(sequence.shape[1] for job in jobs for part in job.plan.parts for sequence in part.sequences)
+    """Results by name; two simulations at a time, with one progress bar over the steps of all directions."""
+    steps = sum(sequence.shape[1] for job in jobs for direction in job.plan.directions for sequence in direction.sequences)
     with ThreadPoolExecutor(SIMULATIONS_AT_ONCE) as pool, tqdm(total=steps, unit="step", desc=options.name) as bar:
         futures = {
             job.name: pool.submit(simulate, job, repeat_command(job, options), options.sim, options.seed, options.waves == "1") for job in jobs}
@@ -234,19 +234,19 @@ def main(arguments=None) -> int:
 
 def _play(options, network, samples, q: QuantizedNetwork, folder: Path) -> int:
     """Simulates in the folder, prints and writes the report, and returns the exit code."""
-    # STATIC_HIGH and the plain build are the baselines of every speedup, whatever was asked for.
+    # STATIC_HIGH and the baseline build are the baselines of every speedup, whatever was asked for.
     policies = {policy.name: policy for policy in (Policy.STATIC_HIGH, *options.policy)}
-    builds = [(name, policy, Build()) for name, policy in policies.items()] + [(PLAIN, Policy.STATIC_HIGH, Build().plain())]
-    for part in q.parts:
+    builds = [(name, policy, Build()) for name, policy in policies.items()] + [(BASELINE, Policy.STATIC_HIGH, Build().baseline())]
+    for direction in q.directions:
         for _, _, build in builds:
-            compile_image(part, build)  # what does not fit is refused before anything is simulated
+            compile_image(direction, build)  # what does not fit is refused before anything is simulated
     own = isinstance(network, OwnNetwork)
     states = network.imported.initial_states(q) if own else None
     plans = {policy: plan(q, [sample.inputs for sample in samples], policy, states) for policy in policies.values()}
     jobs = [Job(name, policy, build, plans[policy], folder / name) for name, policy, build in builds]
     results = simulate_all(jobs, options)
 
-    runs = [record(job, results, network, samples) for job in jobs if job.name != PLAIN and job.policy in options.policy]
+    runs = [record(job, results, network, samples) for job in jobs if job.name != BASELINE and job.policy in options.policy]
     steps = sum(len(sample.inputs) for sample in samples)
     report = {"network": options.name, "simulator": options.sim, "seed": options.seed, "steps": steps}
     if own:

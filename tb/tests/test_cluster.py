@@ -42,9 +42,9 @@ def until(condition):
 
 
 def assert_one_line(folder, code, errors):
-    """What a user sees of a figure that fails; the next run has nothing in its way."""
+    """What a user sees of a metric that fails; the next run has nothing in its way."""
     assert code == 1
-    assert errors.splitlines()[-1] == (f"eval: toy, figure CELL_HISTORY: ValueError: a figure that fails (traceback: {folder / 'eval-error.log'}); what was "
+    assert errors.splitlines()[-1] == (f"eval: toy, metric CELL_HISTORY: ValueError: a metric that fails (traceback: {folder / 'eval-error.log'}); what was "
                                        "done is kept, the rest: make eval NET=toy STEPS=240")
     assert "Traceback" not in errors and "in two lines" in (folder / "eval-error.log").read_text()
     (folder / "fails").unlink()
@@ -90,14 +90,14 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(local, cluster):
         code, errors = run.result()
     assert code == 0, errors
     assert first.wait() == -signal.SIGKILL and second.poll() is None
-    assert (folder / f"working-{first.pid}").exists()  # it was at a figure, which the other one made
+    assert (folder / f"working-{first.pid}").exists()  # it was at a metric, which the other one made
     assert (folder / "eval.json").read_bytes() == (local / "eval.json").read_bytes()
     shares = {record["policy"]: record["low_share"] for record in json.loads((local / "eval.json").read_text())}
     assert 0.5 < shares["SENSITIVITY"] < 0.95 and 0.5 < shares["CELL_HISTORY"] < 0.95  # there was something to decide
 
 
 def test_a_worker_with_other_text_is_refused():
-    task = Task("figure", "silero", 100, "STATIC_HIGH")
-    kind, _, text, data = schedule.key_of(task)
+    task = Task("metric", "silero", 100, "STATIC_HIGH")
+    kind, _, _text, data = schedule.key_of(task)
     with pytest.raises(schedule.OtherCode, match="give it the same one"):
         schedule.work(task, None, (kind, task, "another text", data))

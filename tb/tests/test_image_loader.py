@@ -34,7 +34,8 @@ def descriptor(tile: int, **changes) -> int:
 
 
 RESERVED = [dict(reserved=1 << bit) for high, low in DESCRIPTOR.gaps for bit in (low, high)]
-BAD_FIELDS = [dict(units=0), dict(units=0, slots=0, h_words=0), dict(units=MAX_UNITS + 1), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4), dict(x_words=0), dict(x_words=3),
+BAD_FIELDS = [dict(units=0), dict(units=0, slots=0, h_words=0), dict(units=MAX_UNITS + 1), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4),
+              dict(x_words=0), dict(x_words=3),
               dict(x_words=MAX_UNITS), dict(h_words=0), dict(h_words=40), dict(x_addr=ACTIVATIONS - 3), dict(h_addr=ACTIVATIONS), dict(unit_base=UNITS - 2),
               dict(c_frac=7), dict(policy=4), dict(w_base=WEIGHTS), dict(w_base=0xFFFFFFFF), *RESERVED]
 
@@ -100,9 +101,12 @@ async def good_packets_are_loaded(dut, stall):
 async def bad_headers_load_nothing(dut):
     await reset(dut)
     loads = Loads(dut)
-    for beats in (packet(Target.SCALES, TILES, 0, [1, 2]), packet(Target.SCALES, 254, 0, [1]), packet(Target.SCALES, 0, 4 * UNITS, [1]), packet(Target.SCALES, 0, 4 * UNITS - 1, [1, 2]),
+    for beats in (packet(Target.SCALES, TILES, 0, [1, 2]), packet(Target.SCALES, 254, 0, [1]), packet(Target.SCALES, 0, 4 * UNITS, [1]),
+                  packet(Target.SCALES, 0, 4 * UNITS - 1, [1, 2]),
                   packet(Target.SCALES, 0, 0xFFFFFFFF, [1]), *(packet(Target.SCALES, 0, 0, [1], reserved=1 << bit) for gap in HEADER.gaps for bit in gap),
-                  packet(Target.SCALES, 0, 0, [1], header_words=0xFFFFFFFF), *([HEADER.pack(target=target, tile=0, address=0, words=1), 5] for target in (len(Target), 0x12)), packet(Target.ACTIVATIONS, 0, 2 * ACTIVATIONS, [3]),
+                  packet(Target.SCALES, 0, 0, [1], header_words=0xFFFFFFFF),
+                  *([HEADER.pack(target=target, tile=0, address=0, words=1), 5] for target in (len(Target), 0x12)),
+                  packet(Target.ACTIVATIONS, 0, 2 * ACTIVATIONS, [3]),
                   *([] if DYNAMIC else [packet(Target.WEIGHTS_LO, 0, 0, [1])])):
         await expect(dut, loads, beats, [], ["target"])
         await expect(dut, loads, packet(Target.CELL, 1, 3, [77]), [(2, Target.CELL, 3, 77)], [])
@@ -134,7 +138,7 @@ async def descriptors_are_checked(dut):
         await expect(dut, loads, packet(Target.DESCRIPTORS, tile, 0, [word]), [(1 << tile, Target.DESCRIPTORS, 0, word)], [])
     for fields in BAD_FIELDS:
         await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 0, [descriptor(0, **fields)]), [], ["descriptor"])
-    await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 1, [descriptor(0)]), [], ["descriptor"])      # two limbs above layer 0
+    await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 1, [descriptor(0)]), [], ["descriptor"])      # two terms above layer 0
     last = TILES - 1
     await expect(dut, loads, packet(Target.DESCRIPTORS, last, 0, [descriptor(0)]), [], ["descriptor"])   # more units than this tile gets
     await expect(dut, loads, packet(Target.DESCRIPTORS, ALL, 0, [descriptor(0)]), [], ["descriptor"])

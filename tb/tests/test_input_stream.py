@@ -68,26 +68,26 @@ class Memory:
         self.loaded += 1
 
 
-async def start(dut, words, limbs, address, sequences=1, stateful=0):
-    dut.x_words_i.value, dut.x_limbs_i.value, dut.x_address_i.value = words, limbs, address
+async def start(dut, words, terms, address, sequences=1, stateful=0):
+    dut.x_words_i.value, dut.x_terms_i.value, dut.x_address_i.value = words, terms, address
     dut.sequences_i.value, dut.stateful_i.value, dut.start_i.value = sequences, stateful, 1
     await clock_cycles(dut, 1)
     dut.start_i.value = 0
 
 
 @cocotb.test(timeout_time=3, timeout_unit="ms")
-@cocotb.parametrize(stall=[0.0, 0.5], stateful=[0, 1], limbs=[0, 1])
-async def packets_reach_the_memory(dut, stall, stateful, limbs):
+@cocotb.parametrize(stall=[0.0, 0.5], stateful=[0, 1], terms=[0, 1])
+async def packets_reach_the_memory(dut, stall, stateful, terms):
     random = Random(seed())
     await reset(dut)
     memory = Memory(dut, random, stall)
     lengths = [3, 1, 2]
     for words in (random.randint(1, min(DEPTH // 4, 1024 // LANES)), 1):
-        await start(dut, words, limbs, random.randrange(DEPTH - words * 2), len(lengths), stateful)
+        await start(dut, words, terms, random.randrange(DEPTH - words * 2), len(lengths), stateful)
         memory.bytes.clear()
         for length in lengths:
             for step in range(length):
-                data = random.randbytes(words * LANES * (limbs + 1))
+                data = random.randbytes(words * LANES * (terms + 1))
                 last = step == length - 1
                 memory.expect(data, step == 0 and not stateful, last)
                 await send(dut, "s_x", to_beats(data), last, stall, random)

@@ -17,7 +17,7 @@ from models.tests.test_importers import UNITS, Stack
 from tb.bench.runner import BUILD, ROOT, environment_simulator
 from tb.commands import sim as sim_command
 
-FIELDS = {"policy", "compared", "mismatches", "low_share", "low_share_by_gate", "cycles", "speedup", "speedup_plain", "utilization", "task"}
+FIELDS = {"policy", "compared", "mismatches", "low_share", "low_share_by_gate", "cycles", "speedup", "speedup_baseline", "utilization", "task"}
 
 
 def sim(*arguments):
@@ -75,9 +75,9 @@ def test_a_model_of_two_directions_with_inputs(model):
     assert report["network"] == "model.pt" and report["steps"] == 6
     assert report["inputs"] in stdout and report["inputs"] == "inputs.npy: 3 sequences calibrate, the last 1 test"
     run, = report["runs"]
-    assert set(run) == {*FIELDS, "parts", "reload_cycles"} and len(run["parts"]) == 4
-    assert run["cycles"] == sum(part["cycles"] for part in run["parts"])
-    assert run["reload_cycles"] == sum(part["load_cycles"] for part in run["parts"][1:]) > 0
+    assert set(run) == {*FIELDS, "directions", "reload_cycles"} and len(run["directions"]) == 4
+    assert run["cycles"] == sum(part["cycles"] for part in run["directions"])
+    assert run["reload_cycles"] == sum(part["load_cycles"] for part in run["directions"][1:]) > 0
     assert run["task"]["value"] > 20 and run["task"]["moved_max"] < 0.1
 
 
@@ -151,8 +151,8 @@ def test_a_network_with_two_directions_is_a_run_for_each_part():
     assert ended.returncode == 0, ended.stderr
     report = json.loads(Path(ended.stdout.splitlines()[-1]).read_text())
     run, = report["runs"]
-    assert set(run) == {*FIELDS, "parts", "reload_cycles"} and run["mismatches"] == 0
-    assert run["cycles"] == sum(part["cycles"] for part in run["parts"]) and len(run["parts"]) == 4
-    assert run["reload_cycles"] == sum(part["load_cycles"] for part in run["parts"][1:])
+    assert set(run) == {*FIELDS, "directions", "reload_cycles"} and run["mismatches"] == 0
+    assert run["cycles"] == sum(part["cycles"] for part in run["directions"]) and len(run["directions"]) == 4
+    assert run["reload_cycles"] == sum(part["load_cycles"] for part in run["directions"][1:])
     # Of a 128-bit stream; the upper layers have 256 x 512 + 128 x 512 weights in each direction.
-    assert all(part["load_cycles"] > 4 * 128 * (2 * 128 + 128) / 16 for part in run["parts"][2:])
+    assert all(part["load_cycles"] > 4 * 128 * (2 * 128 + 128) / 16 for part in run["directions"][2:])

@@ -2,7 +2,7 @@
 """`make eval` of the toy network, with small samples: a command, and a module for Dask workers to load before their first task.
 
 Whatever starts it (as a command, in the processes of its pool, on a Dask worker), the same things are set here. TOY: folder of what it writes.
-DELAY: seconds that each figure takes longer; a file `working-PID` there tells who is at one. A file `fails` names the policy whose figure fails.
+DELAY: seconds that each metric takes longer; a file `working-PID` there tells who is at one. A file `fails` names the policy whose metric fails.
 """
 
 import json
@@ -14,35 +14,35 @@ from pathlib import Path
 from models import calibration, networks
 from models.policies import Policy
 from tb.commands import eval_report
-from tb.commands.evaluation import command, figures, schedule, task
+from tb.commands.evaluation import command, metrics, schedule, task
 
 STEPS = 240
-CALIBRATION = {"emphasis": 0.0, "cell_floor": 45, "numbers": {"SENSITIVITY": -27.5, "CELL_HISTORY": -26.7}, "sweep": [
-    {"policy": policy, "low_share": share, "number": number} for policy, share, number in
+CALIBRATION = {"emphasis": 0.0, "cell_floor": 45, "log2_lambda": {"SENSITIVITY": -27.5, "CELL_HISTORY": -26.7}, "sweep": [
+    {"policy": policy, "low_share": share, "log2_lambda": log2_lambda} for policy, share, log2_lambda in
     [("SENSITIVITY", 0.61, -28.7), ("SENSITIVITY", 0.82, -25.9), ("CELL_HISTORY", 0.61, -27.9), ("CELL_HISTORY", 0.8, -25.9)]]}
 
 
 FOLDER = Path(os.environ["TOY"])
 networks.MODULES["toy"] = "models.tests.toy_network"
 calibration.FOLDER, calibration.FIT_STEPS, calibration.OTHER_SEARCH_STEPS = FOLDER, 120, 240
-task.CYCLES_STEPS, task.YARDSTICK_STEPS = dict.fromkeys(Policy, 24), 24
+task.CYCLES_STEPS, task.REFERENCE_STEPS = dict.fromkeys(Policy, 24), 24
 eval_report.BUILD = eval_report.ROOT = schedule.BUILD = FOLDER
 
 
-def figure(task, given):
-    """As the figure of make eval, but slower, and it may fail."""
+def metric(task, given):
+    """As the metric of make eval, but slower, and it may fail."""
     working = FOLDER / f"working-{os.getpid()}"
     working.touch()
     time.sleep(float(os.environ.get("DELAY", 0)))
     working.unlink()
     fails = FOLDER / "fails"
     if fails.exists() and fails.read_text() == task.policy:
-        raise ValueError("a figure that fails\nin two lines")
-    return figures.figure(task, given)
+        raise ValueError("a metric that fails\nin two lines")
+    return metrics.metric(task, given)
 
 
-figure.__module__ = figures.__name__  # whose text the key holds
-schedule.FUNCTIONS["figure"] = figure
+metric.__module__ = metrics.__name__  # whose text the key holds
+schedule.FUNCTIONS["metric"] = metric
 
 if __name__ == "__main__":
     (FOLDER / "toy.json").write_text(json.dumps(CALIBRATION))

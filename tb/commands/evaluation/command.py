@@ -28,7 +28,7 @@ def parse(arguments):
     for name in options.net:
         if name not in NETWORKS:
             raise UserError(f"NET={name}: unknown; choose all, or some of {', '.join(sorted(NETWORKS))}")
-    if options.jobs < 1 or options.steps is not None and options.steps < 1:
+    if options.jobs < 1 or (options.steps is not None and options.steps < 1):
         raise UserError("JOBS= and STEPS= are whole numbers of at least 1")
     return options
 

@@ -6,7 +6,7 @@ from tb.commands.evaluation.task import cycles_samples, policy_and_build, quanti
 
 
 def cycles(task, given):
-    """Cycles on whole samples of the test. given: the figure of the policy whose shares a yardstick takes, or None."""
+    """Cycles on whole samples of the test. given: the metric of the policy whose shares a reference policy takes, or None."""
     policy, build = policy_and_build(task)
     quantized = quantized_of(task, given)
     samples = cycles_samples(task, quantized)

@@ -3,7 +3,7 @@
 
 from models.evaluation import difference
 from models.networks import load
-from tb.commands.evaluation.task import PLAIN
+from tb.commands.evaluation.task import BASELINE
 
 
 def records(net, results) -> list[dict]:
@@ -12,24 +12,24 @@ def records(net, results) -> list[dict]:
     for task, result in results.items():
         if task.net == net and task.kind not in ("fit", "frontier"):
             by.setdefault(task.name, {})[task.kind] = result
-    high, sensitivity = by["STATIC_HIGH"]["figure"]["figure"], by["SENSITIVITY"]["figure"]["figure"]
+    high, sensitivity = by["STATIC_HIGH"]["metric"]["estimate"], by["SENSITIVITY"]["metric"]["estimate"]
     found, per_step = [], {name: parts["cycles"]["cycles"] / parts["cycles"]["steps"] for name, parts in by.items() if "cycles" in parts}
     for name, parts in by.items():
-        if name == PLAIN:
+        if name == BASELINE:
             continue
-        figure, run = parts["figure"]["figure"], parts.get("cycles")  # FLOAT runs on no build
-        paired = difference(network, figure, high)
-        against = difference(network, figure, sensitivity)
+        estimate, run = parts["metric"]["estimate"], parts.get("cycles")  # FLOAT runs on no build
+        paired = difference(network, estimate, high)
+        against = difference(network, estimate, sensitivity)
         found.append({
-            "network": net, "policy": name, "metric": network.metric_name, "value": figure.value, "ci95": figure.interval,
+            "network": net, "policy": name, "metric": network.metric_name, "value": estimate.value, "ci95": estimate.interval,
             "delta_mean": paired.mean, "delta_ci95": paired.interval, "no_loss": paired.no_loss, "delta_sensitivity_ci95": against.interval,
-            "others": parts["figure"].get("others", {}), "low_share": parts["figure"].get("low_share"),
+            "others": parts["metric"].get("others", {}), "low_share": parts["metric"].get("low_share"),
             "cycles": run and run["cycles"], "cycles_steps": run and run["steps"], "speedup": run and per_step["STATIC_HIGH"] / per_step[name],
-            "speedup_plain": run and per_step[PLAIN] / per_step[name], "rtl_steps_checked": parts.get("rtl", {}).get("steps", 0),
+            "speedup_baseline": run and per_step[BASELINE] / per_step[name], "rtl_steps_checked": parts.get("rtl", {}).get("steps", 0),
         })
     return found
 
 
 def frontier(net, results) -> list[dict]:
-    """Points of the plot: policy, low share, figure over the samples of the frontier."""
+    """Points of the plot: policy, low share, estimate over the samples of the frontier."""
     return [{"network": net, "policy": task.policy, **result} for task, result in results.items() if task.net == net and task.kind == "frontier"]

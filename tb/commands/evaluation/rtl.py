@@ -3,7 +3,7 @@
 
 import shutil
 
-from tb.bench.parts import plan
+from tb.bench.directions import plan
 from tb.bench.registers import Counter
 from tb.bench.runner import BUILD
 from tb.commands.evaluation.task import cycles_samples, policy_and_build, quantized_of
@@ -21,7 +21,8 @@ def rtl(task, given):
     folder.parent.mkdir(parents=True, exist_ok=True)
     job = Job(name, policy, build, plan(quantized, [sample.inputs for sample in samples], policy), folder)
     result = simulate(job, f"make eval NET={task.net} STEPS={task.steps}")
-    taken, expected = sum(part["counters"][Counter.CYCLES] for part in result["parts"]), given["cycles"]
+    taken, expected = sum(direction["counters"][Counter.CYCLES] for direction in result["directions"]), given["cycles"]
     if result["mismatches"] or taken != expected:
         raise AssertionError(f"{name}: {result['mismatches']} values of the RTL differ, {taken} cycles, the model takes {expected}")
-    return {"steps": sum(sequence.shape[1] for part in job.plan.parts for sequence in part.sequences), "cycles": taken, "compared": result["compared"]}
+    steps = sum(sequence.shape[1] for direction in job.plan.directions for sequence in direction.sequences)
+    return {"steps": steps, "cycles": taken, "compared": result["compared"]}

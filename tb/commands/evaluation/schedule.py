@@ -16,11 +16,11 @@ from models.policies import Policy
 from models.sources import code, content
 from tb.bench.leash import worker_pool
 from tb.bench.runner import BUILD, design_files
-from tb.commands.evaluation import cycles, figures, rtl
-from tb.commands.evaluation.task import FLOAT, PLAIN, Task
+from tb.commands.evaluation import cycles, metrics, rtl
+from tb.commands.evaluation.task import BASELINE, FLOAT, Task
 from tb.commands.sim import UserError
 
-FUNCTIONS = {"fit": figures.fit, "figure": figures.figure, "frontier": figures.frontier, "cycles": cycles.cycles, "rtl": rtl.rtl}
+FUNCTIONS = {"fit": metrics.fit, "metric": metrics.metric, "frontier": metrics.frontier, "cycles": cycles.cycles, "rtl": rtl.rtl}
 PLAYED_BY = "tb.bench.play"  # on the side of the simulator
 FRONTIER_SHARES = (0.6, 0.8, 0.9)
 
@@ -37,15 +37,15 @@ def tasks_of(net, steps, with_rtl) -> list[Task]:
     """All tasks of a network; those that need the shares of a policy name it in `like`."""
     policies = [policy.name for policy in list(Policy)[:4]]
     result = [Task("fit", net, steps)]
-    result += [Task("figure", net, steps, name) for name in ("SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", FLOAT)]
-    yardsticks = [(name, like) for like in ("SENSITIVITY", "CELL_HISTORY") for name in ("RANDOM", "STATIC_ROWS")] + [("ORACLE", "SENSITIVITY")]
-    result += [Task("figure", net, steps, name, like) for name, like in yardsticks]
-    result += [Task("cycles", net, steps, name) for name in (*policies, PLAIN)]
-    result += [Task("cycles", net, steps, name, like) for name, like in yardsticks]
+    result += [Task("metric", net, steps, name) for name in ("SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", FLOAT)]
+    references = [(name, like) for like in ("SENSITIVITY", "CELL_HISTORY") for name in ("RANDOM", "STATIC_ROWS")] + [("ORACLE", "SENSITIVITY")]
+    result += [Task("metric", net, steps, name, like) for name, like in references]
+    result += [Task("cycles", net, steps, name) for name in (*policies, BASELINE)]
+    result += [Task("cycles", net, steps, name, like) for name, like in references]
     result += [Task("frontier", net, steps, name, share=share) for name in ("SENSITIVITY", "CELL_HISTORY", "RANDOM") for share in FRONTIER_SHARES]
     result.append(Task("frontier", net, steps, "STATIC_HIGH"))
     if with_rtl:
-        result += [Task("rtl", net, steps, name) for name in (*policies, PLAIN)]
+        result += [Task("rtl", net, steps, name) for name in (*policies, BASELINE)]
     return result
 
 
@@ -57,7 +57,7 @@ def needs(task) -> list[Task]:
     if task.kind == "rtl":
         needed.append(Task("cycles", task.net, task.steps, task.policy))
     elif task.like:
-        needed.append(Task("figure", task.net, task.steps, task.like))
+        needed.append(Task("metric", task.net, task.steps, task.like))
     return needed
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from models.build import Build
 from models.cache import cached
-from models.calibration import calibrated, number_of
+from models.calibration import calibrated, log2_lambda_for
 from models.evaluation import spread
 from models.networks import MODULES, load
 from models.policies import Policy
@@ -16,13 +16,13 @@ from models.sources import code
 # Steps of the accelerator (those of each direction count) whose cycles are computed, and which the RTL runs. Static policies take the same in
 # every step.
 CYCLES_STEPS = {Policy.SENSITIVITY: 1000, Policy.CELL_HISTORY: 400, Policy.STATIC_HIGH: 120, Policy.STATIC_LOW: 120}
-YARDSTICK_STEPS = 120  # of the policies that no build has
-FLOAT, PLAIN = "FLOAT", "PLAIN"
+REFERENCE_STEPS = 120  # of the policies that no build has
+FLOAT, BASELINE = "FLOAT", "BASELINE"
 
 
 @dataclass(frozen=True)
 class Task:
-    """A piece of work on one network: `kind` names the function that does it; like: the policy whose shares a yardstick takes."""
+    """A piece of work on one network: `kind` names the function that does it; like: the policy whose shares a reference policy takes."""
 
     kind: str
     net: str
@@ -50,16 +50,16 @@ def quantized_of(task, given=None):
     """The network for the policy of a task; STATIC_ROWS for the low share of the policy that it is like."""
     quantized = calibrated(network_of(task.net), Policy[task.like] if task.like else policy_and_build(task)[0])
     if task.policy == Policy.STATIC_ROWS.name:  # the same share on any input
-        number_of(quantized, Policy.STATIC_ROWS, given["low_share"], [samples_of(task.net, task.steps)[0].inputs[:1]], precision=0.01)
+        log2_lambda_for(quantized, Policy.STATIC_ROWS, given["low_share"], [samples_of(task.net, task.steps)[0].inputs[:1]], precision=0.01)
     return quantized
 
 
 def policy_and_build(task):
-    """The plain build computes STATIC_HIGH."""
-    return (Policy.STATIC_HIGH, Build().plain()) if task.policy == PLAIN else (Policy[task.policy], Build())
+    """The baseline build computes STATIC_HIGH."""
+    return (Policy.STATIC_HIGH, Build().baseline()) if task.policy == BASELINE else (Policy[task.policy], Build())
 
 
 def cycles_samples(task, quantized):
     """Test samples for the steps of the accelerator whose cycles are computed."""
-    steps = CYCLES_STEPS.get(policy_and_build(task)[0], YARDSTICK_STEPS)
-    return spread(samples_of(task.net, task.steps), math.ceil(min(task.steps, steps) / len(quantized.parts)))
+    steps = CYCLES_STEPS.get(policy_and_build(task)[0], REFERENCE_STEPS)
+    return spread(samples_of(task.net, task.steps), math.ceil(min(task.steps, steps) / len(quantized.directions)))

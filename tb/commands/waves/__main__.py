@@ -16,7 +16,7 @@ import torch
 from models.build import Build
 from models.compiler import CompileError
 from tb.bench import leash
-from tb.bench.parts import plan
+from tb.bench.directions import plan
 from tb.bench.runner import BUILD, LAYOUTS, PERIOD, ROOT, WAVES, SimulationError, waves_command
 from tb.commands import sim
 from tb.commands.waves.picture import Step, steps_of, timeline
@@ -32,8 +32,8 @@ def simulate(options, policies, folder: Path) -> dict[str, Path]:
     network, samples = sim.load_data(options)
     q, waves = sim.prepare(network), {}
     for policy in policies:
-        parts = plan(q, [sample.inputs for sample in samples], policy)
-        job = sim.Job(policy.name, policy, Build(), parts, folder / policy.name)
+        played = plan(q, [sample.inputs for sample in samples], policy)
+        job = sim.Job(policy.name, policy, Build(), played, folder / policy.name)
         sim.simulate(job, sim.repeat_command(job, options), options.sim, options.seed, waves=True)
         waves[policy.name] = job.folder / WAVES
     return waves

@@ -20,10 +20,10 @@ WEIGHT_LOW, WEIGHT_HIGH = -127, 119
 SMALL = Build(tiles=2, lanes=4, in_flight=4, weight_depth=2048, unit_depth=64, activation_depth=64)
 BUILDS = {
     "small": SMALL,
-    "small_plain": SMALL.plain(),
+    "small_baseline": SMALL.baseline(),
     "three_tiles": Build(tiles=3, lanes=8, in_flight=2, weight_depth=2048, unit_depth=32, activation_depth=64),
     "one_tile": Build(tiles=1, lanes=64, in_flight=8, weight_depth=1024, unit_depth=128, activation_depth=32),
-    "five_tiles_plain": Build(tiles=5, lanes=16, in_flight=4, weight_depth=1024, unit_depth=32, activation_depth=32).plain(),
+    "five_tiles_baseline": Build(tiles=5, lanes=16, in_flight=4, weight_depth=1024, unit_depth=32, activation_depth=32).baseline(),
 }
 
 
@@ -45,9 +45,9 @@ def policies(build: Build) -> list:
     return [None, *BUILD_POLICIES] if build.dynamic else [None]
 
 
-def network_of(inputs: int, units: list[int], limbs: int, generator: random.Random) -> QuantizedLSTM:
+def network_of(inputs: int, units: list[int], terms: int, generator: random.Random) -> QuantizedLSTM:
     """A random network whose layers have policies of their own."""
-    network = random_network(generator.getrandbits(30), inputs, units, limbs)
+    network = random_network(generator.getrandbits(30), inputs, units, terms)
     layers = [replace(layer, policy=Policy(generator.randrange(len(BUILD_POLICIES)))) for layer in network.layers]
     return QuantizedLSTM(layers, network.input_scales)
 
@@ -56,8 +56,8 @@ def any_network(build: Build, generator: random.Random) -> QuantizedLSTM:
     """1 to 3 layers; sizes one, odd, prime, multiples of a beat, of lanes and of tiles and one beside, as far as the smallest build holds them."""
     lanes = build.dot_lanes
     sizes = [size for size in (1, 2, 7, 13, 16, 17, lanes - 1, lanes, lanes + 1, 2 * lanes + 1, build.tiles, build.tiles + 1) if 1 <= size <= 33]
-    inputs, limbs = generator.choice([*sizes, 17, lanes + 1]), generator.choice((1, 1, 2))
-    return network_of(inputs, generator.choices(sizes, k=generator.randint(1, 3)), limbs, generator)
+    inputs, terms = generator.choice([*sizes, 17, lanes + 1]), generator.choice((1, 1, 2))
+    return network_of(inputs, generator.choices(sizes, k=generator.randint(1, 3)), terms, generator)
 
 
 def single(layer, **fields) -> QuantizedLSTM:
@@ -65,7 +65,7 @@ def single(layer, **fields) -> QuantizedLSTM:
     fields = {name: torch.full_like(getattr(layer, name), value) if isinstance(value, int) and torch.is_tensor(getattr(layer, name)) else value
               for name, value in fields.items()}
     layer = replace(layer, **fields)
-    return QuantizedLSTM([layer], [0.01, 0.01 / 254][:layer.limbs])
+    return QuantizedLSTM([layer], [0.01, 0.01 / 254][:layer.terms])
 
 
 def sequences_of(network: QuantizedLSTM, lengths, generator: random.Random) -> list:

@@ -92,6 +92,6 @@ async def soak(dut):
         await another_network(bench, generator)
         for action in [*generator.choices(list(ACTIONS), ACTIONS.values(), k=ACTIONS_PER_NETWORK), play]:
             layers = bench.network.layers
-            note(f"{action.__name__}: {layers[0].limbs} limbs of {layers[0].inputs} inputs, layers of {[layer.units for layer in layers]}")
+            note(f"{action.__name__}: {layers[0].terms} terms of {layers[0].inputs} inputs, layers of {[layer.units for layer in layers]}")
             await action(bench, generator)
     bench.check()

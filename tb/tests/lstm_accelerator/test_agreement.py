@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two runs that must agree: on both simulators (outputs, decisions, cycles), and on the plain build and STATIC_HIGH (outputs)."""
+"""Two runs that must agree: on both simulators (outputs, decisions, cycles), and on the baseline build and STATIC_HIGH (outputs)."""
 
 import json
 import os
@@ -18,7 +18,7 @@ FULL_SIZE = Build()
 
 @cocotb.test()
 async def measured_run(dut):
-    """A run whose outputs, decisions and measurements are written down. NETWORK: inputs, units, limbs, steps."""
+    """A run whose outputs, decisions and measurements are written down. NETWORK: inputs, units, terms, steps."""
     *shape, steps = json.loads(os.environ["NETWORK"])
     generator, bench = random.Random(1), await harness(dut)
     await bench.load(network_of(*shape, generator))
@@ -37,17 +37,17 @@ def seen_on(build: Build, network: tuple, overrides: list, simulator: str | None
     return json.loads((run_on(__name__, build, environment, simulator=simulator) / "seen.json").read_text())
 
 
-@pytest.mark.parametrize("build", [SMALL, SMALL.plain()], ids=["dynamic", "plain"])
+@pytest.mark.parametrize("build", [SMALL, SMALL.baseline()], ids=["dynamic", "baseline"])
 def test_simulators_agree(build):
     network = (9, [13, 6], 2, 4)
     assert seen_on(build, network, policies(build), "verilator") == seen_on(build, network, policies(build), "icarus")
 
 
-def test_plain_build_computes_static_high():
+def test_baseline_build_computes_static_high():
     network = (33, [37, 18], 2, 5)
     dynamic = seen_on(FULL_SIZE, network, [Policy.STATIC_HIGH])
-    plain = seen_on(FULL_SIZE.plain(), network, [None])
-    assert plain["h"] == dynamic["h"]
+    baseline = seen_on(FULL_SIZE.baseline(), network, [None])
+    assert baseline["h"] == dynamic["h"]
 
 
 @pytest.mark.parametrize("simulator", ["verilator", "icarus"])

@@ -121,8 +121,8 @@ async def bad_descriptors_are_not_written(dut):
     assert len(changes) >= 12 and len(reserved) >= 4
     for bad in (*(DESCRIPTOR.replace(word, **fields) for fields in changes), *(word | 1 << bit for bit in reserved)):
         await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address, [bad]).packet(bench.build), Error.DESCRIPTOR)
-    two_limbs = DESCRIPTOR.replace(word, x_words=1, two_terms=1)
-    await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address + 1, [two_limbs]).packet(bench.build), Error.DESCRIPTOR)
+    two_terms = DESCRIPTOR.replace(word, x_words=1, two_terms=1)
+    await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address + 1, [two_terms]).packet(bench.build), Error.DESCRIPTOR)
     await clean_run(bench, generator)
 
 

@@ -30,8 +30,8 @@ async def random_networks(dut, stalls):
 @cocotb.test()
 async def the_smallest_networks(dut):
     generator, bench = random.Random(seed()), await harness(dut)
-    for inputs, units, limbs in ((1, [1], 1), (1, [1] * 8, 2), (2, [1, 2], 2)):
-        await bench.load(network_of(inputs, units, limbs, generator))
+    for inputs, units, terms in ((1, [1], 1), (1, [1] * 8, 2), (2, [1, 2], 2)):
+        await bench.load(network_of(inputs, units, terms, generator))
         for policy in policies(bench.build):
             await bench.play(sequences_of(bench.network, [1, 1, 3, 1], generator), policy)
     bench.check()

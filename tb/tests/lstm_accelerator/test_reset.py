@@ -57,7 +57,7 @@ async def the_first_runs_are_exact(dut):
     bench.check()
 
 
-@pytest.mark.parametrize("build", [SMALL, SMALL.plain()], ids=["dynamic", "plain"])
+@pytest.mark.parametrize("build", [SMALL, SMALL.baseline()], ids=["dynamic", "baseline"])
 def test_unknown_power_up(build):
     run_on(__name__, build, simulator="icarus")
 

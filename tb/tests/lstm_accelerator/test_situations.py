@@ -13,7 +13,6 @@ from models.formats import CLASS_COUNTERS, ROW_CONSTANT, Policy
 from models.quantized_lstm import State
 from tb.bench.agents import play_image
 from tb.bench.drivers import clock_cycles, seed
-from tb.bench.registers import Counter
 from tb.tests.lstm_accelerator.cases import SMALL, WEIGHT_HIGH, WEIGHT_LOW, any_network, harness, network_of, play_all, policies, run_on, sequences_of, single
 
 BIAS_LOW, BIAS_HIGH = ROW_CONSTANT["b"].range
@@ -106,7 +105,7 @@ async def zeros_and_extremes(dut):
     layer = network_of(9, [7], 2, generator).layers[0]
     for weight in (0, WEIGHT_LOW, WEIGHT_HIGH):
         network = single(layer, w_ih=weight, w_hh=weight)
-        shape = (1, 2, layer.limbs, layer.inputs)
+        shape = (1, 2, layer.terms, layer.inputs)
         sequences = [torch.full(shape, value, dtype=torch.int8) for value in (0, -127, 127)]
         await play_all(bench, network, sequences)
     await play_all(bench, single(layer, m=0, b=0, b_low=0), sequences)
@@ -198,6 +197,6 @@ async def the_watchdog_names_what_is_waited_for(dut):
     bench.check()
 
 
-@pytest.mark.parametrize("build", [SMALL, SMALL.plain()], ids=["dynamic", "plain"])
+@pytest.mark.parametrize("build", [SMALL, SMALL.baseline()], ids=["dynamic", "baseline"])
 def test_situations(build):
     run_on(__name__, build)

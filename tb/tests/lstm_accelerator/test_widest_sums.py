@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The widest sums that are legal: 1024 inputs of two limbs, with extreme weights and inputs."""
+"""The widest sums that are legal: 1024 inputs of two terms, with extreme weights and inputs."""
 
 import random
 

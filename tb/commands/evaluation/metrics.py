@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Figures of the tasks, from the integer model. given: the result of the task beside the fit that one needs, or None."""
+"""Metrics of the tasks, from the integer model. given: the result of the task beside the fit that one needs, or None."""
 
 from functools import lru_cache
 
-from models.calibration import SHARES, calibrated, set_number, swept_number
+from models.calibration import SHARES, calibrated, set_thresholds, swept_log2_lambda
 from models.evaluation import Bootstrap, evaluate, spread
 from models.policies import Policy
 from tb.commands.evaluation.task import FLOAT, network_of, quantized_of, samples_of
@@ -23,27 +23,27 @@ def fit(task, given):
         calibrated(network_of(task.net), policy)
 
 
-def figure(task, given):
-    """Figure of the task over all test samples, low share, shares of the refined rows."""
+def metric(task, given):
+    """Metric of the task over all test samples, low share, shares of the refined rows."""
     network, samples = network_of(task.net), samples_of(task.net, task.steps)
     if task.policy == FLOAT:
-        return {"figure": _bootstrap(task.net, task.steps).figure(network.float_outputs(samples))}
+        return {"estimate": _bootstrap(task.net, task.steps).estimate(network.float_outputs(samples))}
     quantized = quantized_of(task, given)
     found, run = evaluate(network, quantized, samples, Policy[task.policy], given and given["shares"])
     others = {"next-character accuracy": network.accuracy(samples, found)} if hasattr(network, "accuracy") else {}
-    return {"figure": _bootstrap(task.net, task.steps).figure(found), "others": others, "low_share": quantized.low_share(run),
+    return {"estimate": _bootstrap(task.net, task.steps).estimate(found), "others": others, "low_share": quantized.low_share(run),
             "shares": run.shares()}
 
 
 def frontier(task, given):
-    """Low share and figure over some of the test samples, at a low share that the calibration of the policy measured, or that RANDOM has."""
+    """Low share and metric over some of the test samples, at a low share that the calibration of the policy measured, or that RANDOM has."""
     network = network_of(task.net)
     samples = spread(samples_of(task.net, task.steps), FRONTIER_STEPS)
     policy, shares = Policy[task.policy], None
     quantized = quantized_of(task)
     if policy in SHARES:
-        set_number(quantized, policy, swept_number(task.net, policy, task.share))
+        set_thresholds(quantized, policy, swept_log2_lambda(task.net, policy, task.share))
     elif policy == Policy.RANDOM:
-        shares = [[[1 - task.share] * 4 for _ in part.layers] for part in quantized.parts]
+        shares = [[[1 - task.share] * 4 for _ in direction.layers] for direction in quantized.directions]
     found, run = evaluate(network, quantized, samples, policy, shares)
     return {"low_share": quantized.low_share(run), "value": network.metric(samples, found)}

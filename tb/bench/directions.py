@@ -12,10 +12,10 @@ from models.quantized_network import side_by_side
 
 
 @dataclass
-class Part:
+class Direction:
     """One run of the accelerator.
 
-    sequences: int8 [1, steps, limbs, inputs], in the direction of the part. state: with which each begins (None: zero).
+    sequences: int8 [1, steps, terms, inputs], in the order in which it takes the steps. state: with which each begins (None: zero).
     """
 
     lstm: QuantizedLSTM
@@ -25,19 +25,19 @@ class Part:
 
 @dataclass
 class Plan:
-    """The parts of a network, and what the model gave: by stage and direction, the runs of all sequences."""
+    """The directions of a network, and what the model gave: by stage and direction, the runs of all sequences."""
 
     stages: list
     runs: list
 
     @property
-    def parts(self) -> list[Part]:
-        return [part for stage in self.stages for part in stage]
+    def directions(self) -> list[Direction]:
+        return [direction for stage in self.stages for direction in stage]
 
     def hidden(self, h) -> list:
         """Hidden states by sequence and layer, float [steps, outputs], as a Network's head takes them.
 
-        h: by part, int8 [steps, units] over all sequences: what the RTL gave. Layers below the last of a part are not seen at the ports:
+        h: by direction, int8 [steps, units] over all sequences: what the RTL gave. Layers below the last of a direction are not seen at the ports:
         theirs are the model's, which gave the same last layer.
         """
         lasts = iter(h)
@@ -52,9 +52,9 @@ class Plan:
 
 
 def plan(q, inputs, policy, states=None) -> Plan:
-    """The parts of a QuantizedNetwork for float sequences [steps, inputs] under a policy; states: by part, of QuantizedLSTM, or None."""
+    """The directions of a QuantizedNetwork for float sequences [steps, inputs] under a policy; states: by direction, of QuantizedLSTM, or None."""
     q = q.for_policy(policy)
     found = q.run_singly(inputs, policy, states=states)
-    begin = iter(states or [None] * len(q.parts))
-    stages = [[Part(lstm, [x for x, _ in runs], next(begin)) for lstm, runs in zip(*stage)] for stage in zip(q.stages, found)]
+    begin = iter(states or [None] * len(q.directions))
+    stages = [[Direction(lstm, [x for x, _ in runs], next(begin)) for lstm, runs in zip(*stage)] for stage in zip(q.stages, found)]
     return Plan(stages, [[[run for _, run in runs] for runs in stage] for stage in found])
