@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 AVX2 = {"ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "OPENBLAS_CORETYPE": "Haswell"}
 OLDEST = {"ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default", "OPENBLAS_CORETYPE": "Nehalem",
           "NPY_DISABLE_CPU_FEATURES": "X86_V3 AVX2 FMA3"}  # names of newer NumPy and of older; those that it does not know it ignores
-ENVIRONMENTS = {"AVX2, two threads": AVX2 | {"OMP_NUM_THREADS": "2"}, "the oldest": OLDEST | {"OMP_NUM_THREADS": "1"}}
+ENVIRONMENTS = {"AVX2, two threads": AVX2 | {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}, "the oldest": OLDEST | {"OMP_NUM_THREADS": "1"}}
 QUANTIZED = ("silero", "textgenrnn")
 STEPS, CYCLES_STEPS = 160, 40
 
