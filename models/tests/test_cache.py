@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def plain(result) -> tuple:
     """All that a result holds, in a form that can be compared."""
     sample, = result["samples"]
-    return result["figure"], sample.inputs.tolist(), int(sample.labels), sample.group, result["shares"]
+    return result["estimate"], sample.inputs.tolist(), int(sample.labels), sample.group, result["shares"]
 
 
 @pytest.fixture(autouse=True)

@@ -108,7 +108,7 @@ def test_memory_energy_by_hand():
 @pytest.fixture(scope="module")
 def small():
     """A tile of a small build as netlist, and windows of a run of it."""
-    parameters = {"Tiles": SMALL.tiles, "Lanes": SMALL.lanes, "Window": SMALL.window, "WeightDepth": SMALL.weight_depth, "UnitDepth": SMALL.unit_depth,
+    parameters = {"Tiles": SMALL.tiles, "Lanes": SMALL.lanes, "InFlight": SMALL.in_flight, "WeightDepth": SMALL.weight_depth, "UnitDepth": SMALL.unit_depth,
                   "ActivationDepth": SMALL.activation_depth}
     tile = replay.Tile(synthesize("small-tile", parameters=parameters, folder=FOLDER))
     network = random_network(1, 9, [12, 8])
