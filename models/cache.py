@@ -17,10 +17,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent
 # Beside the sources in a checkout; an installed package keeps them where the user's caches are.
 USER_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lstm-dynamic-precision"
-FOLDER = Path(os.environ.get("CACHE") or (ROOT / "build" / "cache" if (ROOT / "Makefile").exists() else USER_CACHE)).resolve()
+FOLDER = Path(os.environ.get("CACHE") or (ROOT.parent / "build" / "cache" if (ROOT.parent / "Makefile").exists() else USER_CACHE)).resolve()
 CHECKSUM_BYTES = 32
 MISSING = object()
 

@@ -194,7 +194,7 @@ def test_one_direction_above_two(tmp_path):
     path = stack.save(tmp_path)
     imported = load_lstm(path)
     agree(imported, stack.run(path))
-    assert len(imported.quantize([X[:, 0], X[:, 1]]).parts) == 3
+    assert len(imported.quantize([X[:, 0], X[:, 1]]).directions) == 3
 
 
 def test_initial_states(tmp_path):

@@ -19,7 +19,7 @@ import torch
 from models.build import Build
 from models.calibration import path_of
 from models.compiler import compile_image
-from models.evaluation import cycles
+from models.network_cycles import cycles
 from models.gradients import gradients
 from models.networks import NETWORKS, load
 from models.policies import Policy

@@ -41,9 +41,9 @@ for kind, modules in kinds.items():
     if os.wait()[1]:
         sys.exit(kind)
 """
-FIGURES, CYCLES, RTL = (f"tb.commands.evaluation.{name}" for name in ("figures", "cycles", "rtl"))
+METRICS, CYCLES, RTL = (f"tb.commands.evaluation.{name}" for name in ("metrics", "cycles", "rtl"))
 # By kind of key, the modules that it names beside the network's.
-KINDS = {"samples": [], "fit": ["models.fit"], "sweep": ["models.calibration"], "figure": [FIGURES], "cycles": [CYCLES],
+KINDS = {"samples": [], "fit": ["models.fit"], "sweep": ["models.calibration"], "metric": [METRICS], "cycles": [CYCLES],
          "rtl": [RTL, "tb.bench.play"], "activity": ["syn.energy", "tb.bench.play"]}
 
 
@@ -67,7 +67,7 @@ def imported(request):
 
 def test_the_kinds_are_those_of_the_commands():
     schedule, silicon = pytest.importorskip("tb.commands.evaluation.schedule"), pytest.importorskip("syn.silicon")
-    for kind in ("figure", "cycles", "rtl"):
+    for kind in ("metric", "cycles", "rtl"):
         assert schedule.modules_of(schedule.Task(kind, "silero", 1)) in ([*KINDS[kind][:1], MODULES["silero"], *KINDS[kind][1:]],)
     assert silicon.activity_modules("silero") == [*KINDS["activity"], MODULES["silero"]]
 
@@ -100,7 +100,7 @@ def test_a_fit_depends_on_what_it_computes_with_and_not_on_the_rest():
     fit = names("models.fit")
     assert {"models/quantize.py", "models/cell.py", "models/weight_rounding.py", "models/gradients.py"} <= fit
     assert not fit & {"models/calibration.py", "models/evaluation.py", "models/compiler.py", "models/cycle_model.py"}
-    assert not names("models.calibration", FIGURES) & {"models/compiler.py", "models/cycle_model.py"}
+    assert not names("models.calibration", METRICS) & {"models/compiler.py", "models/cycle_model.py"}
     assert all(path.startswith("models/") for path in names("models.calibration"))
     assert {"syn/area.py", "tb/bench/runner.py", "tb/bench/harness.py", "models/cycle_model.py"} <= names("syn.energy", "tb.bench.play")
 

@@ -158,7 +158,7 @@ def test_no_process_outlives_the_other_commands(family, folders, name, number):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_no_process_outlives_make(family, folders, number):
-    make = family(["make", "soak", "setup=@:", "SIM=icarus", "SEED=1"], **folders)
+    make = family(["make", "soak", "SIM=icarus", "SEED=1"], **folders)
     make.wait_for(VVP)
     make.process.send_signal(number)
     make.assert_gone()
