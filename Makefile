@@ -79,7 +79,6 @@ sim:
 		$${RANGE:+--range="$$RANGE"} --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --waves="$$WAVES"
 
 ## write the files that are made from rtl/registers.rdl and models/: macros, constants, a C header, tables of the documentation
-takes.generate :=
 generate:
 	$(setup) "$$SIM"
 	@$(python) -m codegen

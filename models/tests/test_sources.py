@@ -84,7 +84,7 @@ def test_a_key_holds_every_file_that_is_imported(imported):
 
 def test_the_packages_are_those_that_a_network_imports_or_reads():
     assert {net: packages_of(module) - {"numpy", "torch"} for net, module in MODULES.items()} == {
-        "ddddocr": {"ddddocr", "captcha", "onnx", "onnxruntime", "pillow"}, "resemblyzer": {"Resemblyzer", "soundfile"},
+        "ddddocr": {"ddddocr", "captcha", "onnx", "pillow"}, "resemblyzer": {"Resemblyzer", "soundfile"},
         "silero": {"silero-vad", "soundfile"}, "spelling": {"Resemblyzer", "safetensors", "soundfile"}, "textgenrnn": {"textgenrnn", "h5py"}}
     assert all("torch" in packages_of(module) and not packages_of("models.calibration", module) & ONLY_SHOW for module in MODULES.values())
 
@@ -162,7 +162,7 @@ def test_text_that_changed_meanwhile_is_refused(copy):
 
 def test_the_name_of_a_package_is_that_of_pip_and_its_version_counts(monkeypatch):
     from models import sources
-    assert packages_of(MODULES["ddddocr"]) >= {"ddddocr", "pillow", "onnxruntime", "numpy", "torch"}
+    assert packages_of(MODULES["ddddocr"]) >= {"ddddocr", "pillow", "numpy", "torch"}
     before = code.__wrapped__(MODULES["silero"])
     monkeypatch.setattr(sources, "_version", lambda name: "0" if name == "silero-vad" else sources.version(name))
     assert code.__wrapped__(MODULES["silero"]) != before
