@@ -337,7 +337,7 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    from models.calibration import main  # by its own name: whoever reads the cache can import the classes of what it holds
+    from .calibration import main  # by its own name: whoever reads the cache can import the classes of what it holds
 
     torch.set_num_threads(1)
     try:

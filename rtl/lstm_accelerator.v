@@ -60,8 +60,7 @@ module lstm_accelerator #(
   localparam LoadWidth = `LOAD_WIDTH(DotLanes), ReadWidth = `READ_WIDTH(DotLanes);
 
   parameter_check #(
-    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth),
-    .ActivationDepth(ActivationDepth)
+    .Tiles(Tiles), .Lanes(Lanes), .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
   ) u_parameter_check ();
 
   wire start, clear, unused_busy, load_closed, stateful, trace_enable, override, commit_stall, commit_valid, commit_bank, state_kind;

@@ -19,8 +19,8 @@ import torch
 from models.build import Build
 from models.calibration import path_of
 from models.compiler import compile_image
-from models.network_cycles import cycles
 from models.gradients import gradients
+from models.network_cycles import cycles
 from models.networks import NETWORKS, load
 from models.policies import Policy
 from models.quantized_network import quantize_network
