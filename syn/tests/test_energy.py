@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from models.policies import Policy
 from models.tests.random_networks import random_network
@@ -110,10 +111,12 @@ def small():
     """A tile of a small build as netlist, and windows of a run of it."""
     parameters = {"Tiles": SMALL.tiles, "Lanes": SMALL.lanes, "InFlight": SMALL.in_flight, "WeightDepth": SMALL.weight_depth, "UnitDepth": SMALL.unit_depth,
                   "ActivationDepth": SMALL.activation_depth}
-    tile = replay.Tile(synthesize("small-tile", parameters=parameters, folder=FOLDER))
     network = random_network(1, 9, [12, 8])
     item = Direction(network, sequences_of(network, [12], random.Random(1)))
-    _, wave, cycles = energy.play(item, Policy.SENSITIVITY, SMALL, FOLDER / "small-run")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with FileLock(FOLDER / "small.lock"):  # each worker of pytest-xdist makes its own, in the same files
+        tile = replay.Tile(synthesize("small-tile", parameters=parameters, folder=FOLDER))
+        _, wave, cycles = energy.play(item, Policy.SENSITIVITY, SMALL, FOLDER / "small-run")
     return tile, energy.windows_of(tile, wave, cycles, 4)
 
 
