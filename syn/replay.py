@@ -9,6 +9,7 @@ import bisect
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tb.bench import leash
 PERIOD = 20.0      # ns, longer than any path
 INPUT_DELAY = 0.3  # ns from the edge to a change at an input: that of a flip-flop
 READ_DELAY = 2.0   # ns to read data of a memory
+TESTBENCH = Path(__file__).with_suffix(".v")
 # The flip-flop of the library as a register that a testbench can set.
 UDP, REGISTER = "udp_dff (DS0000, D, CLK, 1'B0, 1'B0, NOTIFIER);", "reg DS0000; always @(posedge CLK) DS0000 <= D;"
 
@@ -153,132 +155,75 @@ def _find(wave: Waveform, name: str, offsets: dict[str, int]):
 
 def _packed(values: dict[str, int], widths: dict[str, int]) -> str:
     """Hexadecimal digits of the values side by side, the first lowest."""
-    word, place = 0, 0
-    for name, width in widths.items():
-        word |= values[name] << place
-        place += width
-    return f"{word:x}"
+    return f"{sum(values[name] << place for name, place, _ in _places(widths)):x}"
 
 
-def testbench(tile: Tile, windows: list[Window], folder: Path) -> Path:
-    """Writes a testbench that plays windows, and its data, to a folder."""
+def testbench(tile: Tile, windows: list[Window], folder: Path) -> None:
+    """Writes what TESTBENCH includes and reads, as its header lists it, to a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     reads = {f"{name}.read_data_o": width for name, width in tile.memories.items()}
-    lines = {"inputs": [], "reads": [], "states": [], "contents": []}
+    words = sum(tile.files.values())
+    sizes = {"INPUT_BITS": sum(tile.inputs.values()), "READ_BITS": sum(reads.values()), "FLIP_FLOPS": len(tile.flip_flops), "WINDOWS": len(windows),
+             "CYCLES": windows[0].cycles, "SAMPLES": sum(window.cycles + 2 for window in windows), "WORDS": words,
+             "PERIOD": PERIOD, "INPUT_DELAY": INPUT_DELAY, "READ_DELAY": READ_DELAY}
+    parts = {
+        "sizes.vh": [f"`define {name} {value}" for name, value in sizes.items()],
+        "instance.vh": _instance(tile),
+        "drives.vh": [f"dut.\\{name} .read_data = reads[{place} +: {width}];" for name, place, width in _places(tile.memories)],
+        "deposits.vh": _deposits(tile, windows[0].states[0], words),
+        "inputs.hex": [_packed(sample, tile.inputs) for sample in _samples(windows)],
+        "reads.hex": [_packed(sample, reads) for sample in _samples(windows)],
+        "states.hex": [f"{sum((bit or 0) << index for index, bit in enumerate(state)):x}" for window in windows for state in window.states],
+        "contents.hex": [f"{word:x}" for window in windows for name in tile.files for word in window.contents[name]],
+    }
+    for name, lines in parts.items():
+        (folder / name).write_text("\n".join(lines) + "\n")
+
+
+def _samples(windows: list[Window]) -> Iterator[dict[str, int]]:
+    """Values of all signals in each cycle of each window."""
     for window in windows:
         for cycle in range(window.cycles + 2):
-            sample = {name: values[cycle] for name, values in window.samples.items()}
-            lines["inputs"].append(_packed(sample, tile.inputs))
-            lines["reads"].append(_packed(sample, reads))
-        lines["states"] += [f"{sum((bit or 0) << index for index, bit in enumerate(state)):x}" for state in window.states]
-        for name in tile.files:
-            lines["contents"] += [f"{word:x}" for word in window.contents[name]]
-    for name, text in lines.items():
-        (folder / f"{name}.hex").write_text("\n".join(text) + "\n")
+            yield {name: values[cycle] for name, values in window.samples.items()}
 
-    connections, place = [".clk_i(clk)"], 0
-    for name, width in tile.inputs.items():
-        connections += [f".\\{name}{f'[{bit}]' if width > 1 else ''} (inputs[{place + bit}])" for bit in range(width)]
-        place += width
-    output_bits, wires = [], []
-    for name, width in tile.outputs.items():
-        wires.append(f"  wire [{width - 1}:0] {name};")
-        connections += [f".\\{name}{f'[{bit}]' if width > 1 else ''} ({name}[{bit}])" for bit in range(width)]
-        output_bits.insert(0, name)
-    observed = [f"dut.\\{path} .{pin}" for path, pin in (name.rsplit(".", 1) for name in reversed(tile.pins))] + output_bits
-    drives, place = [], 0
-    for name, width in tile.memories.items():
-        drives.append(f"    dut.\\{name} .read_data = reads[{place} +: {width}];")
-        place += width
-    known = windows[0].states[0]
-    deposits = [f"      {'' if known[index] is not None else 'if (!second) '}dut.\\{name} .DS0000 = states[2 * window + second][{index}];"
-                for index, name in enumerate(tile.flip_flops)]
-    words, first = sum(tile.files.values()), 0
-    for name, depth in tile.files.items():
-        deposits += [f"      for (word = 0; word < {depth}; word = word + 1) dut.\\{name} .words_q[word] = contents[window * {words} + {first} + word];"]
-        first += depth
-    newline = "\n"
-    samples = sum(window.cycles + 2 for window in windows)
-    text = f"""`timescale 1ns/10ps
-module replay;
-  reg clk = 0;
-  reg [{sum(tile.inputs.values()) - 1}:0] inputs, all_inputs [0:{samples - 1}];
-  reg [{sum(reads.values()) - 1}:0] reads, all_reads [0:{samples - 1}];
-  reg [{len(tile.flip_flops) - 1}:0] states [0:{2 * len(windows) - 1}];
-  reg [255:0] contents [0:{words * len(windows) - 1}];
-{newline.join(wires)}
-  tile dut ({(',' + newline + '    ').join(connections)});
-  always @(reads) begin
-{newline.join(drives)}
-  end
-  integer window, cycle, word, second, sample = 0, file;
-  task deposit;
-    begin
-{newline.join(deposits)}
-    end
-  endtask
-  initial begin
-    $readmemh("inputs.hex", all_inputs);
-    $readmemh("reads.hex", all_reads);
-    $readmemh("states.hex", states);
-    $readmemh("contents.hex", contents);
-    file = $fopen("observed.txt");
-    $dumpfile("toggles.vcd");
-    $dumpvars(1, dut);
-    $dumpoff;
-    for (window = 0; window < {len(windows)}; window = window + 1) begin
-      second = 0;
-      deposit;
-      inputs = all_inputs[sample];
-      reads = all_reads[sample];
-      for (cycle = -1; cycle <= {windows[0].cycles}; cycle = cycle + 1) begin
-        #{PERIOD} if (cycle >= 0) $fdisplay(file, "%b", {{{', '.join(observed)}}});
-        sample = sample + 1;
-        if (cycle < {windows[0].cycles}) begin
-          if (cycle == 0) $dumpon;
-          #1 clk = 1;
-`ifdef DELAYS
-          inputs <= #{INPUT_DELAY} all_inputs[sample];
-          reads <= #{READ_DELAY} all_reads[sample];
-`else
-          inputs <= all_inputs[sample];
-          reads <= all_reads[sample];
-`endif
-          #{PERIOD / 2} clk = 0;
-          if (cycle < 0) begin
-            second = 1;
-            deposit;
-          end
-        end
-      end
-      $dumpoff;
-    end
-    $finish;
-  end
-endmodule
 
-module ram #(parameter Width = 1, Depth = 2, WriteWidth = Width, AddressWidth = $clog2(Depth)) (
-  input wire clk_i, input wire [Width/WriteWidth-1:0] write_enable_i, input wire [AddressWidth-1:0] write_address_i, input wire [Width-1:0] write_data_i,
-  input wire read_enable_i, input wire [AddressWidth-1:0] read_address_i, output wire [Width-1:0] read_data_o
-);
-  reg [Width-1:0] read_data;
-  assign read_data_o = read_data;
-endmodule
-"""
-    path = folder / "replay.v"
-    path.write_text(text)
-    return path
+def _places(widths: dict[str, int]) -> Iterator[tuple[str, int, int]]:
+    """Name, place and width of fields side by side, the first lowest."""
+    place = 0
+    for name, width in widths.items():
+        yield name, place, width
+        place += width
+
+
+def _instance(tile: Tile) -> list[str]:
+    """The netlist, whose ports are bits, between `inputs` and `observed`: what leaves it, below the pins of memories."""
+    def ports(name: str, width: int, signal: str, place: int) -> list[str]:
+        return [f".\\{name}{f'[{bit}]' if width > 1 else ''} ({signal}[{place + bit}])" for bit in range(width)]
+    connections = [".clk_i(clk)", *(port for name, place, width in _places(tile.inputs) for port in ports(name, width, "inputs", place)),
+                   *(port for name, width in tile.outputs.items() for port in ports(name, width, name, 0))]
+    observed = [*(f"dut.\\{path} .{pin}" for path, pin in (name.rsplit(".", 1) for name in reversed(tile.pins))), *reversed(tile.outputs)]
+    total = sum(tile.outputs.values()) + sum(tile.pins.values())
+    return [*(f"wire [{width - 1}:0] {name};" for name, width in tile.outputs.items()), f"tile dut (\n{(',' + chr(10)).join(connections)});",
+            f"wire [{total - 1}:0] observed = {{{', '.join(observed)}}};"]
+
+
+def _deposits(tile: Tile, first_state: list[int | None], words: int) -> list[str]:
+    """Assignments of the state: flip-flops whose register in rtl/ is not known (None) only once."""
+    lines = [f"{'if (!second) ' if first_state[index] is None else ''}dut.\\{name} .DS0000 = states[2 * window + second][{index}];"
+             for index, name in enumerate(tile.flip_flops)]
+    return lines + [f"for (word = 0; word < {depth}; word = word + 1) dut.\\{name} .words_q[word] = contents[window * {words} + {first} + word];"
+                    for name, first, depth in _places(tile.files)]
 
 
 def simulate(tile: Tile, windows: list[Window], delays: bool, folder: Path) -> dict[str, tuple[int, int]]:
     """Plays windows through the netlist and returns the rises and falls of its nets by name. Raises ReplayError where an output differs."""
-    bench = testbench(tile, windows, folder)
+    testbench(tile, windows, folder)
     text = CELLS.read_text()
     if UDP not in text:
         raise ReplayError(f"{CELLS.name} has no flip-flop {UDP}")
     (folder / "cells.v").write_text(text.replace(UDP, REGISTER))
-    sources = [bench, tile.netlist.plain_verilog, folder / "cells.v", RTL / "register_file.v"]
-    _run(["iverilog", "-g2005-sv", *(["-gspecify", "-DDELAYS"] if delays else []), "-s", "replay", "-o", "replay.vvp", *sources], folder)
+    sources = [TESTBENCH, tile.netlist.plain_verilog, folder / "cells.v", RTL / "register_file.v"]
+    _run(["iverilog", "-g2005-sv", *(["-gspecify", "-DDELAYS"] if delays else []), "-I", ".", "-s", "replay", "-o", "replay.vvp", *sources], folder)
     _run(["vvp", "-N", "replay.vvp"], folder)
     compare(tile, windows, (folder / "observed.txt").read_text().split())
     return toggles((folder / "toggles.vcd").read_bytes())
