@@ -4,16 +4,16 @@
 Deterministic: the same weights and samples give the same integers.
 """
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from .float_lstm import LayerStates, LayerWeights, layer_weights, run_layer
+from .effects import CELL_FLOOR, before, effects_of, squared_sensitivity
+from .float_lstm import LayerWeights, layer_weights, run_layer
 from .grid import power_of_two, significant_bits
 from .layer import MAX_SIZE, QuantizedLayer, split_planes
-from .policies import GATES, Policy, cell_codes, cell_floor_value, next_history, theta_alignment
+from .policies import GATES, Policy, cell_codes, next_history, theta_alignment
 from .quantized_lstm import QuantizedLSTM, input_terms
 from .thresholds import CELL_FLOORS, seek, set_log2_lambda
 from .weight_rounding import round_planes
@@ -41,8 +41,6 @@ LOG2_LAMBDAS, LEAST_FACTOR, LEAST_ERROR = (-100.0, 40.0), 2.0**-60, 2.0**-100
 THRESHOLD_STEPS = 4096
 # Headroom of the cell state over the calibration, before saturation.
 CELL_MARGIN = 1.25
-# Of SENSITIVITY, where calibration does not choose it.
-CELL_FLOOR = 38
 
 
 def quantize(lstm: nn.LSTM, calibration: list[Tensor], *, terms: int | None = None, input_scale: float | None = None,
@@ -59,21 +57,21 @@ def quantize(lstm: nn.LSTM, calibration: list[Tensor], *, terms: int | None = No
     Dropout is ignored, as in evaluation; batch_first says nothing about weights. Raises ValueError, which says what and why, for what
     cannot be quantized.
     """
-    _check(lstm, calibration)
+    check(lstm, calibration)
     inputs = nn.utils.rnn.pad_sequence([sample.double() for sample in calibration], batch_first=True)
     lengths = torch.tensor([len(sample) for sample in calibration])
     valid = torch.arange(inputs.shape[1]) < lengths.unsqueeze(1)
 
     with torch.no_grad():
         weights = [layer_weights(lstm, number) for number in range(lstm.num_layers)]
-        states = list(_float_states(weights, inputs))
-        effects = _effects(gradients, states, valid)
+        states = list(float_states(weights, inputs))
+        effects = effects_of(gradients, states, valid)
         input_scales = (input_scale,) if input_scale else _input_scales(inputs[valid], weights[0].w_ih, effects[0], terms)
         layers, below = [], inputs
         for number, (parameters, state, effect) in enumerate(zip(weights, states, effects)):
-            activations = torch.cat((below, _before(state.h)), dim=-1)[valid]
+            activations = torch.cat((below, before(state.h)), dim=-1)[valid]
             scales = input_scales if number == 0 else (H_SCALE,)
-            c_frac = _cell_fraction_bits(state.c[valid].abs().max().item())
+            c_frac = cell_fraction_bits(state.c[valid].abs().max().item())
             layers.append(_quantize_layer(number, parameters, activations, effect.importance() ** emphasis, scales, c_frac, policy))
             below = state.h
 
@@ -86,57 +84,6 @@ def quantize(lstm: nn.LSTM, calibration: list[Tensor], *, terms: int | None = No
             return q
         few = max(1, int((lengths.cumsum(0) <= THRESHOLD_STEPS).sum()))
         return _at_low_share(q, x[:few], valid[:few], low_share, policy)
-
-
-@dataclass
-class Effects:
-    """What errors in the pre-activations of a layer do to an output, to first order.
-
-    gradients: float64 [projections, frames, rows]. The effects of the frames of a sequence (int64 [frames], its number) add up before they
-    are squared: errors that keep their sign through many steps of a cell that forgets little matter more than their squares tell.
-    """
-
-    gradients: Tensor
-    sequence: Tensor
-
-    def importance(self) -> Tensor:
-        """Squared effect of an error of 1 in a frame alone, float64 [frames, rows]."""
-        return self.gradients.double().square().mean(0)
-
-    def squared(self, errors: Tensor) -> Tensor:
-        """Squared effect of errors [frames, rows] for a frame, [rows]."""
-        return self._sums(errors).square().sum(0) / len(self.gradients) / len(self.sequence)
-
-    def constant(self, values: Tensor) -> Tensor:
-        """The constants [rows] in whose place values [frames, rows] have the least squared effect; their means where nothing has any."""
-        alone = self._sums(torch.ones_like(values))
-        power = alone.square().sum(0)
-        return torch.where(power > 0, (self._sums(values) * alone).sum(0) / power, values.mean(0))
-
-    def some(self, frames: int) -> Tensor:
-        """Which frames [frames] belong to whole sequences, evenly chosen, that hold about so many frames, or half as many at least."""
-        every = math.ceil(len(self.sequence) / frames)
-        while (chosen := self.sequence % every == 0).sum() < min(frames, len(self.sequence)) / 2:
-            every -= 1
-        return chosen
-
-    def part(self, frames: Tensor) -> "Effects":
-        """Those of the frames that a mask [frames] chooses."""
-        return Effects(self.gradients[:, frames], self.sequence[frames])
-
-    def _sums(self, errors):
-        """Effects of errors [frames, rows], [projections * sequences, rows]."""
-        count = int(self.sequence.max()) + 1
-        return torch.cat([errors.new_zeros(count, errors.shape[1]).index_add_(0, self.sequence, gradient * errors)
-                          for gradient in self.gradients])
-
-
-def _effects(gradients, states, valid):
-    """Effects of each layer, from its gradients or, without them, from what errors do to h in the same step."""
-    if gradients is None:
-        alone = torch.arange(valid.sum())
-        return [Effects(_squared_sensitivity(state, CELL_FLOOR)[valid].sqrt().unsqueeze(0), alone) for state in states]
-    return [Effects(gradient[:, valid].double(), valid.nonzero()[:, 0]) for gradient in gradients]
 
 
 def needs_two_terms(x: Tensor, w_ih: Tensor, largest: float) -> bool:
@@ -155,7 +102,7 @@ def needs_two_terms(x: Tensor, w_ih: Tensor, largest: float) -> bool:
     return ((error.norm(dim=1) / ((x @ w_ih.T).norm(dim=1) + small)).mean() > INPUT_ERROR).item()
 
 
-def _check(lstm, calibration):
+def check(lstm, calibration):
     if not isinstance(lstm, nn.LSTM):
         raise ValueError(f"expected a torch.nn.LSTM, got {type(lstm).__name__}")
     if lstm.bidirectional:
@@ -177,20 +124,7 @@ def _check(lstm, calibration):
             raise ValueError(f"calibration sequence {number} has values that are NaN or infinite")
 
 
-def _squared_sensitivity(states: LayerStates, cell_floor):
-    """(dh / dz)**2 within a step, [batch, steps, 4 * units], dh / dc with its floor: what SENSITIVITY estimates."""
-    i, f, g, o = states.z.chunk(4, dim=-1)
-    i, f, g, o, t = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid(), states.c.tanh()
-    d = (o * (1 - t * t)).clamp(min=cell_floor_value(cell_floor))
-    return torch.cat((d * i * (1 - i) * g, d * f * (1 - f) * _before(states.c), d * i * (1 - g * g), o * (1 - o) * t), dim=-1).square()
-
-
-def _before(states):
-    """States of the step before, zero at first."""
-    return nn.functional.pad(states, (0, 0, 1, 0))[:, :-1]
-
-
-def _float_states(weights, x):
+def float_states(weights, x):
     """LayerStates of each layer over x [batch, steps, inputs]."""
     for parameters in weights:
         yield (states := run_layer(parameters, x))
@@ -223,18 +157,18 @@ def _input_scales(x, w_ih, effects, terms):
     return scales(min(INPUT_RANGES, key=error))
 
 
-def _cell_fraction_bits(largest):
+def cell_fraction_bits(largest):
     """Most fraction bits, 8..15, with which an int16 holds the largest |c| and its margin; beyond +-128, c saturates."""
     return next((bits for bits in range(15, 8, -1) if largest * CELL_MARGIN * 2**bits <= 32767), 8)
 
 
-def _row_scale(w):
+def row_scale(w):
     """Scale of each row [rows, 1] with which its largest weights fill -127..119; 1 for a row of zeros."""
     scale = torch.maximum(w.amax(1) / 119, -w.amin(1) / 127).unsqueeze(1)
     return scale.where(scale > 0, 1)
 
 
-def _round_weights(w, scale, activations, importance):
+def round_weights(w, scale, activations, importance):
     """(integers of w [rows, columns], mean error of each row's sum): gate by gate, as each has its important frames.
 
     activations [frames, columns], importance [frames, rows].
@@ -258,33 +192,33 @@ def _quantize_layer(number, weights: LayerWeights, activations, importance, inpu
     w_ih, w_hh = weights.w_ih * unit, weights.w_hh
     scaled = activations.clone()
     scaled[:, :len(unit)] /= unit
-    scale_ih, scale_hh = _row_scale(w_ih), _row_scale(w_hh)
+    scale_ih, scale_hh = row_scale(w_ih), row_scale(w_hh)
     scale = torch.cat((scale_ih.expand_as(w_ih), scale_hh.expand_as(w_hh)), dim=1)
-    integers, mean_error = _round_weights(torch.cat((w_ih, w_hh), dim=1), scale, scaled, importance)
+    integers, mean_error = round_weights(torch.cat((w_ih, w_hh), dim=1), scale, scaled, importance)
     integers = integers.to(torch.int8)
 
     second = 1 / TERM_SCALE if len(input_scales) > 1 else 0.0
     scale_ih, scale_hh = (scale.where((w != 0).any(1, keepdim=True), 0) for scale, w in ((scale_ih, weights.w_ih), (scale_hh, weights.w_hh)))
-    m, s = _mantissas(number, torch.cat((scale_ih, scale_ih * second, scale_hh * H_SCALE), dim=1) * Z_UNITS)
-    _refuse(number, "bias", weights.bias, weights.bias.abs() * Z_UNITS + 0.5 >= 1 << 17)
-    b = _by_unit(torch.floor((weights.bias + mean_error) * Z_UNITS + 0.5).clamp(-(1 << 17), (1 << 17) - 1).long(), units)
+    m, s = mantissas(number, torch.cat((scale_ih, scale_ih * second, scale_hh * H_SCALE), dim=1) * Z_UNITS)
+    refuse(number, "bias", weights.bias, weights.bias.abs() * Z_UNITS + 0.5 >= 1 << 17)
+    b = by_unit(torch.floor((weights.bias + mean_error) * Z_UNITS + 0.5).clamp(-(1 << 17), (1 << 17) - 1).long(), units)
     return QuantizedLayer(
-        w_ih=integers[:, :len(unit)].contiguous(), w_hh=integers[:, len(unit):].contiguous(), m=_by_unit(m, units), s=_by_unit(s, units),
+        w_ih=integers[:, :len(unit)].contiguous(), w_hh=integers[:, len(unit):].contiguous(), m=by_unit(m, units), s=by_unit(s, units),
         b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), cell_floor=CELL_FLOOR, policy=policy,
         terms=len(input_scales),
     )
 
 
-def _mantissas(number, ratio):
+def mantissas(number, ratio):
     """(m [rows, 3], s [rows]) of a layer with the nearest m / 2**s to ratios [rows, 3]: the largest one of a row gets all 16 bits."""
     largest = ratio.amax(1)
     s = 16 - torch.frexp(largest).exponent.long()
-    _refuse(number, "weights times the scale of the input", largest / Z_UNITS, s < 0)
+    refuse(number, "weights times the scale of the input", largest / Z_UNITS, s < 0)
     s = s.clamp(max=63)
     return torch.floor(ratio * power_of_two(s).unsqueeze(1) + 0.5).clamp(max=65535).long(), s
 
 
-def _refuse(number, what, values, bad):
+def refuse(number, what, values, bad):
     """Raises ValueError for the first of the values [rows] of a layer that is bad, if there is one."""
     if bad.any():
         row = bad.nonzero()[0].item()
@@ -292,7 +226,7 @@ def _refuse(number, what, values, bad):
         raise ValueError(f"layer {number}, gate {GATES[gate]}, unit {unit}: {what} {values[row].item():g} is beyond what the formats hold")
 
 
-def _by_unit(rows, units):
+def by_unit(rows, units):
     """[units, 4, ...] of values [4 * units, ...] in PyTorch's order of rows."""
     return rows.unflatten(0, (len(GATES), units)).transpose(0, 1).contiguous()
 
@@ -307,9 +241,9 @@ def _with_low_precision(layers, x, run, valid, effects):
     of rows in low precision)."""
     corrected, errors = [], []
     for layer, h, effect in zip(layers, run.layer_h, effects):
-        missing = _missing(layer, x[valid], _before(h)[valid]).flatten(1)
+        missing = _missing(layer, x[valid], before(h)[valid]).flatten(1)
         constant = effect.constant(missing)
-        b_low = layer.b + _by_unit(torch.floor(constant + 0.5).long(), layer.units)
+        b_low = layer.b + by_unit(torch.floor(constant + 0.5).long(), layer.units)
         corrected.append(replace(layer, b_low=b_low.clamp(-(1 << 17), (1 << 17) - 1)))
         errors.append(effect.squared((missing - constant) / Z_UNITS).unflatten(0, (4, layer.units)))
         x = h.unsqueeze(2)
@@ -325,18 +259,18 @@ def _row_offsets(layer, errors, state, c, valid):
     """
     means, alignment, sensitivities = errors / layer.row_weights, torch.tensor(theta_alignment(layer.c_frac)).unsqueeze(1), {}
     for cell_floor in CELL_FLOORS:
-        seen = _squared_sensitivity(state, cell_floor)[valid].mean(0).unflatten(0, (4, layer.units)).clamp(min=LEAST_FACTOR)
+        seen = squared_sensitivity(state, cell_floor)[valid].mean(0).unflatten(0, (4, layer.units)).clamp(min=LEAST_FACTOR)
         sensitivities[cell_floor] = (alignment - (means / seen).clamp(min=LEAST_FACTOR).log2()).T
     return {
         Policy.SENSITIVITY: sensitivities, Policy.STATIC_ROWS: -means.clamp(min=LEAST_ERROR).log2().T,
-        Policy.CELL_HISTORY: -(means / _mean_size(c, valid)).clamp(min=LEAST_ERROR).log2().T,
+        Policy.CELL_HISTORY: -(means / mean_size(c, valid)).clamp(min=LEAST_ERROR).log2().T,
     }
 
 
-def _mean_size(c, valid):
+def mean_size(c, valid):
     """Mean of 2**X of CELL_HISTORY [4, units] over the valid frames."""
     history, sums = torch.zeros_like(c[:, 0], dtype=torch.int32), 0
-    for old, new, there in zip(_before(c).int().unbind(1), c.int().unbind(1), valid.unbind(1)):
+    for old, new, there in zip(before(c).int().unbind(1), c.int().unbind(1), valid.unbind(1)):
         sums = sums + (1 << cell_codes(old, history)[there].long()).sum(0)
         history = next_history(history, new - old)
     return sums / valid.sum()

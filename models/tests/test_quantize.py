@@ -10,7 +10,8 @@ from torch import nn
 
 from models.layer import split_planes
 from models.policies import Policy
-from models.quantize import Effects, quantize
+from models.effects import Effects
+from models.quantize import quantize
 from models.tests import scalar_reference
 from models.thresholds import set_log2_lambda
 
