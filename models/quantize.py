@@ -168,7 +168,7 @@ def row_scale(w):
     return scale.where(scale > 0, 1)
 
 
-def round_weights(w, scale, activations, importance):
+def round_weights(w, scale, activations, importance, low_weight=LOW_WEIGHT):
     """(integers of w [rows, columns], mean error of each row's sum): gate by gate, as each has its important frames.
 
     activations [frames, columns], importance [frames, rows].
@@ -179,7 +179,7 @@ def round_weights(w, scale, activations, importance):
         weight = weight / weight.sum() if weight.any() else torch.full_like(weight, 1 / len(weight))
         mean = weight @ activations
         centred = (activations - mean) * weight.sqrt().unsqueeze(1)
-        integers.append(round_planes(rows, row_scales, centred.T @ centred, LOW_WEIGHT, 1 / weight.square().sum().item()))
+        integers.append(round_planes(rows, row_scales, centred.T @ centred, low_weight, 1 / weight.square().sum().item()))
         means.append((rows - integers[-1] * row_scales) @ mean)
     return torch.cat(integers), torch.cat(means)
 

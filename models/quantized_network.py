@@ -118,7 +118,7 @@ class QuantizedNetwork:
         """
         refined = [[torch.zeros(layer.units, 4, dtype=torch.int64) for layer in direction.layers] for direction in self.directions]
         hidden = [None] * len(inputs)
-        for batch in _batches([len(sequence) for sequence in inputs]):
+        for batch in batches([len(sequence) for sequence in inputs]):
             results = self._run_batch([inputs[index] for index in batch], policy, shares, seed, refined)
             for index, layers in zip(batch, results):
                 hidden[index] = layers
@@ -171,7 +171,7 @@ def side_by_side(directions):
     return [torch.cat(parts, dim=1).float() / 128 for parts in layers]
 
 
-def _batches(lengths):
+def batches(lengths):
     """Indices in batches of similar lengths, and of at most BATCH_STEPS steps with the padding."""
     batch = []
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
