@@ -51,6 +51,11 @@ def check(levels: Levels) -> None:
             raise ValueError(f"{high} after {low}: a level holds every quarter of the one before it, and more")
 
 
+def quarter_words(level: Level, words: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    """Words of each quarter, HH, HL, LH and LL, that a row adds: words of each segment, x0, x1 and h."""
+    return tuple(sum(count for quarters, count in zip(level, words) if quarters > quarter) for quarter in range(len(QUARTERS)))
+
+
 def row_quarters(level: Level, words: tuple[int, int, int]) -> int:
     """Words of quarter products, each a cycle of a tile, that a row takes: words of each segment, x0, x1 and h."""
     return sum(quarters * count for quarters, count in zip(level, words))

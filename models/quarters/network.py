@@ -24,8 +24,10 @@ class FittedNetwork:
 
     stages: list[list[quantize.Fitted]]
 
-    def with_levels(self, levels: Levels) -> "QuarterNetwork":
-        return QuarterNetwork([[quantize.with_levels(fitted, levels) for fitted in stage] for stage in self.stages])
+    def with_levels(self, levels: Levels, exponents: bool = False) -> "QuarterNetwork":
+        """The network with a set of levels. exponents: of the words of its own input, which a host forms; not of those of later stages."""
+        return QuarterNetwork([[quantize.with_levels(fitted, levels, exponents and number == 0) for fitted in stage]
+                               for number, stage in enumerate(self.stages)])
 
 
 @dataclass

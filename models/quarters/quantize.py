@@ -33,21 +33,19 @@ B_RANGE = (-(1 << 17), (1 << 17) - 1)
 class Settings:
     """How a network is quantized.
 
-    exponents: of the words of x. emphasis: as of models.quantize. low_weight: of an error in low precision beside one in high precision, when
-    weights are rounded. own_offsets: whether each level has offsets of its own for its rows, or one for all of them.
+    emphasis: as of models.quantize. low_weight: of an error of 4-bit weights beside one of 8-bit weights, when weights are rounded.
     """
 
-    exponents: bool = False
     emphasis: float = 1.0
     low_weight: float = 0.05
-    own_offsets: bool = True
 
 
 @dataclass
 class Fitted:
     """What one fit leaves for every set of levels: layers without levels, and what their rows lose by each number of quarters of each segment.
 
-    missing: by layer, how to compute it again (x, h before, effects); row_seen: by layer, what policies see of rows on average.
+    layers: by layer, the constants of a QuarterLayer that do not depend on its levels. inputs: by layer, integers x [frames, terms, inputs] and h
+    before [frames, units] under STATIC_HIGH; effects: by layer, what errors there do; seen: by layer, what policies see of rows on average.
     """
 
     layers: list[dict]
@@ -56,7 +54,6 @@ class Fitted:
     inputs: list[Tensor]
     effects: list[Effects]
     seen: list[dict]
-    settings: Settings
 
 
 def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None, settings: Settings = Settings(),
@@ -76,16 +73,15 @@ def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None
         scales = (torch.full((inputs.shape[2],), input_scale, dtype=torch.float64),)
     else:
         scales = input_scales(inputs[valid], weights[0].w_ih, effects[0])
-    order = _order(inputs[valid], scales[0]) if settings.exponents else torch.arange(inputs.shape[2])
+    order = _order(inputs[valid], scales[0])
     layers, below = [], inputs
     for number, (parameters, state, effect) in enumerate(zip(weights, states, effects)):
         own = (scales, order) if number == 0 else ((torch.full((below.shape[2],), H_SCALE, dtype=torch.float64),), torch.arange(below.shape[2]))
         activations = torch.cat((below, before(state.h)), dim=-1)[valid]
         c_frac = cell_fraction_bits(state.c[valid].abs().max().item())
-        layers.append(_weights(number, parameters, activations, effect.importance() ** settings.emphasis, *own, settings) | {
-            "c_frac": c_frac, "exponents": settings.exponents and number == 0})
+        layers.append(_weights(number, parameters, activations, effect.importance() ** settings.emphasis, *own, settings) | {"c_frac": c_frac})
         below = state.h
-    fitted = Fitted(layers, scales, order, [], effects, [], settings)
+    fitted = Fitted(layers, scales, order, [], effects, [])
     q = QuarterLSTM([_layer(constants, (ALL,)) for constants in layers], scales, order)
     x = q.quantize_input(inputs)
     high = q.run(x, Policy.STATIC_HIGH)
@@ -96,11 +92,11 @@ def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None
     return fitted
 
 
-def with_levels(fitted: Fitted, levels: Levels) -> QuarterLSTM:
-    """The network with a set of levels: biases of each, and what its thresholds follow from (row_offsets)."""
+def with_levels(fitted: Fitted, levels: Levels, exponents: bool = False) -> QuarterLSTM:
+    """The network with a set of levels: biases of each, and what its thresholds follow from (row_offsets). exponents: of the words of x."""
     layers, offsets = [], []
-    for constants, inputs, effect, seen in zip(fitted.layers, fitted.inputs, fitted.effects, fitted.seen):
-        layer = _layer(constants, levels)
+    for number, (constants, inputs, effect, seen) in enumerate(zip(fitted.layers, fitted.inputs, fitted.effects, fitted.seen)):
+        layer = _layer(constants, levels, exponents and number == 0)
         b_level, errors = [], []
         for level in levels:
             missing = _missing(layer, level, *inputs)
@@ -184,10 +180,10 @@ def _weights(number, weights: LayerWeights, activations, importance, scales, ord
             "b": b, "terms": len(scales)}
 
 
-def _layer(constants, levels):
+def _layer(constants, levels, exponents=False):
     """A QuarterLayer without thresholds of any meaning; b of all levels."""
     b, steps = constants["b"], len(levels) - 1
-    return QuarterLayer(levels=levels, b_level=b.expand(len(levels), *b.shape), theta=((0,) * len(GATES),) * steps,
+    return QuarterLayer(levels=levels, b_level=b.expand(len(levels), *b.shape), theta=((0,) * len(GATES),) * steps, exponents=exponents,
                         offset=torch.zeros(steps, *b.shape, dtype=torch.int64), cell_floor=CELL_FLOOR, **constants)
 
 
