@@ -6,6 +6,7 @@ activation, and are added in one order: HH, HL, LH, LL. A segment of a row (the 
 of them; a level says how many, for each segment.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -59,3 +60,15 @@ def quarter_words(level: Level, words: tuple[int, int, int]) -> tuple[int, int, 
 def row_quarters(level: Level, words: tuple[int, int, int]) -> int:
     """Words of quarter products, each a cycle of a tile, that a row takes: words of each segment, x0, x1 and h."""
     return sum(quarters * count for quarters, count in zip(level, words))
+
+
+# Cost of a row that ends at a level, where the lowest level was computed first: (level, lowest level, words of each segment).
+Cost = Callable[[Level, Level, tuple[int, int, int]], float]
+
+
+def time_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
+    """Cycles of a tile: no quarter is computed twice, so that the lowest level costs nothing extra."""
+    return row_quarters(level, words)
+
+
+COSTS: dict[str, Cost] = {"time": time_cost}

@@ -15,13 +15,28 @@ from ..float_lstm import LayerWeights, layer_weights
 from ..grid import power_of_two, round_to, significant_bits
 from ..policies import GATES, Policy, theta_alignment
 from ..quantize import (
-    INPUT_RANGES, LARGE_ERROR, LEAST_ERROR, LEAST_FACTOR, SCALE_BITS, SCALE_FRAMES, Z_UNITS,
-    by_unit, cell_fraction_bits, check, float_states, mantissas, mean_size, needs_two_terms, refuse, round_weights, row_scale,
+    INPUT_RANGES,
+    LARGE_ERROR,
+    LEAST_ERROR,
+    LEAST_FACTOR,
+    SCALE_BITS,
+    SCALE_FRAMES,
+    Z_UNITS,
+    by_unit,
+    cell_fraction_bits,
+    check,
+    float_states,
+    mantissas,
+    mean_size,
+    needs_two_terms,
+    refuse,
+    round_weights,
+    row_scale,
 )
 from ..thresholds import CELL_FLOORS, OFFSET_GRID
 from .cell import SegmentSums
 from .layer import QuarterLayer
-from .levels import ALL, Levels, row_quarters
+from .levels import ALL, Cost, Levels, time_cost
 from .lstm import QuarterLSTM, input_terms
 
 H_SCALE = 1 / 120
@@ -92,19 +107,22 @@ def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None
     return fitted
 
 
-def with_levels(fitted: Fitted, levels: Levels, exponents: bool = False) -> QuarterLSTM:
-    """The network with a set of levels: biases of each, and what its thresholds follow from (row_offsets). exponents: of the words of x."""
+def with_levels(fitted: Fitted, levels: Levels, exponents: bool = False, cost: Cost = time_cost, own_biases: bool = True) -> QuarterLSTM:
+    """The network with a set of levels: biases of each, and what its thresholds follow from (row_offsets).
+
+    exponents: of the words of x. cost: of a row at a level, what is to be saved. own_biases: of each level, else levels above the lowest have b.
+    """
     layers, offsets = [], []
     for number, (constants, inputs, effect, seen) in enumerate(zip(fitted.layers, fitted.inputs, fitted.effects, fitted.seen)):
         layer = _layer(constants, levels, exponents and number == 0)
         b_level, errors = [], []
-        for level in levels:
+        for place, level in enumerate(levels):
             missing = _missing(layer, level, *inputs)
-            constant = effect.constant(missing)
+            constant = effect.constant(missing) if own_biases or place == 0 else 0.0 * missing[0]
             b_level.append((layer.b + by_unit(torch.floor(constant + 0.5).long(), layer.units)).clamp(*B_RANGE))
             errors.append(effect.squared((missing - constant) / Z_UNITS).unflatten(0, (4, layer.units)))
         layers.append(replace(layer, b_level=torch.stack(b_level)))
-        offsets.append(_row_offsets(layer, torch.stack(errors), torch.tensor([row_quarters(level, layer.words()) for level in levels]), seen))
+        offsets.append(_row_offsets(layer, torch.stack(errors), torch.tensor([cost(level, levels[0], layer.words()) for level in levels], dtype=torch.float64), seen))
     q = QuarterLSTM(layers, fitted.input_scales, fitted.order)
     q.row_offsets = offsets
     return q

@@ -179,8 +179,8 @@ def test_largest_sums_stay_exact():
 def test_refined_rows_hold_what_lower_levels_held():
     for levels in LEVELS.values():
         check(levels)
-    for wrong in ((), (ALL, ALL), (Level(2, 0, 2), Level(3, 0, 1)), (Level(5, 0, 1),)):
-        with pytest.raises(ValueError):
+    for wrong, message in (((), "no levels"), ((ALL, ALL), "every quarter"), ((Level(2, 0, 2), Level(3, 0, 1)), "every quarter"), ((Level(5, 0, 1),), "0..4")):
+        with pytest.raises(ValueError, match=message):
             check(wrong)
 
 
