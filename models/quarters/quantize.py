@@ -49,10 +49,12 @@ class Settings:
     """How a network is quantized.
 
     emphasis: as of models.quantize. low_weight: of an error of 4-bit weights beside one of 8-bit weights, when weights are rounded.
+    cell_floor: of SENSITIVITY, one of models.thresholds.CELL_FLOORS.
     """
 
-    emphasis: float = 1.0
+    emphasis: float = 0.0
     low_weight: float = 0.05
+    cell_floor: int = 42
 
 
 @dataclass

@@ -14,12 +14,18 @@ from ..evaluation import Bootstrap, Estimate, outputs
 from ..networks import Network, Part, Sample, load
 from ..policies import Policy
 from ..sources import code
-from .choose import trimmed_mean
+from .choose import Swept, test_error, trimmed_mean
 from .levels import COSTS, LEVELS
 from .network import FittedNetwork, QuarterNetwork, fit
 from .quantize import Settings
 
 FIT_STEPS = 12_800
+# How each network is quantized, chosen by the error of its output on held-out data (docs/policies.md); others as Settings() has it.
+SETTINGS = {"resemblyzer": Settings(emphasis=1.0, cell_floor=45), "ddddocr": Settings(cell_floor=0)}
+
+
+def settings_of(name: str) -> Settings:
+    return SETTINGS.get(name, Settings())
 
 
 class Use(Enum):
@@ -72,7 +78,8 @@ class Study:
         self.network, self.settings, self.steps, self.fit_steps = load(name), settings, steps, fit_steps
         module = type(self.network).__module__
         self.data_key = (name, code(module))
-        self.key = (name, settings, fit_steps, code("models.quarters.network", module))
+        self._fit_key = (name, settings.emphasis, settings.low_weight, fit_steps, code("models.quarters.network", module))
+        self.key = (*self._fit_key, settings.cell_floor)
         self._quantized: dict[Design, QuarterNetwork] = {}
 
     def _part(self, part: Part, steps: int | None) -> list[Sample]:
@@ -80,7 +87,7 @@ class Study:
 
     @cached_property
     def fitted(self) -> FittedNetwork:
-        return cached(("quarters fit", *self.key), lambda: fit(self.network, self._part(Part.FIT, self.fit_steps), self.settings))
+        return cached(("quarters fit", *self._fit_key), lambda: fit(self.network, self._part(Part.FIT, self.fit_steps), self.settings))
 
     @cached_property
     def held_out(self) -> dict[Use, list[Sample]]:
@@ -98,7 +105,9 @@ class Study:
 
     def quantized(self, design: Design) -> QuarterNetwork:
         if design not in self._quantized:
-            self._quantized[design] = self.fitted.with_levels(LEVELS[design.levels], design.exponents, COSTS[design.cost], design.own_biases)
+            q = self.fitted.with_levels(LEVELS[design.levels], design.exponents, COSTS[design.cost], design.own_biases)
+            q.set_cell_floor(self.settings.cell_floor)
+            self._quantized[design] = q
         return self._quantized[design]
 
     def float_estimate(self, use: Use) -> Estimate:
@@ -117,6 +126,29 @@ class Study:
                          q.energy_over_high(run), q.level_shares(run), q.low_weight_share(run), q.words_by_quarter(run))
 
         return cached(("quarters point", *self.key, code("models.evaluation"), use.name, self.steps[use], design, policy.name, log2_lambda, shares, seed), measure)
+
+    def against_high(self, use: Use, log2_lambda: float, point: Point, high: Point) -> Swept:
+        """A point of a sweep: its excess error and its loss against STATIC_HIGH, and the error that the loss has in the test."""
+        samples, network = self.held_out[use], self.network
+        replicates = self.loss(use, high.estimate.replicates, point.estimate.replicates)
+        names = list(dict.fromkeys(sample.group for sample in samples))
+        groups = np.array([names.index(sample.group) for sample in samples])
+        weights = np.array([float(network.weight(sample)) for sample in samples])
+        sizes = test_sizes(network.name)
+        if abs(np.average(point.single, weights=weights) - point.estimate.value) < 1e-6 * max(1, abs(point.estimate.value)):
+            error = test_error(self.loss(use, high.single, point.single), weights, groups, sizes)
+        else:  # no mean over samples: groups alone tell how much a test says
+            error = float(np.nanstd(replicates)) * (len(names) / len(sizes))**0.5
+        return Swept(log2_lambda, point.error - high.error, replicates, error)
+
+    def against_float(self, use: Use, point: Point) -> np.ndarray:
+        """Replicates of the loss against float, in margins."""
+        return self.loss(use, self.float_estimate(use).replicates, point.estimate.replicates)
+
+    def loss(self, use: Use, reference, metric):
+        """How much worse a metric is than a reference, in margins."""
+        unit = margin(self.network, self.float_estimate(use).value) * (1 if self.network.higher_is_better else -1)
+        return (reference - metric) / unit
 
     def _errors(self, use, found):
         """Mean squared difference of each sample's output from float, where it is comparable."""
