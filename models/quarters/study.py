@@ -104,8 +104,10 @@ class Study:
         return {use: Bootstrap(self.network, samples) for use, samples in self.held_out.items()}
 
     def quantized(self, design: Design) -> QuarterNetwork:
+        """The network of a design; kept, as a fit holds gradients of every frame and takes long to read."""
         if design not in self._quantized:
-            q = self.fitted.with_levels(LEVELS[design.levels], design.exponents, COSTS[design.cost], design.own_biases)
+            q = cached(("quarters design", *self._fit_key, design), lambda: self.fitted.with_levels(
+                LEVELS[design.levels], design.exponents, COSTS[design.cost], design.own_biases))
             q.set_cell_floor(self.settings.cell_floor)
             self._quantized[design] = q
         return self._quantized[design]
