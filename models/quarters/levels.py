@@ -9,6 +9,8 @@ of them; a level says how many, for each segment.
 from itertools import pairwise
 from typing import NamedTuple
 
+from . import memories
+
 QUARTERS = ("HH", "HL", "LH", "LL")
 SEGMENTS = ("x0", "x1", "h")
 
@@ -54,3 +56,29 @@ def check(levels: Levels) -> None:
 def row_quarters(level: Level, words: tuple[int, int, int]) -> int:
     """Words of quarter products, each a cycle of a tile, that a row takes: words of each segment, x0, x1 and h."""
     return sum(quarters * count for quarters, count in zip(level, words))
+
+
+def planes(before: int, after: int) -> tuple[int, int]:
+    """Planes of weights and of activations that bring a segment from so many quarters to so many: a word of each is read once, as memories hold
+    what they gave."""
+    added = QUARTERS[before:after]
+    return len({weight for weight, _ in added}), len({activation for _, activation in added})
+
+
+def row_energy(level: Level, words: tuple[int, int, int], start: Level = HH, own: memories.Memories = memories.QUARTERS, rows_at_once: int = 1,
+               second_pass: float = 0.5) -> float:
+    """Energy in pJ of the memory reads of a row that starts at one level and ends at another: what row_quarters is in time. words: as there.
+
+    The difference between two levels, in place of a difference of words, makes a Lagrangian one of energy. A refinement reads a plane again that the start had read.
+    rows_at_once: rows that share a word of activations until they are refined. second_pass: what a refined row bears of the second
+    post-processing of its unit.
+    """
+    first = zip(level._replace(x0=0, x1=0, h=0), start, words)
+    parts = [(before, after, count, rows_at_once) for before, after, count in first]
+    parts += [(before, after, count, 1) for before, after, count in zip(start, level, words)]
+    total = 0.0
+    for before, after, count, rows in parts:
+        if after > before and count:
+            weights, activations = planes(before, after)
+            total += count * (weights * own.weight_read + activations * own.activation_read / rows) + own.multiplier_read
+    return total + second_pass * own.pass_read * (level != start)
