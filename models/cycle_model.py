@@ -4,6 +4,9 @@
 The model follows the schedule of docs/architecture.md cycle by cycle, but looks only at the cycles in which something happens. It equals the
 RTL when no stream stalls: x waits at the port, and packets of h and trace are taken as they come.
 
+`Schedule` is the machine: tiles, buses and queues, whatever a row pass computes. `CycleModel` says how many words the passes of the two-plane machine
+take; models/quarters/cycle_model.py says it of the quarter-product machine.
+
 A cycle is worked in three parts: what registers took over at its start (`_at`), the buses that all tiles share, each tile's own choices.
 Cycle 0 is the one after the start register was written.
 """
@@ -19,24 +22,39 @@ from .formats import BEAT_WIDTH, GATES, Policy, granule_bytes
 # Distances in cycles, see the headers of row_pass, row_engine, post_processing, step_tracker and output_stream.
 WORD_TO_REQUEST = 7  # the last word of a unit's rows is chosen -> post-processing sees the unit
 PASS = 14  # post-processing takes a unit -> its result is in a queue
-PASS_INTERVAL = 8
 LAYER_ENTRY = 2  # the last unit of a layer is begun -> the first of the next can be
 DONE_TO_USE = 2  # the last tile retires a layer-step -> its h can be read
 GRANULE_TO_USE = 3  # the last bytes of x leave for the activation bus -> the early pass of the step can begin
 
 
-@dataclass
-class _Layer:
-    units: int
-    x_words: int  # of all terms
-    h_words: int
-    static_high: bool
-    provisional: bool
-    masks: list  # [step][unit in the image's order]: gates to refine
+@dataclass(frozen=True)
+class Timing:
+    """What a machine could have otherwise than rtl/ has it.
 
-    @property
-    def row_words(self):
-        return self.x_words + self.h_words
+    pass_interval: post-processing takes a unit every so many cycles; commit_queue: finished units that a tile holds; commits: h that the commit bus takes
+    in a cycle, of different tiles; x_apart: x has a bus of its own; trace_bits: of a unit.
+    """
+
+    pass_interval: int = 8
+    commit_queue: int = 2
+    commits: int = 1
+    x_apart: bool = False
+    trace_bits: int = len(GATES)
+
+
+@dataclass
+class LayerWork:
+    """What a layer asks of the tiles. Positions are those of the image, words are cycles of the dot-product unit.
+
+    early, late [position][gate]: words of the pass over the operand that is there first, and of the one over the other; of the first gate not 0.
+    provisional [position]: whether a decision follows the late pass. refinements [step][position]: words of each refinement that it asks for.
+    """
+
+    units: int
+    early: list[list[int]]
+    late: list[list[int]]
+    provisional: list[bool]
+    refinements: list[list[list[int]]]
 
 
 @dataclass
@@ -68,29 +86,20 @@ class _Tile:
     requests: deque = field(default_factory=deque)
     refinements: deque = field(default_factory=deque)
     commits: deque = field(default_factory=deque)
+    passes: deque = field(default_factory=deque)  # cycles in which post-processing took units: those under way, and the latest
     row_pass_free_from: int = 0
-    last_pass: int = -PASS
     layer_steps_done: int = 0
 
 
-class CycleModel:
-    """One run of `q` (a QuantizedLSTM) on a build: `CycleModel(q, build, masks, order, policy).cycles()`.
+class Schedule:
+    """One run of layers on so many tiles. granules: writes of the activation bus that x takes in a step, beat_granules: those of a beat."""
 
-    masks: by layer, bool [steps, units, 4] in the network's order, as `Run.masks` of one sequence; order: by layer, the network's unit in
-    each position of the image; policy: the one that overrides the layers' own, or None.
-    """
-
-    def __init__(self, q, build: Build, masks, order, policy: Policy | None = None, trace: bool = True):
-        self.build, self.trace = build, trace
-        self.layers = []
-        for layer, layer_masks, positions in zip(q.layers, masks, order):
-            chosen = Policy(layer.policy if policy is None else policy) if build.dynamic else Policy.STATIC_HIGH
-            gates = [[[gate for gate in range(len(GATES)) if unit[gate]] for unit in step] for step in layer_masks[:, positions].tolist()]
-            self.layers.append(_Layer(
-                layer.units, layer.terms * build.words(layer.inputs), build.words(layer.units), chosen is Policy.STATIC_HIGH,
-                chosen in (Policy.CELL_HISTORY, Policy.SENSITIVITY), gates))
-        self.steps = len(masks[0])
-        self.tiles = [_Tile(number) for number in range(build.tiles)]
+    def __init__(self, layers: list[LayerWork], tiles: int, in_flight: int, granules: int, beat_granules: int, trace: bool = True, timing: Timing = Timing()):
+        self.layers, self.in_flight, self.timing, self.trace = layers, in_flight, timing, trace
+        self.granules, self.beat_granules = granules, beat_granules
+        self.steps = len(layers[0].refinements)
+        self.tiles = [_Tile(number) for number in range(tiles)]
+        self.busy = 0  # tile-cycles in which a word is read
         self._events, self._order = [], count()
         self._awake = set()
 
@@ -102,9 +111,6 @@ class CycleModel:
 
     def cycles(self) -> int:
         """Cycles from start to done, as counter 0 has them."""
-        granule = granule_bytes(self.build.dot_lanes)
-        self.granules = self.layers[0].x_words * (self.build.dot_lanes // granule)
-        self.beat_granules = BEAT_WIDTH // 8 // granule
         self.packets_in, self.ahead, self.left, self.pending, self.next_tile = 0, 0, 0, 0, 0
         self.x_active = False
         self.layer_steps, self.freed_until = 0, {"output": 0, "trace": 0}
@@ -135,27 +141,28 @@ class CycleModel:
         self.x_active = True
 
     def _arbitrate(self, now):
-        """Round robin over the tiles that have a finished unit; one a cycle."""
-        tiles = self.build.tiles
+        """Round robin over the tiles that have a finished unit; one a cycle, or as many as the bus takes."""
+        tiles, first, taken = len(self.tiles), self.next_tile, 0
         for offset in range(tiles):
-            tile = self.tiles[(self.next_tile + offset) % tiles]
+            tile = self.tiles[(first + offset) % tiles]
             if tile.commits:
-                unit = tile.commits[0]
                 self.next_tile = (tile.number + 1) % tiles
+                self._at(now + 1, lambda tile=tile, unit=tile.commits[0]: self._leave(tile, unit), tile)
+                taken += 1
+                if taken == self.timing.commits:
+                    break
+        return taken > 0
 
-                def leave():
-                    tile.commits.popleft()
-                    unit.done = True
-
-                self._at(now + 1, leave, tile)
-                return True
-        return False
+    @staticmethod
+    def _leave(tile, unit):
+        tile.commits.popleft()
+        unit.done = True
 
     def _input(self, now, committed):
         """x stream: `pending` granules of a beat go out one a cycle unless a commit takes the bus; beats follow without a gap."""
         if not self.x_active:
             return
-        sent = self.pending > 0 and not committed
+        sent = self.pending > 0 and (self.timing.x_apart or not committed)
         free = self.pending == 0 or (sent and self.pending == 1)
         accept = free and self.packets_in < self.steps and (self.left > 0 or self.ahead < 2)
         if sent:
@@ -192,7 +199,7 @@ class CycleModel:
             if layer == len(self.layers) - 1:
                 self._drain(now + DONE_TO_USE, "output", -(-self.layers[-1].units // (BEAT_WIDTH // 8)))
                 if self.trace:
-                    self._drain(now + DONE_TO_USE, "trace", sum(-(-part.units // (BEAT_WIDTH // len(GATES))) for part in self.layers))
+                    self._drain(now + DONE_TO_USE, "trace", sum(-(-part.units // (BEAT_WIDTH // self.timing.trace_bits)) for part in self.layers))
 
     def _drain(self, begin, stream, beats):
         """A packet of `beats`: the first is fetched in cycle `begin` or after the packet before, the bank is free two cycles behind the last."""
@@ -207,7 +214,7 @@ class CycleModel:
 
     def _act(self, now, tile):
         """All that a tile does in a cycle; returns whether a layer-step of it ended."""
-        full = len(tile.in_flight) == self.build.in_flight
+        full = len(tile.in_flight) == self.in_flight
         retire = bool(tile.in_flight) and tile.in_flight[0].done
         self._finish(now, tile)
         # Conditions come before any change: they see the registers of this cycle.
@@ -238,7 +245,10 @@ class CycleModel:
         return ended
 
     def _slots(self, tile):
-        return max(0, -(-(self.layers[tile.layer].units - tile.number) // self.build.tiles))
+        return max(0, -(-(self.layers[tile.layer].units - tile.number) // len(self.tiles)))
+
+    def _position(self, tile, slot):
+        return slot * len(self.tiles) + tile.number
 
     def _input_early(self, tile):
         return tile.x_credits > 0 if tile.layer == 0 else tile.lead_early < len(self.layers)
@@ -252,6 +262,7 @@ class CycleModel:
 
     def _visit(self, now, tile, words):
         """Takes the dot-product unit for so many words; returns the cycle of the last one."""
+        self.busy += words
         tile.row_pass_free_from = now + words
         self._wake(now + words, tile)
         self._wake(now + 1, tile)
@@ -261,22 +272,20 @@ class CycleModel:
         self._at(last_word + WORD_TO_REQUEST, lambda: tile.requests.append((unit, final)), tile)
 
     def _refine(self, now, tile):
-        unit, gates = tile.refinements[0]
-        last_word = self._visit(now, tile, self.layers[unit.layer].row_words)
-        gates.pop(0)
-        if not gates:
+        unit, words = tile.refinements[0]
+        last_word = self._visit(now, tile, words.pop(0))
+        if not words:
             tile.refinements.popleft()
             self._request(last_word, tile, unit, final=True)
 
     def _late(self, now, tile, unit):
         layer = self.layers[unit.layer]
-        words = layer.h_words if unit.layer == 0 else layer.x_words
-        if self.build.dynamic and layer.static_high:
-            words += layer.row_words
-        last_word = self._visit(now, tile, words)
-        unit.gates_late += 1
+        position = self._position(tile, unit.slot)
+        words = layer.late[position]
+        last_word = self._visit(now, tile, words[unit.gates_late])
+        unit.gates_late = _next_gate(words, unit.gates_late)
         if unit.gates_late == len(GATES):
-            self._request(last_word, tile, unit, final=not layer.provisional)
+            self._request(last_word, tile, unit, final=not layer.provisional[position])
             self._leave_late(now, tile, unit)
 
     def _leave_late(self, now, tile, unit):
@@ -293,8 +302,9 @@ class CycleModel:
         last = tile.slot == self._slots(tile) - 1
         if tile.gate == 0:
             self._allocate(tile, _Unit(tile.layer, tile.step, tile.slot, last))
-        self._visit(now, tile, layer.x_words if tile.layer == 0 else layer.h_words)
-        tile.gate = (tile.gate + 1) % len(GATES)
+        words = layer.early[self._position(tile, tile.slot)]
+        self._visit(now, tile, words[tile.gate])
+        tile.gate = _next_gate(words, tile.gate) % len(GATES)
         if tile.gate == 0:
             tile.slot += 1
             if last:
@@ -314,19 +324,50 @@ class CycleModel:
         self._wake(tile.run_from, tile)
 
     def _finish(self, now, tile):
-        """Post-processing takes a unit every PASS_INTERVAL cycles at most, if the commit queue of two has room for all under way."""
+        """Post-processing takes a unit every pass_interval cycles at most, if the commit queue has room for all under way."""
         if not tile.requests:
             return
-        since = now - tile.last_pass
-        if since < PASS_INTERVAL:
-            self._wake(tile.last_pass + PASS_INTERVAL, tile)
+        if tile.passes and now - tile.passes[-1] < self.timing.pass_interval:
+            self._wake(tile.passes[-1] + self.timing.pass_interval, tile)
             return
-        if tile.commits and not (len(tile.commits) < 2 and since >= PASS):
-            if since < PASS:
-                self._wake(tile.last_pass + PASS, tile)
+        while tile.passes and now - tile.passes[0] >= PASS:
+            tile.passes.popleft()
+        if len(tile.commits) + len(tile.passes) >= self.timing.commit_queue:
+            if tile.passes:
+                self._wake(tile.passes[0] + PASS, tile)
             return
         unit, final = tile.requests.popleft()
-        tile.last_pass = now
-        gates = [] if final else list(self.layers[unit.layer].masks[unit.step][unit.slot * self.build.tiles + tile.number])
-        queue, entry = (tile.refinements, (unit, gates)) if gates else (tile.commits, unit)
+        tile.passes.append(now)
+        refinements = [] if final else list(self.layers[unit.layer].refinements[unit.step][self._position(tile, unit.slot)])
+        queue, entry = (tile.refinements, (unit, refinements)) if refinements else (tile.commits, unit)
         self._at(now + PASS, lambda: queue.append(entry), tile)
+
+
+def _next_gate(words, gate):
+    """The gate after this one whose row has a pass of its own: rows without words share those of the row before."""
+    return next((after for after in range(gate + 1, len(GATES)) if words[after]), len(GATES))
+
+
+class CycleModel(Schedule):
+    """One run of `q` (a QuantizedLSTM) on a build: `CycleModel(q, build, masks, order, policy).cycles()`.
+
+    masks: by layer, bool [steps, units, 4] in the network's order, as `Run.masks` of one sequence; order: by layer, the network's unit in
+    each position of the image; policy: the one that overrides the layers' own, or None.
+    """
+
+    def __init__(self, q, build: Build, masks, order, policy: Policy | None = None, trace: bool = True):
+        layers = []
+        for number, (layer, layer_masks, positions) in enumerate(zip(q.layers, masks, order)):
+            chosen = Policy(layer.policy if policy is None else policy) if build.dynamic else Policy.STATIC_HIGH
+            x_words, h_words = layer.terms * build.words(layer.inputs), build.words(layer.units)
+            early, late = (x_words, h_words) if number == 0 else (h_words, x_words)
+            if build.dynamic and chosen is Policy.STATIC_HIGH:
+                late += x_words + h_words
+            counts = layer_masks[:, positions].sum(2).tolist()
+            layers.append(LayerWork(
+                layer.units, [[early] * len(GATES)] * layer.units, [[late] * len(GATES)] * layer.units,
+                [chosen in (Policy.CELL_HISTORY, Policy.SENSITIVITY)] * layer.units,
+                [[[x_words + h_words] * count for count in step] for step in counts]))
+        granule = granule_bytes(build.dot_lanes)
+        granules = q.layers[0].terms * build.words(q.layers[0].inputs) * (build.dot_lanes // granule)
+        super().__init__(layers, build.tiles, build.in_flight, granules, BEAT_WIDTH // 8 // granule, trace)

@@ -134,9 +134,7 @@ class QuarterNetwork:
         return high / sum(self.words_by_quarter(run))
 
     def energy_over_high(self, run: NetworkRun) -> float:
-        """Energy of the memories, over that of STATIC_HIGH; NaN while no energies are known."""
-        if "energy" not in COSTS:
-            return float("nan")
+        """Energy of what rows read from memories, over that of STATIC_HIGH."""
         total = high = 0.0
         for direction, layers in zip(self.directions, run.rows):
             for layer, counts in zip(direction.layers, layers):

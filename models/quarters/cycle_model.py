@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""Cycles that the quarter-product machine takes for a run, from the levels of its rows alone, before its RTL exists.
+
+The schedule is that of models.cycle_model. What is its own: a pass over a row reads a word of WORD nibbles for each quarter that the row's level has of
+a segment; a refinement reads the quarters that are missing. A row that starts at a level above the lowest (STATIC_HIGH, or always refined) has all of that level's
+quarters in its early and late pass. A unit whose four rows do so is finished once.
+"""
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor
+
+from ..compiler import deal
+from ..cycle_model import LayerWork, Schedule, Timing
+from ..formats import BEAT_WIDTH, GATES
+from ..policies import DECIDING, Policy
+from .layer import WORD
+from .levels import ALL, Levels
+
+GRANULE = BEAT_WIDTH // 8  # values of x that a beat brings, and that the activation bus takes in a cycle
+TIMING = Timing(trace_bits=2 * len(GATES))  # a level has two bits in the trace
+
+
+class Sharing(Enum):
+    """Who has the words that the end of a segment, its values behind the last full word, does not fill.
+
+    NONE: nobody. ROWS: an end of at most half a word is read for gates i and f, or g and o, at once, each in its half of the tree, which gives two sums.
+    QUARTERS: an end of at most half (a quarter of) a word is read for two (all four) quarters of its row at once, each with its own shift.
+    """
+
+    NONE = "none"
+    ROWS = "rows"
+    QUARTERS = "quarters"
+
+
+@dataclass(frozen=True)
+class QuarterBuild:
+    """A build of the quarter-product machine. exponents: the words of x have one, in a beat of their own behind each vector."""
+
+    tiles: int = 4
+    in_flight: int = 8
+    sharing: Sharing = Sharing.NONE
+    exponents: bool = False
+    timing: Timing = TIMING
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the model has to know of a layer; a QuarterLayer has it too."""
+
+    units: int
+    inputs: int
+    levels: Levels = (ALL,)
+    terms: int = 1
+
+
+def segment_words(before: Tensor, after: Tensor, values: int, sharing: Sharing = Sharing.NONE) -> Tensor:
+    """Words that bring the rows of a unit from so many quarters of a segment to so many, [..., gates]; a word that two rows share counts for the first."""
+    full, end = divmod(values, WORD)
+    missing = after - before
+    if sharing is Sharing.QUARTERS and end:
+        width = next(width for width in (WORD // 4, WORD // 2, WORD) if end <= width)
+        return missing * full + _words(after * width) - _words(before * width)
+    if sharing is Sharing.ROWS and 0 < end <= WORD // 2:
+        pairs = missing.unflatten(-1, (2, 2))
+        first, both = pairs[..., 0], pairs.amax(-1)
+        shared = torch.stack((both * (first > 0), both * (first == 0)), dim=-1).flatten(-2)
+        return missing * full + shared
+    return missing * math.ceil(values / WORD)
+
+
+def _words(lanes):
+    return -(-lanes // WORD)
+
+
+def layer_work(layer: Shape, number: int, levels: Tensor, policy: Policy, always: Tensor | None = None, sharing: Sharing = Sharing.NONE) -> LayerWork:
+    """What layer `number` asks of the tiles. levels [steps, units, 4]: places in layer.levels, in the image's order; -1 where STATIC_HIGH chose.
+
+    always: bool [units, 4], rows that start at the highest level.
+    """
+    start = torch.zeros(layer.units, len(GATES), dtype=torch.int64)
+    if always is not None:
+        start[always] = len(layer.levels) - 1
+    if policy is Policy.STATIC_HIGH:
+        start[:] = -1
+    table = torch.tensor([*layer.levels, ALL])  # -1: all quarters
+    begun, reached = table[start], table[torch.maximum(levels.long(), start)]
+    values = (layer.inputs, layer.inputs * (layer.terms - 1), layer.units)
+
+    def words(before, after, segments):
+        return sum(segment_words(before[..., segment], after[..., segment], values[segment], sharing) for segment in segments if values[segment])
+
+    zero = torch.zeros_like(begun)
+    x, h = words(zero, begun, (0, 1)).tolist(), words(zero, begun, (2,)).tolist()
+    decides = policy in DECIDING
+    later = words(begun, reached, (0, 1, 2)).tolist() if decides else [[[0] * len(GATES)] * layer.units] * len(levels)
+    early, late = (x, h) if number == 0 else (h, x)
+    return LayerWork(layer.units, early, late, (decides & (start < len(layer.levels) - 1).any(1)).tolist(),
+                     [[[count for count in unit if count] for unit in step] for step in later])
+
+
+class QuarterCycleModel(Schedule):
+    """One run: `QuarterCycleModel(layers, build, levels, order, policy).cycles()`.
+
+    layers: QuarterLayers or Shapes. levels: by layer, [steps, units, 4] as of models.quarters.lstm.Run, of one sequence, in the network's order; order: by layer, the
+    network's unit in each position of the image; always: by layer, bool [units, 4] in the network's order, rows that start at the highest level.
+    """
+
+    def __init__(self, layers: list, build: QuarterBuild, levels: list[Tensor], order: list[list[int]] | None = None, policy: Policy = Policy.SENSITIVITY,
+                 always: list[Tensor] | None = None, trace: bool = True):
+        order = order or [list(range(layer.units)) for layer in layers]
+        work = [layer_work(layer, number, found[:, positions], policy, always and always[number][positions], build.sharing)
+                for number, (layer, found, positions) in enumerate(zip(layers, levels, order))]
+        granules = layers[0].terms * (math.ceil(layers[0].inputs / WORD) * WORD // GRANULE + build.exponents)
+        super().__init__(work, build.tiles, build.in_flight, granules, 1, trace, build.timing)
+
+    def ideal(self) -> float:
+        """Cycles of the same words, spread over the tiles evenly with ceil(units / tiles) units in each, and nothing waits."""
+        total = 0.0
+        for layer in self.layers:
+            words = self.steps * (_total(layer.early) + _total(layer.late)) + sum(map(_total, layer.refinements))
+            total += words / layer.units * math.ceil(layer.units / len(self.tiles))
+        return total
+
+
+def dealt(layers: list, levels: list[Tensor], tiles: int) -> list[list[int]]:
+    """Order of the units of each layer that balances the words of refinements of a run like this one, as models.compiler deals them."""
+    found = []
+    for number, (layer, own) in enumerate(zip(layers, levels)):
+        words = [[sum(unit) for unit in step] for step in layer_work(layer, number, own, Policy.SENSITIVITY).refinements]
+        found.append(deal([sum(unit) / len(words) for unit in zip(*words)], tiles))
+    return found
+
+
+def _total(words):
+    return sum(map(sum, words))
