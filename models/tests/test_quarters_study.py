@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Designs and operating points of the quarter-product machine, on a toy network."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -83,11 +85,19 @@ def test_what_was_measured_is_kept(monkeypatch):
 
 def test_calibration_chooses_within_its_sweep_and_reports_other_groups(monkeypatch):
     monkeypatch.setattr(calibrate, "DESIGN", DESIGN)
+    monkeypatch.setitem(calibrate.SWEEPS, Policy.SENSITIVITY, (-40.0, -20.0, -10.0, 0.0, 10.0))
+    measured = Study.against_high
+
+    def losing(*arguments):  # the toy's answers hardly change: a loss in proportion to the error in their place
+        found = measured(*arguments)
+        return replace(found, replicates=1000 * found.excess + np.linspace(-0.01, 0.01, 50), error=0.01)
+
+    monkeypatch.setattr(Study, "against_high", losing)
     task = calibrate.Task("SENSITIVITY", Policy.SENSITIVITY, DESIGN)
-    wide, narrow = (calibrate.calibrate(toy_study(), task, budget, lambda steps: None) for budget in (50.0, 0.01))
+    wide, narrow = (calibrate.calibrate(toy_study(), task, budget, lambda steps: None) for budget in (1.0, 0.01))
     assert wide["log2_lambda"] > narrow["log2_lambda"] == min(point["log2_lambda"] for point in narrow["sweep"])
     assert wide["check"]["speed"] > narrow["check"]["speed"]
-    assert wide["check"]["interval"][0] <= wide["check"]["loss"] <= wide["check"]["interval"][1]
+    assert wide["needed"] <= 1 < narrow["sweep"][-1]["loss"]
 
 
 def test_speed_at_an_error_lies_on_the_line_between_two_points():
