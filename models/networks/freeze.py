@@ -81,17 +81,17 @@ def main(arguments=None) -> None:
     parser.add_argument("--check", action="store_true", help="compare with frozen.json, write nothing")
     parser.add_argument("--net", choices=NETWORKS, help="one network only")
     options = parser.parse_args(arguments)
-    frozen, wrong = json.loads(FROZEN.read_text()) if FROZEN.exists() else {}, []
+    wrong = []
     for name in [options.net] if options.net else NETWORKS:
         now = freeze(name)
         print(name, json.dumps(now), flush=True)
         if options.check:
             wrong += differences(name, now)
-        frozen[name] = now
+        else:  # at once, as it was just now: another process may have frozen another network
+            frozen = {**(json.loads(FROZEN.read_text()) if FROZEN.exists() else {}), name: now}
+            FROZEN.write_text(json.dumps(dict(sorted(frozen.items())), indent=1) + "\n")
     if wrong:
         sys.exit("\n".join(wrong))
-    if not options.check:
-        FROZEN.write_text(json.dumps(dict(sorted(frozen.items())), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models.evaluation import margin
-from models.networks import Part, load, packages, speech, texts, textgenrnn, voices
+from models.networks import Part, load, packages, speech, textgenrnn, texts, voices
 from models.networks.freeze import FROZEN, NETWORKS, describe, differences, digest, freeze, prefix, separate
 from models.networks.network import Sample
 
