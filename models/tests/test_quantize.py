@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from models.effects import Effects
 from models.layer import split_planes
 from models.policies import Policy
-from models.effects import Effects
 from models.quantize import quantize
 from models.tests import scalar_reference
 from models.thresholds import set_log2_lambda
