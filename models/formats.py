@@ -517,6 +517,8 @@ QUANTITIES = (
     ("COUNT", 5, f"how many tiles do something in a cycle, 0..{MAX_TILES}"),
     ("LOAD_TARGET", 4, "code of a load target"),
     ("LOAD_ADDRESS", 20, "address of a loaded word: a plane has 2^20 weight words at most"),
+    ("READ_ADDRESS", 16, "address of a word in a state read: 2^16 units in a tile at most"),
+    ("GRANULE", 2, "number of a granule in an activation word: 64 bytes in granules of 16"),
     ("BEAT", BEAT_WIDTH, "of a stream"),
     ("H", 8, "h, x or an activation"),
     ("ROW_SUM", 44, "|sum| < 2^42: three segments of less than 2^24 times m < 2^16, hi and lo plane; with its sign 43, one is to spare"),
