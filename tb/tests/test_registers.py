@@ -15,6 +15,7 @@ from codegen.registers import ADDRESS_BITS, BUS_BYTES, read_map
 from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.registers import AxiLiteDriver, BusError
 from tb.bench.runner import run
+from tb.tests.test_control import ALL_LAYERS
 
 BUILD = {"Tiles": 3, "Lanes": 8, "DynamicPrecision": 1, "InFlight": 4, "WeightDepth": 512, "UnitDepth": 32, "ActivationDepth": 16}
 MAP = read_map()
@@ -40,7 +41,7 @@ def counter_words() -> list[int]:
 
 async def begin(dut) -> AxiLiteDriver:
     """Reset, with nothing to do, all layers valid, and the row counters free."""
-    await reset(dut, layer_valid=0xFF, input_finished=1, output_idle=1)
+    await reset(dut, layer_valid=ALL_LAYERS, input_finished=1, output_idle=1)
     await clock_cycles(dut, 12)
     return AxiLiteDriver(dut)
 

@@ -222,7 +222,7 @@ async def unknown_addresses_answer_with_an_error(dut):
 @cocotb.test(timeout_time=10, timeout_unit="ms")
 async def an_error_raises_the_interrupt(dut):
     bench, generator = await loaded(dut)
-    await bench.registers.write(Register.CONFIG, 1 << 8)
+    await bench.registers.write(Register.CONFIG, Config.IRQ_ENABLE)
     await bench.registers.write(Register.LAYERS, 0)
     await bench.registers.write(Register.CONTROL, Control.START)
     await RisingEdge(dut.clk_i)

@@ -9,6 +9,7 @@ from cocotb.triggers import RisingEdge
 from cocotbext.axi import AxiStreamFrame
 from cocotbext.axi.constants import AxiResp
 
+from codegen.registers import read_map
 from models.compiler import compile_image
 from tb.bench.drivers import reset, seed
 from tb.bench.protocol import axil_master, pauses, rules, stream_sink, stream_source
@@ -86,7 +87,7 @@ async def registers_under_pauses(dut, rate):
         channel.set_pause_generator(pauses(seed() + number, rate))
     rules(dut)
     scoreboard = Scoreboard(dut)
-    writable = {Register.CONFIG: 0x137, Register.LAYERS: 0xFFFFFFFF, Register.SEQUENCES: 0xFFFFFFFF, Register.STATE_SELECT: 0xFF01FFFF}
+    writable = {Register[register.name]: register.mask for register in read_map().registers if register.access == "rw"}
     values = {}
     for _ in range(60):
         register, mask = generator.choice(list(writable.items()))
