@@ -3,14 +3,16 @@
 
 import math
 
+from .build import Build
 from .formats import Counter, Policy, granule_bytes
+from .quantized_lstm import QuantizedLSTM, Run
 
 # Counters that the model knows. The others count cycles, which depend on the schedule.
 WORK = (Counter.HI_PASS, Counter.LO_PASS, Counter.ACTIVATION_WRITES, Counter.SCALE_READS, Counter.ROW_CONSTANT_READS, Counter.CELL_READS, Counter.CELL_WRITES,
         Counter.ROW_SUM_WRITES, Counter.STEPS)
 
 
-def work_counters(run, q, build):
+def work_counters(run: Run, q: QuantizedLSTM, build: Build) -> dict:
     """Counters of a Run of network q on a build, summed over its batch: by name in small letters those of WORK, "rows" by layer, "ideal_cycles".
 
     Every row meets its hi plane once and, where refined, its lo plane once: one weight word and one activation word a cycle. A segment and

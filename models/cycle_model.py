@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 
+from torch import Tensor
+
 from .build import Build
 from .formats import BEAT_WIDTH, GATES, Policy, granule_bytes
+from .quantized_lstm import QuantizedLSTM
 
 # Distances in cycles, see the headers of row_pass, row_engine, post_processing, step_tracker and output_stream.
 WORD_TO_REQUEST = 7  # the last word of a unit's rows is chosen -> post-processing sees the unit
@@ -80,7 +83,7 @@ class CycleModel:
     each position of the image; policy: the one that overrides the layers' own, or None.
     """
 
-    def __init__(self, q, build: Build, masks, order, policy: Policy | None = None, trace: bool = True):
+    def __init__(self, q: QuantizedLSTM, build: Build, masks: list[Tensor], order: list[list[int]], policy: Policy | None = None, trace: bool = True):
         self.build, self.trace = build, trace
         self.layers = []
         for layer, layer_masks, positions in zip(q.layers, masks, order):

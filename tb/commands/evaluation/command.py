@@ -16,7 +16,7 @@ from tb.commands.evaluation.schedule import TaskError, executor_of, run_all, tas
 from tb.commands.sim import UserError
 
 
-def parse(arguments):
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.evaluate", description=evaluate.__doc__.splitlines()[0])
     parser.add_argument("--net", default="all", help=f"all, or some of {', '.join(sorted(NETWORKS))} with commas between them")
     parser.add_argument("--steps", type=int, help="steps of the test of each network (default: " + ", ".join(f"{n} {s:,}" for n, s in TEST_STEPS.items()) + ")")
@@ -33,7 +33,7 @@ def parse(arguments):
     return options
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> list[dict]:
     options = parse(arguments)
     tasks = [task for net in options.net for task in tasks_of(net, options.steps or TEST_STEPS[net], options.rtl)]
     with executor_of(options) as executor:
@@ -47,7 +47,7 @@ def main(arguments=None):
     return found
 
 
-def run(arguments=None) -> int:
+def run(arguments: list[str] | None = None) -> int:
     """The command: its exit code, and one line about what was wrong."""
     try:
         main(arguments)
