@@ -253,7 +253,7 @@ class CycleModel:
         space = unit.layer != len(self.layers) - 1 or tile.output_credits > 0
         return ready and known and space and (not self.trace or tile.trace_credits > 0)
 
-    def _visit(self, now, tile, words):
+    def _row_pass(self, now, tile, words):
         """Takes the dot-product unit for so many words; returns the cycle of the last one."""
         tile.row_pass_free_from = now + words
         self._wake(now + words, tile)
@@ -265,7 +265,7 @@ class CycleModel:
 
     def _refine(self, now, tile):
         unit, gates = tile.refinements[0]
-        last_word = self._visit(now, tile, self.layers[unit.layer].row_words)
+        last_word = self._row_pass(now, tile, self.layers[unit.layer].row_words)
         gates.pop(0)
         if not gates:
             tile.refinements.popleft()
@@ -276,7 +276,7 @@ class CycleModel:
         words = layer.h_words if unit.layer == 0 else layer.x_words
         if self.build.dynamic and layer.static_high:
             words += layer.row_words
-        last_word = self._visit(now, tile, words)
+        last_word = self._row_pass(now, tile, words)
         unit.gates_late += 1
         if unit.gates_late == len(GATES):
             self._request(last_word, tile, unit, final=not layer.provisional)
@@ -296,7 +296,7 @@ class CycleModel:
         last = tile.slot == self._slots(tile) - 1
         if tile.gate == 0:
             self._allocate(tile, _Unit(tile.layer, tile.step, tile.slot, last))
-        self._visit(now, tile, layer.x_words if tile.layer == 0 else layer.h_words)
+        self._row_pass(now, tile, layer.x_words if tile.layer == 0 else layer.h_words)
         tile.gate = (tile.gate + 1) % len(GATES)
         if tile.gate == 0:
             tile.slot += 1

@@ -129,7 +129,7 @@ def markdown(records: list[dict], image: str) -> str:
         "them; their cycles, of fewer steps, are those of their decisions under SENSITIVITY, so STATIC_ROWS pays for looking at what it knows.\n\n"
         "## Mean over the networks\n\n",
         _heading(("policy", "no loss", "low share", "speedup", "over the baseline build")),
-        _rows((name, without_loss, share, speedup, plain) for name, without_loss, share, _, speedup, plain in summary(records)),
+        _rows((name, without_loss, share, speedup, baseline) for name, without_loss, share, _, speedup, baseline in summary(records)),
         f"| paper | its networks | > {PAPER_LOW_SHARE:.0%} | {PAPER_SPEEDUP:.2f}x | |\n\n"
         f"Saturated: SENSITIVITY leaves at least {SATURATED:.0%} in low precision, so there is nothing to choose. Here: "
         f"{', '.join(sorted(saturated(records))) or 'none'}.\n\n"
