@@ -20,7 +20,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.evaluate", description=evaluate.__doc__.splitlines()[0])
     parser.add_argument("--net", default="all", help=f"all, or some of {', '.join(sorted(NETWORKS))} with commas between them")
     parser.add_argument("--steps", type=int, help="steps of the test of each network (default: " + ", ".join(f"{n} {s:,}" for n, s in TEST_STEPS.items()) + ")")
-    parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes (%(default)s)")
+    parser.add_argument("--jobs", type=int, help=f"processes ({multiprocessing.cpu_count()})")
     parser.add_argument("--scheduler", default="", help="address of a Dask scheduler, as tcp://host:8786, instead of processes")
     parser.add_argument("--rtl", type=int, default=1, choices=(0, 1), help="0: leave the RTL out (%(default)s)")
     options = parser.parse_args(arguments)
@@ -28,6 +28,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     for name in options.net:
         if name not in NETWORKS:
             raise UserError(f"NET={name}: unknown; choose all, or some of {', '.join(sorted(NETWORKS))}")
+    if options.scheduler and options.jobs is not None:
+        raise UserError("JOBS= and SCHEDULER=: give one of them; a cluster has as many processes as workers")
+    options.jobs = multiprocessing.cpu_count() if options.jobs is None else options.jobs
     if options.jobs < 1 or (options.steps is not None and options.steps < 1):
         raise UserError("JOBS= and STEPS= are whole numbers of at least 1")
     return options
