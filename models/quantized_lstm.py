@@ -128,7 +128,7 @@ class QuantizedLSTM:
         h, c, history = ([torch.zeros(batch, layer.units, dtype=torch.int32) for layer in self.layers] for _ in range(3))
         return State(h, c, history, first=True)
 
-    def run(self, x: Tensor, policy: Policy | None = None, state: State | None = None, shares: list | None = None, seed: int = 0, override: Policy | None = False) -> Run:
+    def run(self, x: Tensor, policy: Policy | None = None, state: State | None = None, shares: list | None = None, seed: int = 0, override: bool = False) -> Run:
         """Run integer inputs x [batch, steps, terms, inputs] from a state (default: the start of a sequence).
 
         policy: for every layer (default: each layer's own); shares: [layer][gate], the fractions of rows that RANDOM and ORACLE refine; seed: of
