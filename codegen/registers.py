@@ -117,6 +117,15 @@ class Map:
     def group(self, name: str) -> Group:
         return next(group for group in self.groups if group.name == name)
 
+    @property
+    def holes(self) -> list[int]:
+        """Addresses of words where there is nothing."""
+        taken = {register.address for register in self.registers}
+        for group in self.groups:
+            for block in range(group.address, group.address + group.stride * group.count, group.stride):
+                taken |= set(range(block, block + group.block, BUS_BYTES))
+        return [address for address in range(0, 1 << ADDRESS_BITS, BUS_BYTES) if address not in taken]
+
 
 @cache
 def read_map() -> Map:
