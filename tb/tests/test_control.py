@@ -6,7 +6,7 @@ from random import Random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from models.formats import CELL, CLASS_COUNTERS, COUNTERS, MAX_LAYERS, CycleClass, TileEvent
+from models.formats import CELL, CLASS_COUNTERS, COUNTERS, MAX_LAYERS, QUANTITIES, CycleClass, TileEvent
 from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.registers import (
     ALL_ERRORS,
@@ -29,6 +29,7 @@ from tb.bench.runner import run
 
 BUILD = {"Tiles": 3, "Lanes": 8, "DynamicPrecision": 1, "InFlight": 4, "WeightDepth": 512, "UnitDepth": 32, "ActivationDepth": 16}
 ALL_LAYERS = (1 << MAX_LAYERS) - 1
+CLASS_BITS = next(bits for name, bits, _ in QUANTITIES if name == "CLASS")
 
 
 async def begin(dut, **inputs):
@@ -219,7 +220,7 @@ async def counters_count_while_busy(dut):
         while True:
             classes = [random.randrange(len(CycleClass)) for _ in range(tiles)]
             events, write, step = random.getrandbits(len(TileEvent) * tiles), random.getrandbits(1), random.getrandbits(1)
-            dut.class_i.value = sum(code << 4 * tile for tile, code in enumerate(classes))
+            dut.class_i.value = sum(code << CLASS_BITS * tile for tile, code in enumerate(classes))
             dut.event_i.value, dut.act_we_i.value, dut.step_done_i.value = events, write, step
             await RisingEdge(dut.clk_i)
             busy.append(int(dut.busy_o.value))

@@ -11,7 +11,7 @@ import cocotb
 import pytest
 from cocotb.triggers import Event, FallingEdge, RisingEdge
 
-from models.formats import CELL, CLASS_COUNTERS, GATES, QUANTITIES, CycleClass, TileEvent
+from models.formats import CELL, CLASS_COUNTERS, GATES, CycleClass, TileEvent
 from tb.bench.drivers import clock_cycles, seed
 from tb.bench.registers import (
     ALL_ERRORS,
@@ -30,13 +30,12 @@ from tb.bench.registers import (
     row_address,
 )
 from tb.bench.runner import run
-from tb.tests.test_control import BUILD, begin, finish, start
+from tb.tests.test_control import BUILD, CLASS_BITS, begin, finish, start
 
 OFFSETS = range(-8, 9)  # cycles from the effect of the access to the other event
 LEAD = 9                # cycles before the access in which nothing happens, so that the other event may come first
 EFFECT = LEAD + 1       # cycle in which a write takes effect and a read is looked up
 TILES, LANES = BUILD["Tiles"], BUILD["Lanes"]
-CLASS_BITS = next(bits for name, bits, _ in QUANTITIES if name == "CLASS")
 EVENTS = ALL_ERRORS & ~(Error.START | Error.ACCESS)  # errors that come from outside of control
 
 
