@@ -21,8 +21,8 @@ STEPS ?=
 SEED ?= 1
 ## largest loss that `make calibrate` accepts, in percent; of rates, in points
 BUDGET ?= 0.5
-## processes that `make eval` runs at once
-JOBS ?= 2
+## processes that `make eval` runs at once (empty: one a core)
+JOBS ?=
 ## Dask scheduler whose workers take the work of `make eval`, as tcp://host:8786, in place of processes here
 SCHEDULER ?=
 ## minutes that the soak of `make soak` or `make weekly` lasts
@@ -133,7 +133,7 @@ calibrate:
 takes.eval := NET STEPS JOBS SCHEDULER
 eval:
 	$(setup) verilator
-	@$(python) -m tb.commands.evaluate $(call given,NET,--net) $${STEPS:+--steps="$$STEPS"} --jobs="$$JOBS" --scheduler="$$SCHEDULER"
+	@$(python) -m tb.commands.evaluate $(call given,NET,--net) $${STEPS:+--steps="$$STEPS"} $${JOBS:+--jobs="$$JOBS"} --scheduler="$$SCHEDULER"
 
 ## check the RTL with Verilator and Icarus, over a matrix of builds, and the Python with ruff; every warning is an error
 lint:

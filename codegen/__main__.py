@@ -15,7 +15,7 @@ def outputs() -> list:
     return [output for producer in PRODUCERS for output in producer()]
 
 
-def main(arguments=None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m codegen", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, name the files that are stale")
     check = parser.parse_args(arguments).check

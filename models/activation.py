@@ -6,12 +6,13 @@ import math
 from itertools import pairwise
 
 import torch
+from torch import Tensor
 
 SEGMENTS = 256
 
 
 @functools.cache
-def table():
+def table() -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return (base, slope): two tuples of 256 integers, base in Q0.15, slope its step over 1/16 of u.
 
     base[n] = min(32766, round(65536 * (sigmoid(n / 16) - 1/2))): a sigmoid less one half, doubled,
@@ -31,7 +32,7 @@ def _interpolate(z, double):
     return torch.where(z < 0, -y, y), slope[n]
 
 
-def sigmoid(z):
+def sigmoid(z: Tensor) -> tuple[Tensor, Tensor]:
     """(value, slope) of a sigmoid at z: z integer tensor in Q3.12 (int16 range); value in Q0.15, 1..32767.
 
     slope is the table's, about 4096 * sigmoid'(z).
@@ -40,7 +41,7 @@ def sigmoid(z):
     return (32768 + y + 1) >> 1, slope
 
 
-def tanh(z):
+def tanh(z: Tensor) -> tuple[Tensor, Tensor]:
     """(value, slope) of tanh at z: z integer tensor in Q3.12 (int16 range); value in Q0.15, |value| <= 32766.
 
     slope is the table's, about 1024 * tanh'(z).
@@ -48,7 +49,7 @@ def tanh(z):
     return _interpolate(z, double=True)
 
 
-def log_code(value):
+def log_code(value: Tensor) -> Tensor:
     """Logarithm in half octaves, rounded down after one fraction bit: 2 e + f for value = 2**e * 1.f..., value 0..32768; int8.
 
     These are the exponent, less its bias, and the first fraction bit of a float32. Zero gives -128.
@@ -56,7 +57,7 @@ def log_code(value):
     return ((value.float().view(torch.int32) >> 22) - 2 * 127).clamp(min=-128).to(torch.int8)
 
 
-def size_code(value):
+def size_code(value: Tensor) -> Tensor:
     """0 for zero, else 1 + log_code; value 0..32768; int32."""
     return (log_code(value).int() + 1).clamp(min=0)
 
@@ -81,28 +82,28 @@ def _look_up(index):
     return _all_words().index_select(0, index.flatten()).view(index.shape)
 
 
-def gate_words(z):
+def gate_words(z: Tensor) -> Tensor:
     """Words of the gates i, f, g, o at z [batch, 4, units]."""
     origins = torch.tensor([SIGMOID_ORIGIN, SIGMOID_ORIGIN, TANH_ORIGIN, SIGMOID_ORIGIN], dtype=torch.int32)
     return _look_up(z + origins.unsqueeze(1))
 
 
-def tanh_words(z):
+def tanh_words(z: Tensor) -> Tensor:
     """Words of tanh at z."""
     return _look_up(z + TANH_ORIGIN)
 
 
-def values_of(words):
+def values_of(words: Tensor) -> Tensor:
     """Values in Q0.15."""
     return words >> 16
 
 
-def codes_of(words):
+def codes_of(words: Tensor) -> tuple[Tensor, Tensor]:
     """(codes of |value|, codes of the slope), int8."""
     return (words >> 8).to(torch.int8), words.to(torch.int8)
 
 
-def verilog_include():
+def verilog_include() -> str:
     """Text of rtl/activation_table.vh: the table as a Verilog-2005 function of the segment n."""
     lines = [
         "// SPDX-License-Identifier: MIT",

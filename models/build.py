@@ -2,8 +2,12 @@
 """Parameters of a build of rtl/lstm_accelerator.v (docs/architecture.md)."""
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from . import formats
+
+if TYPE_CHECKING:
+    from .layer import QuantizedLayer
 
 MOST_WEIGHTS = 1 << formats.HEADER["address"].bits  # words of a plane that a load reaches
 
@@ -35,29 +39,29 @@ class Build:
                 raise ValueError(f"{rule}: {self}")
 
     @property
-    def dot_lanes(self):
+    def dot_lanes(self) -> int:
         """Weights of a weight word, bytes of an activation word."""
         return formats.dot_lanes(self.lanes, self.dynamic)
 
     @property
-    def weight_bits(self):
+    def weight_bits(self) -> int:
         return formats.weight_bits(self.dynamic)
 
-    def words(self, values):
+    def words(self, values: int) -> int:
         """Words that a vector of so many values takes."""
         return -(-values // self.dot_lanes)
 
-    def row_words(self, layer):
+    def row_words(self, layer: "QuantizedLayer") -> int:
         """Weight words that a row of a QuantizedLayer reads from a plane: those of W_ih meet each term."""
         return layer.terms * self.words(layer.inputs) + self.words(layer.units)
 
-    def baseline(self):
+    def baseline(self) -> "Build":
         """The 8-bit baseline build with the same bytes of memory: half the lanes, so words half as wide and twice as many."""
         if not self.dynamic:
             return self
         return replace(self, dynamic=False, weight_depth=2 * self.weight_depth, activation_depth=2 * self.activation_depth)
 
-    def parameters(self):
+    def parameters(self) -> dict[str, int]:
         """Verilog parameters of the top module."""
         return {
             "Tiles": self.tiles,

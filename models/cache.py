@@ -30,7 +30,7 @@ def path_of(key: tuple) -> Path:
     return FOLDER / f"{key[0]}-{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}"
 
 
-def store(key: tuple, result) -> None:
+def store(key: tuple, result: object) -> None:
     """Keep a result, whole or not at all.
 
     Raises TypeError for an object of a class of `__main__`, which is another module in any other process that reads it.
@@ -45,7 +45,7 @@ def store(key: tuple, result) -> None:
     os.replace(unfinished, path_of(key))
 
 
-def find(key: tuple):
+def find(key: tuple) -> object:
     """The result that is kept for a key, or MISSING."""
     try:
         content = path_of(key).read_bytes()
@@ -55,7 +55,7 @@ def find(key: tuple):
     return pickle.loads(payload) if checksum == _checksum(key, payload) else MISSING
 
 
-def cached(key: tuple, make: Callable):
+def cached(key: tuple, make: Callable) -> object:
     """What `make()` gave for this key the first time that it was asked for."""
     result = find(key)
     if result is MISSING:

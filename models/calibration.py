@@ -16,6 +16,7 @@ every point of the sweep are cached, so that what was interrupted goes on. What 
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -136,7 +137,7 @@ class Calibration:
         for direction in self.quantized.directions:
             set_cell_floor(direction, cell_floor)
 
-    def sweep(self, policy: Policy, budget: float, progress) -> tuple[list, float]:
+    def sweep(self, policy: Policy, budget: float, progress: Callable[[int], None]) -> tuple[list, float]:
         """[(Point, replicates of the loss in margins)] of a policy in the order of their log2_lambdas, and the log2_lambda that a budget in margins
         allows."""
         measure, measured = None, []
@@ -226,7 +227,7 @@ def _slopes(near):
     return weights @ losses / (weights @ excesses)
 
 
-def calibrate(network: Network, budget: float = MARGIN, progress=lambda steps: None) -> dict:
+def calibrate(network: Network, budget: float = MARGIN, progress: Callable[[int], None] = lambda steps: None) -> dict:
     """What models/calibrated/ holds of a network: budget, each policy's log2_lambda, the points of the sweeps."""
     candidates = [Calibration(network, emphasis) for emphasis in EMPHASES]
     errors = [cached(("variants", *candidate.key), candidate.variants) for candidate in candidates]
@@ -318,7 +319,7 @@ def _report(found):
     print(path_of(found["network"]).relative_to(FOLDER.parent.parent))
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.calibration", description=__doc__.splitlines()[0])
     parser.add_argument("--net", default="all", help=f"all, or one of {', '.join(sorted(NETWORKS))}")
     parser.add_argument("--budget", type=float, default=MARGIN, help="largest loss of the task, in percent (%(default)s): of rates, in points")

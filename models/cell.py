@@ -12,11 +12,12 @@ From z on, int32 holds everything: a product of Q0.15 and an int16 is at most 2*
 import math
 
 import torch
+from torch import Tensor
 
 from . import activation
 from .fixed_point import round_real_, round_shift, saturate
 from .grid import power_of_two
-from .layer import split_planes
+from .layer import QuantizedLayer, split_planes
 
 # Sequences times weights from which int8 is faster than float32: a call of it costs more. Without AVX2 it never is.
 INT8_PRODUCTS = 1 << 22 if torch.cpu._is_avx2_supported() else math.inf
@@ -30,10 +31,10 @@ def _computed(of_low, of_high, low, high):
 class FloatProduct:
     """Products of activations and a weight matrix w [rows, k] in float32."""
 
-    def __init__(self, w, low, high):
+    def __init__(self, w: Tensor, low: bool, high: bool):
         self.weights = torch.cat(_computed(split_planes(w)[0].T, w.T, low, high), dim=1).float()
 
-    def __call__(self, activations):
+    def __call__(self, activations: Tensor) -> Tensor:
         """Accumulators [n, precisions * rows] of integers -127..127 [n, k]: low (hi plane alone), then high."""
         return activations.float() @ self.weights
 
@@ -41,12 +42,12 @@ class FloatProduct:
 class Int8Product:
     """The same in int8, by oneDNN: it takes activations unsigned, 128 above their values, and the planes one below the other."""
 
-    def __init__(self, w, low, high):
+    def __init__(self, w: Tensor, low: bool, high: bool):
         self.low, self.high = low, high
         planes = torch.cat(split_planes(w)[:1 + high]).to(torch.int8)
         self.weights = torch.ops.onednn.qlinear_prepack(planes.contiguous(), None)
 
-    def __call__(self, activations):
+    def __call__(self, activations: Tensor) -> Tensor:
         activations = (activations.int() + 128).to(torch.uint8)
         sums = torch.ops.onednn.qlinear_pointwise(
             activations, 1.0, 128, self.weights, torch.ones(1), torch.zeros(1, dtype=torch.int32), None, 1.0, 0, torch.float32, "none", [], "")
@@ -63,7 +64,7 @@ class RowSums:
     shape: [precisions, 4, units], low first, of z after the batch.
     """
 
-    def __init__(self, layer, batch, low, high):
+    def __init__(self, layer: QuantizedLayer, batch: int, low: bool, high: bool):
         self.shape = (low + high, 4, layer.units)
         self.product_ih, self.product_hh = (
             (Int8Product if batch * w.numel() >= INT8_PRODUCTS else FloatProduct)(w, low, high) for w in (layer.w_ih, layer.w_hh)
@@ -72,11 +73,11 @@ class RowSums:
         self.scale_x0, self.scale_x1, self.scale_h = torch.cat(_computed(16 * scale, scale, low, high), dim=1)
         self.b = torch.cat(_computed(layer.b_low.T, layer.b.T, low, high)).flatten().double()
 
-    def prepare(self, x):
+    def prepare(self, x: Tensor) -> Tensor:
         """Accumulators of the input: integers x [steps, batch, terms, inputs] to [steps, batch, terms, precisions * 4 * units]."""
         return self.product_ih(x.flatten(0, 2)).unflatten(0, x.shape[:3])
 
-    def __call__(self, prepared, h):
+    def __call__(self, prepared: Tensor, h: Tensor) -> Tensor:
         """z [batch, precisions, 4, units] of a step from its prepared part and h [batch, units] of the step before."""
         sums = self.product_hh(h).double().mul_(self.scale_h)
         for accumulators, scale in zip(prepared.unbind(1), (self.scale_x0, self.scale_x1)):
@@ -84,7 +85,7 @@ class RowSums:
         return round_real_(sums).add_(self.b).clamp_(-32768, 32767).int().unflatten(1, self.shape)
 
 
-def finish(z, c, c_frac):
+def finish(z: Tensor, c: Tensor, c_frac: int) -> tuple[Tensor, Tensor, Tensor]:
     """Finish a step: z [batch, 4, units] in Q3.12 and c [batch, units] of the step before.
 
     Returns the words of the gates, as models.activation gives them, the new c, and the words of its tanh.
@@ -96,16 +97,16 @@ def finish(z, c, c_frac):
     return gates, c, activation.tanh_words(argument)
 
 
-def exact_output(gates, tanh_c):
+def exact_output(gates: Tensor, tanh_c: Tensor) -> Tensor:
     """o * t in Q0.30 from what finish returns."""
     return activation.values_of(gates[:, 3]) * activation.values_of(tanh_c)
 
 
-def output(gates, tanh_c):
+def output(gates: Tensor, tanh_c: Tensor) -> Tensor:
     """h in Q0.7 from what finish returns."""
     return round_shift(exact_output(gates, tanh_c), 23).clamp(-127, 127)
 
 
-def choose(mask, these, others):
+def choose(mask: Tensor, these: Tensor, others: Tensor) -> Tensor:
     """torch.where of integers, without its branch, which is slow where the mask is irregular."""
     return torch.addcmul(others, mask, these - others)

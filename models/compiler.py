@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .build import Build
 from .formats import ALL_TILES, BEAT_WIDTH, BUILD_POLICIES, CELL, DESCRIPTOR, GATES, HEADER, ROW_CONSTANT, SCALES, Policy, Target
 from .layer import split_planes
-from .quantized_lstm import QuantizedLSTM
+from .quantized_lstm import QuantizedLSTM, State
 
 BEAT_BYTES = BEAT_WIDTH // 8
 DEALT_GRID = 2.0**-6  # rows a step
@@ -29,7 +30,7 @@ class Block:
     address: int
     words: list
 
-    def packet(self, build):
+    def packet(self, build: Build) -> list[int]:
         """128-bit beats, header first."""
         beats = -(-self.target.bits(build) // BEAT_WIDTH)
         header = HEADER.pack(target=self.target, tile=self.tile, address=self.address, words=len(self.words))
@@ -74,7 +75,7 @@ def _place_layers(q, build):
     return places
 
 
-def deal(refinements, tiles):
+def deal(refinements: list[float], tiles: int) -> list[int]:
     """Order of a layer's units, [position] -> unit, that balances the expected refinements [units] over the tiles.
 
     The unit with the most refinements of those left goes to the tile with the fewest so far that has a slot free. Within a tile the
@@ -92,7 +93,7 @@ def deal(refinements, tiles):
     return order
 
 
-def permute(q, order):
+def permute(q: QuantizedLSTM, order: list[list[int]]) -> QuantizedLSTM:
     """The same network with the units of each layer in another order: order[layer][position] = unit."""
     layers, below = [], torch.arange(q.layers[0].inputs)
     for layer, positions in zip(q.layers, order):
@@ -133,31 +134,31 @@ class Image:
     layers: how many; order[layer][position]: the network's unit there; blocks: contents of the memories.
     """
 
-    def __init__(self, q, build, order):
+    def __init__(self, q: QuantizedLSTM, build: Build, order: list[list[int]]):
         self.build, self.order, self.layers = build, order, len(q.layers)
         self._positions = [torch.tensor(units).argsort().tolist() for units in order]
         self._places = _place_layers(q, build)
         self._input_words = build.words(q.layers[0].inputs)
         self.blocks = self._layout(permute(q, order))
 
-    def packets(self):
+    def packets(self) -> list[list[int]]:
         """Packets of the image stream, each a list of 128-bit beats, header first."""
         return [block.packet(self.build) for block in self.blocks]
 
-    def encode_x(self, x):
+    def encode_x(self, x: Tensor) -> list[int]:
         """Beats of an x packet from int8 [terms, inputs]."""
         return _bytes_to_beats(_pad(x, self._input_words * self.build.dot_lanes).flatten())
 
-    def encode_h(self, h):
+    def encode_h(self, h: Tensor) -> list[int]:
         """Beats of an h packet from the last layer's integers [units], in the network's order."""
         return _bytes_to_beats(h[self.order[-1]])
 
-    def decode_h(self, beats):
+    def decode_h(self, beats: list[int]) -> Tensor:
         """int8 [units] in the network's order from the beats of an h packet."""
         values = torch.frombuffer(bytearray(_beats_to_bytes(beats)), dtype=torch.int8)
         return values[self._positions[-1]]
 
-    def encode_trace(self, masks):
+    def encode_trace(self, masks: list[Tensor]) -> list[int]:
         """Beats of a trace packet from bool [units, 4] a layer, in the network's order."""
         beats = []
         for mask, units in zip(masks, self.order):
@@ -166,7 +167,7 @@ class Image:
             beats += _pack_lanes(padded.view(-1, TRACE_POSITIONS), 4)
         return beats
 
-    def decode_trace(self, beats):
+    def decode_trace(self, beats: list[int]) -> list[Tensor]:
         """bool [units, 4] a layer, in the network's order, from the beats of a trace packet."""
         masks, beats = [], list(beats)
         for positions in self._positions:
@@ -177,7 +178,7 @@ class Image:
             beats = beats[count:]
         return masks
 
-    def encode_state(self, state):
+    def encode_state(self, state: State) -> list[list[int]]:
         """Image packets that load a State of one sequence, for a run with the stateful bit.
 
         h goes to both banks, so that it does not matter which one the next step reads.
@@ -192,12 +193,12 @@ class Image:
             blocks += [Block(Target.ACTIVATIONS, ALL_TILES, self._activation_address(bank, place.h_addr), words) for bank in (0, 1)]
         return [block.packet(self.build) for block in blocks if block.words]
 
-    def cell_location(self, layer, unit):
+    def cell_location(self, layer: int, unit: int) -> tuple[int, int]:
         """(tile, address) of a unit's word in the cell memory."""
         slot, tile = divmod(self._positions[layer][unit], self.build.tiles)
         return tile, self._places[layer].unit_base + slot
 
-    def h_location(self, layer, unit, bank):
+    def h_location(self, layer: int, unit: int, bank: int) -> int:
         """Address of a unit's h in the activation memory of every tile, in bytes of {bank, offset, lane}."""
         word, lane = divmod(self._positions[layer][unit], self.build.dot_lanes)
         return self._activation_address(bank, self._places[layer].h_addr + word) * self.build.dot_lanes + lane
@@ -254,7 +255,7 @@ class Image:
         return [Block(Target.DESCRIPTORS, tile, number, [word]) for tile, word in enumerate(words)]
 
 
-def compile_image(q: QuantizedLSTM, build: Build, refinements=None) -> Image:
+def compile_image(q: QuantizedLSTM, build: Build, refinements: list[list[float]] | None = None) -> Image:
     """Lay a network out for a build.
 
     refinements: by layer, the rows [units] that each unit is expected to refine in a step, by which units are dealt to tiles

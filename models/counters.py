@@ -3,18 +3,20 @@
 
 import math
 
+from .build import Build
 from .formats import Counter, Policy, granule_bytes
+from .quantized_lstm import QuantizedLSTM, Run
 
 # Counters that the model knows. The others count cycles, which depend on the schedule.
 WORK = (Counter.HI_PASS, Counter.LO_PASS, Counter.ACTIVATION_WRITES, Counter.SCALE_READS, Counter.ROW_CONSTANT_READS, Counter.CELL_READS, Counter.CELL_WRITES,
         Counter.ROW_SUM_WRITES, Counter.STEPS)
 
 
-def work_counters(run, q, build):
+def work_counters(run: Run, q: QuantizedLSTM, build: Build) -> dict:
     """Counters of a Run of network q on a build, summed over its batch: by name in small letters those of WORK, "rows" by layer, "ideal_cycles".
 
     Every row meets its hi plane once and, where refined, its lo plane once: one weight word and one activation word a cycle. A segment and
-    plane reads a scale and writes a row sum once. A finisher pass reads four row constants and one cell: one pass a unit, two where
+    plane reads a scale and writes a row sum once. A pass of post-processing reads four row constants and one cell: one pass a unit, two where
     something was refined by decision. ideal_cycles spreads the weight words over the tiles, with ceil(units / Tiles) units in each.
     The baseline build has one plane, and refuses runs of other policies than STATIC_HIGH.
     """
@@ -31,12 +33,12 @@ def work_counters(run, q, build):
         by_gate = mask.sum((0, 1, 2)).tolist()
         refined = sum(by_gate) if build.dynamic else 0
         row_words = build.row_words(layer)
-        visits = (4 * units + refined) * (layer.terms + 1)
+        passes = (4 * units + refined) * (layer.terms + 1)
         second_passes = 0 if policy == Policy.STATIC_HIGH else int(mask.any(-1).sum())
         counters["hi_pass"] += 4 * units * row_words
         counters["lo_pass"] += refined * row_words
-        counters["scale_reads"] += visits
-        counters["row_sum_writes"] += visits
+        counters["scale_reads"] += passes
+        counters["row_sum_writes"] += passes
         counters["row_constant_reads"] += 4 * (units + second_passes)
         counters["cell_reads"] += units + second_passes
         counters["cell_writes"] += units

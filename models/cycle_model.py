@@ -16,8 +16,11 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 
+from torch import Tensor
+
 from .build import Build
 from .formats import BEAT_WIDTH, GATES, Policy, granule_bytes
+from .quantized_lstm import QuantizedLSTM
 
 # Distances in cycles, see the headers of row_pass, row_engine, post_processing, step_tracker and output_stream.
 WORD_TO_REQUEST = 7  # the last word of a unit's rows is chosen -> post-processing sees the unit
@@ -260,7 +263,7 @@ class Schedule:
         space = unit.layer != len(self.layers) - 1 or tile.output_credits > 0
         return ready and known and space and (not self.trace or tile.trace_credits > 0)
 
-    def _visit(self, now, tile, words):
+    def _row_pass(self, now, tile, words):
         """Takes the dot-product unit for so many words; returns the cycle of the last one."""
         self.busy += words
         tile.row_pass_free_from = now + words
@@ -273,7 +276,7 @@ class Schedule:
 
     def _refine(self, now, tile):
         unit, words = tile.refinements[0]
-        last_word = self._visit(now, tile, words.pop(0))
+        last_word = self._row_pass(now, tile, words.pop(0))
         if not words:
             tile.refinements.popleft()
             self._request(last_word, tile, unit, final=True)
@@ -282,7 +285,7 @@ class Schedule:
         layer = self.layers[unit.layer]
         position = self._position(tile, unit.slot)
         words = layer.late[position]
-        last_word = self._visit(now, tile, words[unit.gates_late])
+        last_word = self._row_pass(now, tile, words[unit.gates_late])
         unit.gates_late = _next_gate(words, unit.gates_late)
         if unit.gates_late == len(GATES):
             self._request(last_word, tile, unit, final=not layer.provisional[position])
@@ -303,7 +306,7 @@ class Schedule:
         if tile.gate == 0:
             self._allocate(tile, _Unit(tile.layer, tile.step, tile.slot, last))
         words = layer.early[self._position(tile, tile.slot)]
-        self._visit(now, tile, words[tile.gate])
+        self._row_pass(now, tile, words[tile.gate])
         tile.gate = _next_gate(words, tile.gate) % len(GATES)
         if tile.gate == 0:
             tile.slot += 1
@@ -355,7 +358,7 @@ class CycleModel(Schedule):
     each position of the image; policy: the one that overrides the layers' own, or None.
     """
 
-    def __init__(self, q, build: Build, masks, order, policy: Policy | None = None, trace: bool = True):
+    def __init__(self, q: QuantizedLSTM, build: Build, masks: list[Tensor], order: list[list[int]], policy: Policy | None = None, trace: bool = True):
         layers = []
         for number, (layer, layer_masks, positions) in enumerate(zip(q.layers, masks, order)):
             chosen = Policy(layer.policy if policy is None else policy) if build.dynamic else Policy.STATIC_HIGH

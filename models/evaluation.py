@@ -107,7 +107,7 @@ def outputs(network: Network, samples: list[Sample], run: NetworkRun) -> list[Te
         return [network.head(sample, hidden) for sample, hidden in zip(samples, run.hidden)]
 
 
-def evaluate(network: Network, quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, shares=None) -> tuple[list[Tensor], NetworkRun]:
+def evaluate(network: Network, quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, shares: list | None = None) -> tuple[list[Tensor], NetworkRun]:
     """(head outputs of all samples, NetworkRun without its hidden states): a part at a time, as hidden states take room."""
     found, runs = [], []
     for number, start in enumerate(range(0, len(samples), EVALUATED_AT_ONCE)):

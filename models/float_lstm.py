@@ -5,7 +5,7 @@ torch.nn.LSTM gives neither pre-activations nor cell states, and its float32 dif
 Weights are PyTorch's: gates i, f, g, o, one above the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -43,7 +43,7 @@ def cell_step(z: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     return c, o.sigmoid() * c.tanh()
 
 
-def layer_steps(weights: LayerWeights, x: Tensor, state: tuple[Tensor, Tensor] | None = None):
+def layer_steps(weights: LayerWeights, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Yields (z, c, h) of each step of a layer over x [batch, steps, inputs], from state (h, c) [batch, units], or from zero.
 
     z is part of the graph where gradients are enabled.

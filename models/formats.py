@@ -12,6 +12,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, SupportsInt
+
+if TYPE_CHECKING:
+    from .build import Build
 
 MAX_LAYERS = 8
 MAX_UNITS = 1024     # of a layer
@@ -130,20 +134,23 @@ class Term:
         return self.text
 
 
-def choose(condition, yes, no):
+Number = int | Term  # of a build, or of a parameter that has a name only
+
+
+def choose(condition: Number, yes: Number, no: Number) -> Number:
     """yes if the condition is not zero, else no."""
     return Term(f"{condition} != 0 ? {yes} : {no}") if isinstance(condition, Term) else yes if condition else no
 
 
-def larger(value, least: int):
+def larger(value: Number, least: int) -> Number:
     return Term(f"{value} > {least} ? {value} : {least}") if isinstance(value, Term) else max(value, least)
 
 
-def smaller(value, most: int):
+def smaller(value: Number, most: int) -> Number:
     return Term(f"{value} < {most} ? {value} : {most}") if isinstance(value, Term) else min(value, most)
 
 
-def clog2(value):
+def clog2(value: Number) -> Number:
     """Bits that count so many things."""
     return Term(f"$clog2{value}" if str(value).startswith("(") else f"$clog2({value})") if isinstance(value, Term) else math.ceil(math.log2(value))
 
@@ -151,7 +158,7 @@ def clog2(value):
 DERIVED: dict[str, tuple[Callable, str]] = {}  # by the name of the macro: function of Verilog parameters, and the reason
 
 
-def derived(reason: str):
+def derived(reason: str) -> Callable:
     """Enters a function of Verilog parameters in DERIVED: the names of its arguments are theirs."""
     def enter(function):
         DERIVED[function.__name__.upper()] = function, reason
@@ -160,62 +167,62 @@ def derived(reason: str):
 
 
 @derived("products of a tile in a cycle, weights of a weight word, bytes of an activation word: one 8-bit multiplier takes the place of two of 4 bits")
-def dot_lanes(Lanes, DynamicPrecision):
+def dot_lanes(Lanes: Number, DynamicPrecision: Number) -> Number:
     return choose(DynamicPrecision, Lanes, Lanes // 2)
 
 
 @derived("of a weight in a plane")
-def weight_bits(DynamicPrecision):
+def weight_bits(DynamicPrecision: Number) -> Number:
     return choose(DynamicPrecision, 4, 8)
 
 
 @derived("number of a unit in flight")
-def index_width(InFlight):
+def index_width(InFlight: Number) -> Number:
     return clog2(InFlight)
 
 
 @derived("number of a unit in a tile, over all layers")
-def unit_width(UnitDepth):
+def unit_width(UnitDepth: Number) -> Number:
     return clog2(UnitDepth)
 
 
 @derived("address of a weight word in a plane")
-def weight_width(WeightDepth):
+def weight_width(WeightDepth: Number) -> Number:
     return clog2(WeightDepth)
 
 
 @derived("address of an activation word in a bank")
-def offset_width(ActivationDepth):
+def offset_width(ActivationDepth: Number) -> Number:
     return clog2(ActivationDepth)
 
 
 @derived("the load bus: the widest of an activation word, a weight word and a descriptor")
-def load_width(DotLanes):
+def load_width(DotLanes: Number) -> Number:
     return larger(8 * DotLanes, DESCRIPTOR.width)
 
 
 @derived("a tile's answer to a state read: an activation word, or a cell word on the 32 bits of a register")
-def read_width(DotLanes):
+def read_width(DotLanes: Number) -> Number:
     return larger(8 * DotLanes, 32)
 
 
 @derived("bytes of x that are written in a cycle: a beat, or a word that is narrower")
-def granule_bytes(DotLanes):
+def granule_bytes(DotLanes: Number) -> Number:
     return smaller(DotLanes, MAX_GRANULE)
 
 
 @derived("sum of a word: Lanes products of a weight and an int8")
-def word_sum_width(WeightBits, Lanes):
+def word_sum_width(WeightBits: Number, Lanes: Number) -> Number:
     return WeightBits + 8 + clog2(Lanes)
 
 
 @derived("sum of a segment: 1024 products of a weight and at most 127, 7 bits, and the sign is the weight's")
-def accumulator_width(WeightBits):
+def accumulator_width(WeightBits: Number) -> Number:
     return WeightBits + 7 + clog2(MAX_UNITS)
 
 
 @derived("sum of a segment times m: 16 bits, and one that makes m a signed number")
-def product_width(WeightBits):
+def product_width(WeightBits: Number) -> Number:
     return accumulator_width(WeightBits) + SCALES.fields[0].width + 1
 
 
@@ -260,7 +267,7 @@ class Field:
             return -(1 << self.width - 1), (1 << self.width - 1) - 1
         return self.least, (1 << self.width) - 1 if self.most is None else self.most
 
-    def encode(self, value) -> int:
+    def encode(self, value: SupportsInt) -> int:
         """Bits of a value; ValueError if they do not hold it."""
         value = int(value)
         low = -(1 << self.width - 1) if self.signed else 0
@@ -471,13 +478,13 @@ class Target(Code):
         """Format of a word, None for lanes."""
         return {Target.SCALES: SCALES, Target.ROW_CONSTANTS: ROW_CONSTANT, Target.CELL: CELL, Target.DESCRIPTORS: DESCRIPTOR}.get(self)
 
-    def bits(self, build) -> int:
+    def bits(self, build: "Build") -> int:
         """Width of a word."""
         if self.word:
             return self.word.width
         return build.dot_lanes * (8 if self is Target.ACTIVATIONS else build.weight_bits)
 
-    def depth(self, build) -> int:
+    def depth(self, build: "Build") -> int:
         """Words of the memory in a build; 0 if it has none."""
         return {Target.WEIGHTS_HI: build.weight_depth, Target.WEIGHTS_LO: build.weight_depth * build.dynamic, Target.SCALES: 4 * build.unit_depth,
                 Target.ROW_CONSTANTS: 4 * build.unit_depth, Target.CELL: build.unit_depth, Target.ACTIVATIONS: 2 * build.activation_depth,
@@ -517,6 +524,8 @@ QUANTITIES = (
     ("COUNT", 5, f"how many tiles do something in a cycle, 0..{MAX_TILES}"),
     ("LOAD_TARGET", 4, "code of a load target"),
     ("LOAD_ADDRESS", 20, "address of a loaded word: a plane has 2^20 weight words at most"),
+    ("READ_ADDRESS", 16, "address of a word in a state read: 2^16 units in a tile at most"),
+    ("GRANULE", 2, "number of a granule in an activation word: 64 bytes in granules of 16"),
     ("BEAT", BEAT_WIDTH, "of a stream"),
     ("H", 8, "h, x or an activation"),
     ("ROW_SUM", 44, "|sum| < 2^42: three segments of less than 2^24 times m < 2^16, hi and lo plane; with its sign 43, one is to spare"),

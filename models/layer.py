@@ -60,20 +60,20 @@ class QuantizedLayer:
                 raise ValueError(f"{name}: {values.min().item()}..{values.max().item()}, the format holds {low}..{high}")
 
     @property
-    def units(self):
+    def units(self) -> int:
         return self.w_hh.shape[1]
 
     @property
-    def inputs(self):
+    def inputs(self) -> int:
         return self.w_ih.shape[1]
 
     @property
-    def row_weights(self):
+    def row_weights(self) -> int:
         """Weights that meet an activation in one row: those of W_ih meet each term."""
         return self.terms * self.inputs + self.units
 
 
-def split_planes(w):
+def split_planes(w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(hi, lo) nibbles, -8..7 each, of integer weights -127..119: w = 16 * hi + lo."""
     hi = (w + 8) >> 4
     return hi, w - (hi << 4)

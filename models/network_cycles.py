@@ -11,7 +11,7 @@ from .policies import Policy
 from .quantized_network import QuantizedNetwork
 
 
-def cycles(quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, build: Build = Build(), shares=None) -> int:
+def cycles(quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, build: Build = Build(), shares: list | None = None) -> int:
     """Cycles that a build takes for whole sequences, one behind the other; each direction is a run of its own, and loading is not counted.
 
     shares: [direction][layer][gate], for RANDOM and ORACLE. No build has those, nor STATIC_ROWS: their cycles are what their decisions take under

@@ -4,13 +4,15 @@
 Deterministic: the same weights and samples give the same integers.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
 from .effects import CELL_FLOOR, before, effects_of, squared_sensitivity
-from .float_lstm import LayerWeights, layer_weights, run_layer
+from .float_lstm import LayerStates, LayerWeights, layer_weights, run_layer
+from .formats import ROW_CONSTANT, SCALES
 from .grid import power_of_two, significant_bits
 from .layer import MAX_SIZE, QuantizedLayer, split_planes
 from .policies import GATES, Policy, cell_codes, next_history, theta_alignment
@@ -19,6 +21,8 @@ from .thresholds import CELL_FLOORS, seek, set_log2_lambda
 from .weight_rounding import round_planes
 
 H_SCALE = 2.0**-7
+LEAST_BIAS, LARGEST_BIAS = ROW_CONSTANT["b"].range
+MULTIPLIER = SCALES["m_h"]
 Z_UNITS = 2.0**12  # units of a pre-activation of 1
 TERM_SCALE = 254  # units of the second term in one of the first, which rounds to +-1/2
 # Relative error of the pre-activations, from the rounding of the input, above which a second term is used, and what counts as
@@ -102,7 +106,7 @@ def needs_two_terms(x: Tensor, w_ih: Tensor, largest: float) -> bool:
     return ((error.norm(dim=1) / ((x @ w_ih.T).norm(dim=1) + small)).mean() > INPUT_ERROR).item()
 
 
-def check(lstm, calibration):
+def check(lstm: nn.LSTM, calibration: list[Tensor]) -> None:
     if not isinstance(lstm, nn.LSTM):
         raise ValueError(f"expected a torch.nn.LSTM, got {type(lstm).__name__}")
     if lstm.bidirectional:
@@ -124,7 +128,7 @@ def check(lstm, calibration):
             raise ValueError(f"calibration sequence {number} has values that are NaN or infinite")
 
 
-def float_states(weights, x):
+def float_states(weights: list[LayerWeights], x: Tensor) -> Iterator[LayerStates]:
     """LayerStates of each layer over x [batch, steps, inputs]."""
     for parameters in weights:
         yield (states := run_layer(parameters, x))
@@ -157,18 +161,18 @@ def _input_scales(x, w_ih, effects, terms):
     return scales(min(INPUT_RANGES, key=error))
 
 
-def cell_fraction_bits(largest):
+def cell_fraction_bits(largest: float) -> int:
     """Most fraction bits, 8..15, with which an int16 holds the largest |c| and its margin; beyond +-128, c saturates."""
     return next((bits for bits in range(15, 8, -1) if largest * CELL_MARGIN * 2**bits <= 32767), 8)
 
 
-def row_scale(w):
+def row_scale(w: Tensor) -> Tensor:
     """Scale of each row [rows, 1] with which its largest weights fill -127..119; 1 for a row of zeros."""
     scale = torch.maximum(w.amax(1) / 119, -w.amin(1) / 127).unsqueeze(1)
     return scale.where(scale > 0, 1)
 
 
-def round_weights(w, scale, activations, importance, low_weight=LOW_WEIGHT):
+def round_weights(w: Tensor, scale: Tensor, activations: Tensor, importance: Tensor, low_weight: float = LOW_WEIGHT) -> tuple[Tensor, Tensor]:
     """(integers of w [rows, columns], mean error of each row's sum): gate by gate, as each has its important frames.
 
     activations [frames, columns], importance [frames, rows].
@@ -200,8 +204,8 @@ def _quantize_layer(number, weights: LayerWeights, activations, importance, inpu
     second = 1 / TERM_SCALE if len(input_scales) > 1 else 0.0
     scale_ih, scale_hh = (scale.where((w != 0).any(1, keepdim=True), 0) for scale, w in ((scale_ih, weights.w_ih), (scale_hh, weights.w_hh)))
     m, s = mantissas(number, torch.cat((scale_ih, scale_ih * second, scale_hh * H_SCALE), dim=1) * Z_UNITS)
-    refuse(number, "bias", weights.bias, weights.bias.abs() * Z_UNITS + 0.5 >= 1 << 17)
-    b = by_unit(torch.floor((weights.bias + mean_error) * Z_UNITS + 0.5).clamp(-(1 << 17), (1 << 17) - 1).long(), units)
+    refuse(number, "bias", weights.bias, weights.bias.abs() * Z_UNITS + 0.5 >= LARGEST_BIAS + 1)
+    b = by_unit(torch.floor((weights.bias + mean_error) * Z_UNITS + 0.5).clamp(LEAST_BIAS, LARGEST_BIAS).long(), units)
     return QuantizedLayer(
         w_ih=integers[:, :len(unit)].contiguous(), w_hh=integers[:, len(unit):].contiguous(), m=by_unit(m, units), s=by_unit(s, units),
         b=b, b_low=b, offset=torch.zeros_like(b), c_frac=c_frac, theta=theta_alignment(c_frac), cell_floor=CELL_FLOOR, policy=policy,
@@ -209,16 +213,16 @@ def _quantize_layer(number, weights: LayerWeights, activations, importance, inpu
     )
 
 
-def mantissas(number, ratio):
-    """(m [rows, 3], s [rows]) of a layer with the nearest m / 2**s to ratios [rows, 3]: the largest one of a row gets all 16 bits."""
+def mantissas(number: int, ratio: Tensor) -> tuple[Tensor, Tensor]:
+    """(m [rows, 3], s [rows]) of a layer with the nearest m / 2**s to ratios [rows, 3]: the largest one of a row gets all bits."""
     largest = ratio.amax(1)
-    s = 16 - torch.frexp(largest).exponent.long()
+    s = MULTIPLIER.width - torch.frexp(largest).exponent.long()
     refuse(number, "weights times the scale of the input", largest / Z_UNITS, s < 0)
-    s = s.clamp(max=63)
-    return torch.floor(ratio * power_of_two(s).unsqueeze(1) + 0.5).clamp(max=65535).long(), s
+    s = s.clamp(max=ROW_CONSTANT["s"].range[1])
+    return torch.floor(ratio * power_of_two(s).unsqueeze(1) + 0.5).clamp(max=MULTIPLIER.range[1]).long(), s
 
 
-def refuse(number, what, values, bad):
+def refuse(number: int, what: str, values: Tensor, bad: Tensor) -> None:
     """Raises ValueError for the first of the values [rows] of a layer that is bad, if there is one."""
     if bad.any():
         row = bad.nonzero()[0].item()
@@ -226,7 +230,7 @@ def refuse(number, what, values, bad):
         raise ValueError(f"layer {number}, gate {GATES[gate]}, unit {unit}: {what} {values[row].item():g} is beyond what the formats hold")
 
 
-def by_unit(rows, units):
+def by_unit(rows: Tensor, units: int) -> Tensor:
     """[units, 4, ...] of values [4 * units, ...] in PyTorch's order of rows."""
     return rows.unflatten(0, (len(GATES), units)).transpose(0, 1).contiguous()
 
@@ -244,7 +248,7 @@ def _with_low_precision(layers, x, run, valid, effects):
         missing = _missing(layer, x[valid], before(h)[valid]).flatten(1)
         constant = effect.constant(missing)
         b_low = layer.b + by_unit(torch.floor(constant + 0.5).long(), layer.units)
-        corrected.append(replace(layer, b_low=b_low.clamp(-(1 << 17), (1 << 17) - 1)))
+        corrected.append(replace(layer, b_low=b_low.clamp(LEAST_BIAS, LARGEST_BIAS)))
         errors.append(effect.squared((missing - constant) / Z_UNITS).unflatten(0, (4, layer.units)))
         x = h.unsqueeze(2)
     return corrected, errors
@@ -267,7 +271,7 @@ def _row_offsets(layer, errors, state, c, valid):
     }
 
 
-def mean_size(c, valid):
+def mean_size(c: Tensor, valid: Tensor) -> Tensor:
     """Mean of 2**X of CELL_HISTORY [4, units] over the valid frames."""
     history, sums = torch.zeros_like(c[:, 0], dtype=torch.int32), 0
     for old, new, there in zip(before(c).int().unbind(1), c.int().unbind(1), valid.unbind(1)):

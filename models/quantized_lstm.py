@@ -3,11 +3,14 @@
 
 import copy
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from .cell import RowSums, choose, finish, output
+from .layer import QuantizedLayer
 from .policies import DECIDING, Policy, next_history
 from .selectors import Oracle, make_selector
 
@@ -46,15 +49,15 @@ class Run:
     row_weights: list
 
     @property
-    def h(self):
+    def h(self) -> Tensor:
         return self.layer_h[-1]
 
-    def rows(self, layer, gate, plane):
+    def rows(self, layer: int, gate: int, plane: str) -> int:
         """Rows of a gate (0..3) that were computed over a plane, "hi" or "lo"."""
         mask = self.masks[layer][..., gate]
         return mask.numel() if plane == "hi" else int(mask.sum())
 
-    def low_share_of(self, gates):
+    def low_share_of(self, gates: Iterable[int]) -> float:
         """1 - weights of lo / weights of hi, over the given gates. models.counters counts in words of a build."""
         layers = range(len(self.masks))
         hi, lo = (
@@ -63,15 +66,15 @@ class Run:
         return 1 - lo / hi
 
     @property
-    def low_share(self):
+    def low_share(self) -> float:
         return self.low_share_of(range(4))
 
     @property
-    def low_share_by_gate(self):
+    def low_share_by_gate(self) -> list[float]:
         return tuple(self.low_share_of([gate]) for gate in range(4))
 
 
-def input_terms(x, scales):
+def input_terms(x: Tensor, scales: Sequence[float | Tensor]) -> list[Tensor]:
     """Integers -127..127 of each term, as floats, for real inputs x [..., inputs]: a term carries what the ones before leave."""
     terms = []
     for scale in scales:
@@ -89,7 +92,7 @@ class QuantizedLSTM:
     refinements).
     """
 
-    def __init__(self, layers, input_scales=(1.0,), refinements=None):
+    def __init__(self, layers: list[QuantizedLayer], input_scales: Sequence[float | Tensor] = (1.0,), refinements: list | None = None):
         self.layers = list(layers)
         self.input_scales = tuple(torch.as_tensor(scale, dtype=torch.float64) for scale in input_scales)
         self.refinements = refinements
@@ -105,13 +108,13 @@ class QuantizedLSTM:
             if layer.inputs != below.units:
                 raise ValueError(f"layer {number} has {layer.inputs} inputs, but the layer below has {below.units} units")
 
-    def quantize_input(self, x):
+    def quantize_input(self, x: Tensor) -> Tensor:
         """Real inputs [..., inputs] to int8 [..., terms, inputs]; beyond the range of the scales they saturate."""
         if not torch.isfinite(x).all():
             raise ValueError("the input has values that are NaN or infinite")
         return torch.stack(input_terms(x.double(), self.input_scales), dim=-2).to(torch.int8)
 
-    def for_policy(self, policy):
+    def for_policy(self, policy: Policy) -> "QuantizedLSTM":
         """The same network with the thresholds and refinements of a policy, if it is one that decides and calibration left any."""
         other = copy.copy(self)
         if all(policy in found for found in self.thresholds):
@@ -120,12 +123,12 @@ class QuantizedLSTM:
             other.refinements = [refinements for *_, refinements in own]
         return other
 
-    def zero_state(self, batch):
+    def zero_state(self, batch: int) -> State:
         """State before the first step of a sequence."""
         h, c, history = ([torch.zeros(batch, layer.units, dtype=torch.int32) for layer in self.layers] for _ in range(3))
         return State(h, c, history, first=True)
 
-    def run(self, x, policy=None, state=None, shares=None, seed=0, override=False):
+    def run(self, x: Tensor, policy: Policy | None = None, state: State | None = None, shares: list | None = None, seed: int = 0, override: bool = False) -> Run:
         """Run integer inputs x [batch, steps, terms, inputs] from a state (default: the start of a sequence).
 
         policy: for every layer (default: each layer's own); shares: [layer][gate], the fractions of rows that RANDOM and ORACLE refine; seed: of

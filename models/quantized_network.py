@@ -5,13 +5,15 @@ A stack with one direction is one run. A layer with two is two runs, the second 
 input of the layer above: stage by stage.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .build import Build
 from .float_lstm import hidden_states
+from .policies import Policy
 from .quantize import H_SCALE, quantize
 from .quantized_lstm import QuantizedLSTM
 
@@ -19,7 +21,7 @@ from .quantized_lstm import QuantizedLSTM
 BATCH_STEPS = 1 << 14
 
 
-def stages(lstm):
+def stages(lstm: nn.LSTM) -> list[list[nn.LSTM]]:
     """The stages of an nn.LSTM: [stage][direction], nn.LSTM modules of one direction each, with its weights."""
     if not lstm.bidirectional:
         return [[lstm]]
@@ -32,7 +34,8 @@ def _direction(lstm, layer, suffix):
     return lstm_of_direction.requires_grad_(False)
 
 
-def quantize_network(lstm, calibration, gradients=None, emphasis=1.0, low_share=0.80):
+def quantize_network(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[list[Tensor]] | None = None, emphasis: float = 1.0,
+                     low_share: float | None = 0.80) -> "QuantizedNetwork":
     """QuantizedNetwork of an nn.LSTM with one or two directions, from sample inputs as of `quantize`, which it calls direction by direction.
 
     gradients, by direction, emphasis and low_share: as of `quantize`.
@@ -40,7 +43,8 @@ def quantize_network(lstm, calibration, gradients=None, emphasis=1.0, low_share=
     return quantize_stages(stages(lstm), calibration, gradients, emphasis, low_share)
 
 
-def quantize_stages(modules, calibration, gradients=None, emphasis=1.0, low_share=0.80):
+def quantize_stages(modules: list[list[nn.LSTM]], calibration: list[Tensor], gradients: list[list[Tensor]] | None = None, emphasis: float = 1.0,
+                    low_share: float | None = 0.80) -> "QuantizedNetwork":
     """As quantize_network, of [stage][direction] of nn.LSTM modules. Stages of one direction above each other become one."""
     gradients, result = iter(gradients or ()), []
     for number, stage in enumerate(modules):
@@ -76,11 +80,11 @@ class NetworkRun:
     refined: list
     steps: int
 
-    def shares(self):
+    def shares(self) -> list:
         """Refined share of the rows, [direction][layer][gate], as RANDOM and ORACLE take them."""
         return [[(counts.sum(0) / (self.steps * len(counts))).tolist() for counts in direction] for direction in self.refined]
 
-    def refinements(self):
+    def refinements(self) -> list:
         """Rows that each unit refines in a step, [direction][layer][unit], by which the compiler deals units to tiles."""
         return [[(counts.sum(1) / self.steps).tolist() for counts in direction] for direction in self.refined]
 
@@ -88,19 +92,19 @@ class NetworkRun:
 class QuantizedNetwork:
     """stages: [stage][direction] of QuantizedLSTM; two directions have one layer each."""
 
-    def __init__(self, stages):
+    def __init__(self, stages: list[list[QuantizedLSTM]]):
         self.stages = stages
 
     @property
-    def directions(self):
+    def directions(self) -> list[QuantizedLSTM]:
         """Every QuantizedLSTM, one run of the accelerator each."""
         return [direction for stage in self.stages for direction in stage]
 
-    def for_policy(self, policy):
+    def for_policy(self, policy: Policy) -> "QuantizedNetwork":
         """As of QuantizedLSTM."""
         return QuantizedNetwork([[direction.for_policy(policy) for direction in stage] for stage in self.stages])
 
-    def low_share(self, run, build=Build()):
+    def low_share(self, run: NetworkRun, build: Build = Build()) -> float:
         """1 - words of lo planes / words of hi planes that a build reads for a NetworkRun."""
         lo = hi = 0
         for direction, counts in zip(self.directions, run.refined):
@@ -110,7 +114,8 @@ class QuantizedNetwork:
                 lo += int(refined.sum()) * words
         return 1 - lo / hi
 
-    def run(self, inputs, policy=None, shares=None, seed=0, progress=lambda steps: None):
+    def run(self, inputs: list[Tensor], policy: Policy | None = None, shares: list | None = None, seed: int = 0,
+            progress: Callable[[int], None] = lambda steps: None) -> NetworkRun:
         """Run float sequences [steps, inputs], each from zero state, several at once.
 
         policy, shares, seed: as of QuantizedLSTM.run, shares [direction][layer][gate]. progress is called with the steps of each batch.
@@ -125,7 +130,7 @@ class QuantizedNetwork:
             progress(sum(len(inputs[index]) for index in batch))
         return NetworkRun(hidden, refined, sum(map(len, inputs)))
 
-    def run_singly(self, inputs, policy=None, shares=None, states=None):
+    def run_singly(self, inputs: list[Tensor], policy: Policy | None = None, shares: list | None = None, states: list | None = None) -> list:
         """Run float sequences [steps, inputs] one by one, as the accelerator does: [stage][direction][sequence] of (integer input, Run).
 
         policy, shares: as of `run`. states: by direction, with which each sequence begins (None: zero).
@@ -160,12 +165,12 @@ class QuantizedNetwork:
         return hidden
 
 
-def directed(sequence, reverse):
+def directed(sequence: Tensor, reverse: bool | int) -> Tensor:
     """A sequence in the order in which a direction takes it, or back from it."""
     return sequence.flip(0) if reverse else sequence
 
 
-def side_by_side(directions):
+def side_by_side(directions: Iterable[list[Tensor]]) -> list[Tensor]:
     """By layer, the outputs of one or two directions in the order of time, float, from int8 Q0.7 [layer][steps, units] each in its own."""
     layers = zip(*([directed(h, reverse) for h in layers] for reverse, layers in enumerate(directions)))
     return [torch.cat(parts, dim=1).float() / 128 for parts in layers]

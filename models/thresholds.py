@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import torch
 
+from .formats import DESCRIPTOR, ROW_CONSTANT
 from .grid import round_to
 from .layer import QuantizedLayer
 from .policies import DECIDING, Policy
@@ -37,9 +38,9 @@ def at_log2_lambda(layer: QuantizedLayer, row_offsets: dict, policy: Policy, log
     """
     row_offset = row_offsets[policy][layer.cell_floor] if policy == Policy.SENSITIVITY else row_offsets[policy]
     rows = torch.floor(round_to(log2_lambda + row_offset, OFFSET_GRID) + 0.5)
-    theta = rows.median(0).values.clamp(-128, 127)
+    theta = rows.median(0).values.clamp(*DESCRIPTOR["theta"].range)
     own = policy if policy in DECIDING else layer.policy
-    return replace(layer, policy=own, theta=tuple(theta.int().tolist()), offset=(rows - theta).clamp(-128, 127).long().contiguous())
+    return replace(layer, policy=own, theta=tuple(theta.int().tolist()), offset=(rows - theta).clamp(*ROW_CONSTANT["offset"].range).long().contiguous())
 
 
 def seek(set_to: Callable[[float], None], share_of: Callable[[], float], low_share: float, bounds: tuple[float, float], precision: float) -> float:

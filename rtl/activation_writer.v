@@ -27,7 +27,7 @@ module activation_writer #(
   input  wire                      x_valid_i,
   output wire                      x_ready_o,
   input  wire [OffsetWidth:0]      x_address_i,
-  input  wire [1:0]                x_granule_i,        // which granule of the word
+  input  wire [`GRANULE]           x_granule_i,        // which granule of the word
   input  wire [8*GranuleBytes-1:0] x_data_i,
 
   output wire                      act_we_o,

@@ -4,6 +4,7 @@
 //
 // STATE_DATA answers with what was looked up: the selection is that of the first cycle, whatever is written meanwhile, and there is an answer
 // only if the accelerator was idle in both.
+`include "formats.vh"
 `default_nettype none
 `include "registers.vh"
 
@@ -18,48 +19,48 @@ module axil_registers #(
   parameter DotLanes         = 32,
   parameter ReadWidth        = 32                        // bits of a tile's answer to a state read
 ) (
-  input  wire                        clk_i,
-  input  wire                        rst_ni,
-  input  wire                        write_valid_i,
-  output wire                        write_ready_o,
-  input  wire [11:0]                 write_address_i,
-  input  wire [31:0]                 write_data_i,
-  input  wire [3:0]                  write_strobe_i,
-  output reg                         write_error_o,
-  input  wire                        read_valid_i,
-  output wire                        read_ready_o,
-  input  wire [11:0]                 read_address_i,
-  output reg  [31:0]                 read_data_o,
-  output reg                         read_error_o,
-  output wire                        start_o,            // pulses
-  output wire                        soft_reset_o,
-  output wire                        snapshot_o,
-  output wire                        clear_o,
-  output wire                        stateful_o,
-  output wire                        trace_enable_o,
-  output wire                        override_o,
-  output wire [1:0]                  override_policy_o,
-  output wire [3:0]                  layers_o,
-  output wire [31:0]                 sequences_o,
-  output wire [Tiles-1:0]            state_read_o,
-  output wire                        state_kind_o,
-  output wire [15:0]                 state_address_o,    // of a word
-  input  wire [ReadWidth*Tiles-1:0]    state_data_i,
-  output wire                        counter_read_o,
-  output wire                        rows_read_o,
-  output wire [4:0]                  counter_index_o,
-  output wire [2:0]                  rows_layer_o,
-  output wire [2:0]                  rows_index_o,
-  input  wire [63:0]                 counter_data_i,
-  input  wire [63:0]                 rows_data_i,
-  input  wire                        busy_i,
-  input  wire                        done_i,
-  input  wire                        resetting_i,
-  input  wire                        bank_i,
-  input  wire                        counters_busy_i,
-  input  wire                        done_event_i,       // pulses
-  input  wire [`REG_ERRORS_WIDTH-1:0] error_event_i,     // as the bits of ERRORS; ACCESS comes from here
-  output wire                        irq_o
+  input  wire                                  clk_i,
+  input  wire                                  rst_ni,
+  input  wire                                  write_valid_i,
+  output wire                                  write_ready_o,
+  input  wire [11:0]                           write_address_i,
+  input  wire [31:0]                           write_data_i,
+  input  wire [3:0]                            write_strobe_i,
+  output reg                                   write_error_o,
+  input  wire                                  read_valid_i,
+  output wire                                  read_ready_o,
+  input  wire [11:0]                           read_address_i,
+  output reg  [31:0]                           read_data_o,
+  output reg                                   read_error_o,
+  output wire                                  start_o,          // pulses
+  output wire                                  soft_reset_o,
+  output wire                                  snapshot_o,
+  output wire                                  clear_o,
+  output wire                                  stateful_o,
+  output wire                                  trace_enable_o,
+  output wire                                  override_o,
+  output wire [`POLICY]                        override_policy_o,
+  output wire [`LAYERS]                        layers_o,
+  output wire [31:0]                           sequences_o,
+  output wire [Tiles-1:0]                      state_read_o,
+  output wire                                  state_kind_o,
+  output wire [`READ_ADDRESS]                  state_address_o,  // of a word
+  input  wire [ReadWidth*Tiles-1:0]            state_data_i,
+  output wire                                  counter_read_o,
+  output wire                                  rows_read_o,
+  output wire [`REG_COUNTERS_NUMBER_WIDTH-1:0] counter_index_o,
+  output wire [`REG_ROWS_BLOCK_WIDTH-1:0]      rows_layer_o,
+  output wire [`REG_ROWS_NUMBER_WIDTH-1:0]     rows_index_o,
+  input  wire [63:0]                           counter_data_i,
+  input  wire [63:0]                           rows_data_i,
+  input  wire                                  busy_i,
+  input  wire                                  done_i,
+  input  wire                                  resetting_i,
+  input  wire                                  bank_i,
+  input  wire                                  counters_busy_i,
+  input  wire                                  done_event_i,     // pulses
+  input  wire [`REG_ERRORS_WIDTH-1:0]          error_event_i,    // as the bits of ERRORS; ACCESS comes from here
+  output wire                                  irq_o
 );
   localparam [31:0] BuildTiles = Tiles, BuildLanes = Lanes, BuildInFlight = InFlight;
   localparam LaneBits = $clog2(DotLanes);
@@ -83,8 +84,8 @@ module axil_registers #(
 
   always @*
     case (write_address_i)
-      `REG_CONTROL, `REG_CONFIG, `REG_LAYERS, `REG_SEQUENCES, `REG_ERRORS, `REG_INTERRUPT, `REG_STATE_SELECT: write_error_o = 1'b0;
-      default:                                                                                                write_error_o = 1'b1;
+      `REG_WRITABLE: write_error_o = 1'b0;
+      default:       write_error_o = 1'b1;
     endcase
 
   function [31:0] merge(input [31:0] value);
@@ -93,8 +94,6 @@ module axil_registers #(
 
   // Reads.
   wire        idle         = ~busy_i & ~resetting_i;
-  wire [11:0] counter_byte = read_address_i - `REG_COUNTERS;
-  wire [11:0] rows_byte    = read_address_i - `REG_ROWS;
   wire        read_counter = read_address_i >= `REG_COUNTERS && read_address_i < `REG_COUNTERS_END;
   wire        read_rows    = read_address_i >= `REG_ROWS && read_address_i < `REG_ROWS_END && rows_index_o < `REG_ROWS_COUNT;
   wire        lookup       = read_valid_i & ~lookup_q & ~((read_counter | read_rows) & counters_busy_i);
@@ -103,12 +102,10 @@ module axil_registers #(
   assign counter_read_o  = lookup & read_counter;
   assign rows_read_o     = lookup & read_rows;
 
-  // Numbers of counters are those of 64-bit words.
-  wire [3:0] unused_counter_high;
-  wire [2:0] unused_rows_high;
-  wire [5:0] unused_low;
-  assign {unused_counter_high, counter_index_o, unused_low[5:3]}      = counter_byte;
-  assign {unused_rows_high, rows_layer_o, rows_index_o, unused_low[2:0]} = rows_byte;
+  localparam [11:0] CountersBegin = `REG_COUNTERS, RowsBegin = `REG_ROWS;
+  assign counter_index_o = read_address_i[`REG_COUNTERS_NUMBER] - CountersBegin[`REG_COUNTERS_NUMBER];
+  assign rows_index_o    = read_address_i[`REG_ROWS_NUMBER] - RowsBegin[`REG_ROWS_NUMBER];
+  assign rows_layer_o    = read_address_i[`REG_ROWS_BLOCK] - RowsBegin[`REG_ROWS_BLOCK];
 
   wire        kind       = select_q[`REG_STATE_SELECT_KIND];
   wire [7:0]  tile       = select_q[`REG_STATE_SELECT_TILE];
@@ -119,7 +116,7 @@ module axil_registers #(
   wire        state_good = idle & {24'b0, tile} < Tiles & word_good;
 
   assign state_kind_o    = kind;
-  assign state_address_o = word[15:0];
+  assign state_address_o = word[`READ_ADDRESS];
   assign state_read_o    = lookup & state & state_good ? {{Tiles-1{1'b0}}, 1'b1} << tile[3:0] : {Tiles{1'b0}};
 
   reg [31:0] build, status;
@@ -165,7 +162,7 @@ module axil_registers #(
           `REG_STATE_SELECT:     read_data_o = select_q;
           `REG_STATE_DATA: begin
             state_word   = state_data_i[ReadWidth*tile_q +: ReadWidth];
-            read_data_o  = kind_q ? {24'b0, state_word[8*lane_q +: 8]} : {8'b0, state_word[23:0]};
+            read_data_o  = kind_q ? {24'b0, state_word[8*lane_q +: 8]} : {{32-`CELL_WIDTH{1'b0}}, state_word[`CELL]};
             read_error_o = ~state_good_q | ~idle;
           end
           default: read_error_o = 1'b1;
@@ -191,7 +188,7 @@ module axil_registers #(
   assign trace_enable_o    = config_q[`REG_CONFIG_TRACE];
   assign override_o        = config_q[`REG_CONFIG_OVERRIDE];
   assign override_policy_o = config_q[`REG_CONFIG_POLICY];
-  assign layers_o          = layers_q[31:4] != 0 ? 4'd15 : layers_q[3:0];
+  assign layers_o          = layers_q[31:`LAYERS_WIDTH] != 0 ? {`LAYERS_WIDTH{1'b1}} : layers_q[`LAYERS];
   assign sequences_o       = sequences_q;
   assign irq_o             = config_q[`REG_CONFIG_IRQ_ENABLE] & |interrupt_q;
 

@@ -18,55 +18,55 @@ module control #(
   parameter DotLanes         = `DOT_LANES(Lanes, DynamicPrecision), // this and below: derived, not to be set
   parameter ReadWidth        = `READ_WIDTH(DotLanes)
 ) (
-  input  wire                       clk_i,
-  input  wire                       rst_ni,
-  input  wire [11:0]                s_axil_awaddr_i,
-  input  wire                       s_axil_awvalid_i,
-  output wire                       s_axil_awready_o,
-  input  wire [31:0]                s_axil_wdata_i,
-  input  wire [3:0]                 s_axil_wstrb_i,
-  input  wire                       s_axil_wvalid_i,
-  output wire                       s_axil_wready_o,
-  output wire [1:0]                 s_axil_bresp_o,
-  output wire                       s_axil_bvalid_o,
-  input  wire                       s_axil_bready_i,
-  input  wire [11:0]                s_axil_araddr_i,
-  input  wire                       s_axil_arvalid_i,
-  output wire                       s_axil_arready_o,
-  output wire [31:0]                s_axil_rdata_o,
-  output wire [1:0]                 s_axil_rresp_o,
-  output wire                       s_axil_rvalid_o,
-  input  wire                       s_axil_rready_i,
-  output wire                       start_o,
-  output wire                       clear_o,
-  output wire                       stateful_o,
-  output wire                       trace_enable_o,
-  output wire                       override_o,
-  output wire [`POLICY]             override_policy_o,
-  output wire [`LAYERS]             layers_o,
-  output wire [31:0]                sequences_o,
-  input  wire [`LAYER_FLAGS]        layer_valid_i,
-  input  wire                       loading_i,
-  input  wire                       input_finished_i,
-  input  wire                       input_halted_i,
-  input  wire                       output_idle_i,
-  input  wire                       bank_i,
-  input  wire [`REG_ERRORS_WIDTH-1:0] error_event_i,    // as the bits of ERRORS; START and ACCESS come from here
-  input  wire [`CLASS_WIDTH*Tiles-1:0] class_i,
+  input  wire                           clk_i,
+  input  wire                           rst_ni,
+  input  wire [11:0]                    s_axil_awaddr_i,
+  input  wire                           s_axil_awvalid_i,
+  output wire                           s_axil_awready_o,
+  input  wire [31:0]                    s_axil_wdata_i,
+  input  wire [3:0]                     s_axil_wstrb_i,
+  input  wire                           s_axil_wvalid_i,
+  output wire                           s_axil_wready_o,
+  output wire [1:0]                     s_axil_bresp_o,
+  output wire                           s_axil_bvalid_o,
+  input  wire                           s_axil_bready_i,
+  input  wire [11:0]                    s_axil_araddr_i,
+  input  wire                           s_axil_arvalid_i,
+  output wire                           s_axil_arready_o,
+  output wire [31:0]                    s_axil_rdata_o,
+  output wire [1:0]                     s_axil_rresp_o,
+  output wire                           s_axil_rvalid_o,
+  input  wire                           s_axil_rready_i,
+  output wire                           start_o,
+  output wire                           clear_o,
+  output wire                           stateful_o,
+  output wire                           trace_enable_o,
+  output wire                           override_o,
+  output wire [`POLICY]                 override_policy_o,
+  output wire [`LAYERS]                 layers_o,
+  output wire [31:0]                    sequences_o,
+  input  wire [`LAYER_FLAGS]            layer_valid_i,
+  input  wire                           loading_i,
+  input  wire                           input_finished_i,
+  input  wire                           input_halted_i,
+  input  wire                           output_idle_i,
+  input  wire                           bank_i,
+  input  wire [`REG_ERRORS_WIDTH-1:0]   error_event_i,  // as the bits of ERRORS; START and ACCESS come from here
+  input  wire [`CLASS_WIDTH*Tiles-1:0]  class_i,
   input  wire [`EVENTS_WIDTH*Tiles-1:0] event_i,
-  input  wire                       act_we_i,
-  input  wire                       step_done_i,
-  input  wire                       commit_valid_i,
-  input  wire [`LAYER]              commit_layer_i,
-  input  wire [`MASK]               commit_mask_i,
-  output wire                       commit_stall_o,
-  output wire [Tiles-1:0]           state_read_o,
-  output wire                       state_kind_o,
-  output wire [15:0]                state_address_o,
-  input  wire [ReadWidth*Tiles-1:0] state_data_i,
-  output wire                       busy_o,
-  output wire                       load_closed_o,
-  output wire                       irq_o
+  input  wire                           act_we_i,
+  input  wire                           step_done_i,
+  input  wire                           commit_valid_i,
+  input  wire [`LAYER]                  commit_layer_i,
+  input  wire [`MASK]                   commit_mask_i,
+  output wire                           commit_stall_o,
+  output wire [Tiles-1:0]               state_read_o,
+  output wire                           state_kind_o,
+  output wire [`READ_ADDRESS]           state_address_o,
+  input  wire [ReadWidth*Tiles-1:0]     state_data_i,
+  output wire                           busy_o,
+  output wire                           load_closed_o,
+  output wire                           irq_o
 );
 
   wire write_valid, write_ready, write_error, read_valid, read_ready, read_error;
@@ -107,8 +107,9 @@ module control #(
   );
 
   wire start_request, reset_request, snapshot, clear_counters, counter_read, rows_read, done, done_event, start_error;
-  wire [4:0] counter_index;
-  wire [2:0] rows_layer, rows_index;
+  wire [`REG_COUNTERS_NUMBER_WIDTH-1:0] counter_index;
+  wire [`REG_ROWS_BLOCK_WIDTH-1:0] rows_layer;
+  wire [`REG_ROWS_NUMBER_WIDTH-1:0] rows_index;
   wire [`REG_ERRORS_WIDTH-1:0] start_error_event = {{`REG_ERRORS_WIDTH-1{1'b0}}, start_error} << `REG_ERRORS_START;
   wire [63:0] counter_data, rows_data;
   // Configuration registers, as opposed to the configuration of the run.

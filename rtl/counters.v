@@ -10,18 +10,18 @@
 module counters #(
   parameter Tiles = 4
 ) (
-  input  wire               clk_i,
-  input  wire               rst_ni,
-  input  wire               busy_i,           // count
-  input  wire [`CLASS_WIDTH*Tiles-1:0] class_i,
-  input  wire [`EVENTS_WIDTH*Tiles-1:0] event_i,
-  input  wire               activation_write_i,
-  input  wire               step_done_i,
-  input  wire               snapshot_i,
-  input  wire               clear_i,
-  input  wire               read_enable_i,
-  input  wire [$clog2(`REG_COUNTERS_COUNT)-1:0] read_index_i,
-  output wire [63:0]        read_data_o
+  input  wire                                  clk_i,
+  input  wire                                  rst_ni,
+  input  wire                                  busy_i,  // count
+  input  wire [`CLASS_WIDTH*Tiles-1:0]         class_i,
+  input  wire [`EVENTS_WIDTH*Tiles-1:0]        event_i,
+  input  wire                                  activation_write_i,
+  input  wire                                  step_done_i,
+  input  wire                                  snapshot_i,
+  input  wire                                  clear_i,
+  input  wire                                  read_enable_i,
+  input  wire [`REG_COUNTERS_NUMBER_WIDTH-1:0] read_index_i,
+  output wire [63:0]                           read_data_o
 );
   localparam Counters = `REG_COUNTERS_COUNT;
   localparam Bits     = `COUNT_WIDTH;

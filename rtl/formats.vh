@@ -46,6 +46,10 @@
 `define LOAD_TARGET_WIDTH 4
 `define LOAD_ADDRESS 19:0  // address of a loaded word: a plane has 2^20 weight words at most
 `define LOAD_ADDRESS_WIDTH 20
+`define READ_ADDRESS 15:0  // address of a word in a state read: 2^16 units in a tile at most
+`define READ_ADDRESS_WIDTH 16
+`define GRANULE 1:0  // number of a granule in an activation word: 64 bytes in granules of 16
+`define GRANULE_WIDTH 2
 `define BEAT 127:0  // of a stream
 `define BEAT_WIDTH 128
 `define H 7:0  // h, x or an activation

@@ -24,7 +24,7 @@ module input_stream #(
   output wire                      x_valid_o,               // to the activation bus
   input  wire                      x_ready_i,
   output wire [OffsetWidth:0]      x_address_o,
-  output wire [1:0]                x_granule_o,
+  output wire [`GRANULE]           x_granule_o,
   output wire [8*GranuleBytes-1:0] x_data_o,
   input  wire                      start_i,                 // a run of sequences_i sequences
   input  wire [31:0]               sequences_i,
@@ -136,7 +136,7 @@ module input_stream #(
 
   assign x_valid_o   = valid_q;
   assign x_address_o = {bank_q, offset};
-  assign x_granule_o = address_q[1:0] & GranuleMask[1:0];
+  assign x_granule_o = address_q[`GRANULE] & GranuleMask[`GRANULE];
   assign x_data_o    = beat_q[8*GranuleBytes-1:0];
   assign x_loaded_o  = loaded_q;
 

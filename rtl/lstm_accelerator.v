@@ -83,7 +83,7 @@ module lstm_accelerator #(
   wire [`POSITION] commit_position;
   wire [`H] commit_h;
   wire [`MASK] commit_mask;
-  wire [15:0] state_address;
+  wire [`READ_ADDRESS] state_address;
   wire [ReadWidth*Tiles-1:0] state_data;
   wire [`CLASS_WIDTH*Tiles-1:0] tile_class;
   wire [`EVENTS_WIDTH*Tiles-1:0] tile_event;

@@ -9,25 +9,25 @@
 `include "registers.vh"
 
 module row_counters (
-  input  wire        clk_i,
-  input  wire        rst_ni,
-  input  wire        commit_valid_i,
-  input  wire [`LAYER] commit_layer_i,
-  input  wire [`MASK] commit_mask_i,
-  input  wire        snapshot_i,       // pulses, ignored while busy_o
-  input  wire        clear_i,
-  input  wire        read_enable_i,
-  input  wire [`LAYER] read_layer_i,
-  input  wire [2:0]  read_index_i,     // number of the counter
-  output wire [63:0] read_data_o,
-  output wire        busy_o
+  input  wire                              clk_i,
+  input  wire                              rst_ni,
+  input  wire                              commit_valid_i,
+  input  wire [`LAYER]                     commit_layer_i,
+  input  wire [`MASK]                      commit_mask_i,
+  input  wire                              snapshot_i,    // pulses, ignored while busy_o
+  input  wire                              clear_i,
+  input  wire                              read_enable_i,
+  input  wire [`LAYER]                     read_layer_i,
+  input  wire [`REG_ROWS_NUMBER_WIDTH-1:0] read_index_i,  // number of the counter
+  output wire [63:0]                       read_data_o,
+  output wire                              busy_o
 );
   localparam Width = `REG_ROWS_COUNT * 64;
   localparam [`LAYERS] Wait = {`LAYERS_WIDTH{1'b1}}, Last = `MAX_LAYERS;  // of the walk: let the last commit through; the cycle of the last write
 
   reg             valid_q, forward_q;
   reg [`LAYER]    layer_q;
-  reg [2:0]       read_index_q;
+  reg [`REG_ROWS_NUMBER_WIDTH-1:0] read_index_q;
   reg [`MASK]     mask_q;
   reg [Width-1:0] written_q, sum;
 

@@ -7,48 +7,49 @@
 // The configuration of a run is the one at its start. clear_o is high while resetting and clears everything in flight.
 // load_closed_o is high from the very cycle of an accepted start: an image packet whose header comes in that cycle would otherwise be loaded
 // during the run, as busy_o rises a cycle later. A start depends on loading_i, which is a register, so this closes no loop.
+`include "formats.vh"
 `default_nettype none
 `include "registers.vh"
 
 module run_control (
-  input  wire        clk_i,
-  input  wire        rst_ni,
-  input  wire        start_request_i,
-  input  wire        reset_request_i,
-  input  wire        stateful_i,          // configuration registers
-  input  wire        trace_enable_i,
-  input  wire        override_i,
-  input  wire [1:0]  override_policy_i,
-  input  wire [3:0]  layers_i,
-  input  wire [31:0] sequences_i,
-  input  wire [7:0]  layer_valid_i,       // layers that have a descriptor
-  input  wire        loading_i,           // an image packet is under way
-  input  wire        input_finished_i,
-  input  wire        input_halted_i,
-  input  wire        output_idle_i,       // no packet of h or trace to send
-  output wire        start_o,
-  output wire        clear_o,
-  output wire        stateful_o,          // configuration of the run
-  output wire        trace_enable_o,
-  output wire        override_o,
-  output wire [1:0]  override_policy_o,
-  output wire [3:0]  layers_o,
-  output wire        busy_o,
-  output wire        load_closed_o,       // no image packet may begin
-  output wire        done_o,
-  output wire        done_event_o,        // pulses
-  output wire        start_error_o
+  input  wire                clk_i,
+  input  wire                rst_ni,
+  input  wire                start_request_i,
+  input  wire                reset_request_i,
+  input  wire                stateful_i,     // configuration registers
+  input  wire                trace_enable_i,
+  input  wire                override_i,
+  input  wire [`POLICY]      override_policy_i,
+  input  wire [`LAYERS]      layers_i,
+  input  wire [31:0]         sequences_i,
+  input  wire [`LAYER_FLAGS] layer_valid_i,  // layers that have a descriptor
+  input  wire                loading_i,      // an image packet is under way
+  input  wire                input_finished_i,
+  input  wire                input_halted_i,
+  input  wire                output_idle_i,  // no packet of h or trace to send
+  output wire                start_o,
+  output wire                clear_o,
+  output wire                stateful_o,     // configuration of the run
+  output wire                trace_enable_o,
+  output wire                override_o,
+  output wire [`POLICY]      override_policy_o,
+  output wire [`LAYERS]      layers_o,
+  output wire                busy_o,
+  output wire                load_closed_o,  // no image packet may begin
+  output wire                done_o,
+  output wire                done_event_o,   // pulses
+  output wire                start_error_o
 );
   localparam [1:0] Idle = 2'd0, Busy = 2'd1, Resetting = 2'd2;
   localparam [31:0] LayersReset = `REG_LAYERS_RESET;
 
   reg [1:0] state_q, state_d;
   reg       start_q, done_q, stateful_q, trace_enable_q, override_q;
-  reg [1:0] override_policy_q;
-  reg [3:0] layers_q;
+  reg [`POLICY] override_policy_q;
+  reg [`LAYERS] layers_q;
 
-  wire [7:0]  used_layers = ~(8'hFF << layers_i);
-  wire        valid       = layers_i >= 1 && layers_i <= 8 && (used_layers & ~layer_valid_i) == 0 && sequences_i != 0;
+  wire [`LAYER_FLAGS] used_layers = ~({`LAYER_FLAGS_WIDTH{1'b1}} << layers_i);
+  wire        valid       = layers_i >= 1 && layers_i <= `MAX_LAYERS && (used_layers & ~layer_valid_i) == 0 && sequences_i != 0;
   wire        start       = start_request_i & ~reset_request_i & state_q == Idle & valid & ~loading_i;
   wire        finish      = state_q == Busy & ~start_q & input_finished_i & output_idle_i;
 
@@ -85,7 +86,7 @@ module run_control (
 
   always @(posedge clk_i)
     if (!rst_ni)
-      layers_q <= LayersReset[3:0];
+      layers_q <= LayersReset[`LAYERS];
     else if (start) begin
       stateful_q        <= stateful_i;
       trace_enable_q    <= trace_enable_i;

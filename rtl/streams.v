@@ -126,7 +126,7 @@ module streams #(
 
   wire x_valid, x_ready;
   wire [OffsetWidth:0] x_address;
-  wire [1:0] x_granule;
+  wire [`GRANULE] x_granule;
   wire [8*GranuleBytes-1:0] x_data;
   wire [`STEP_FLAGS] step_last;
   input_stream #(.DotLanes(DotLanes), .ActivationDepth(ActivationDepth)) u_input_stream (

@@ -59,7 +59,7 @@ module tile #(
   input  wire                  read_enable_i,
   input  wire                  read_kind_i,
   /* verilator lint_off UNUSEDSIGNAL */    // small memories have few address bits
-  input  wire [15:0]           read_address_i,
+  input  wire [`READ_ADDRESS]  read_address_i,
   /* verilator lint_on UNUSEDSIGNAL */
   output wire [ReadWidth-1:0]  read_data_o,
   // status

@@ -48,7 +48,7 @@ module tile_array #(
   output wire [`STEP]                   step_o,
   input  wire [Tiles-1:0]               state_read_i,
   input  wire                           state_kind_i,
-  input  wire [15:0]                    state_address_i,
+  input  wire [`READ_ADDRESS]           state_address_i,
   output wire [ReadWidth*Tiles-1:0]     state_data_o,
   output wire [`CLASS_WIDTH*Tiles-1:0]  class_o,
   output wire [`EVENTS_WIDTH*Tiles-1:0] event_o

@@ -10,17 +10,17 @@ from syn.synthesize import Netlist, SynthesisError
 # Parts of a tile, by the last name in the path of an instance; what no name matches is "rest".
 PARTS = {
     "dot product": ("u_dot_product",), "row sums": ("u_row_sums",), "row engine": ("u_row_engine",), "requantizer": ("u_requantizer",),
-    "activation": ("u_activation",), "cell update": ("u_cell_update",), "post_processing": ("u_post_processing", "u_elementwise_engine"),
+    "activation": ("u_activation",), "cell update": ("u_cell_update",), "post-processing": ("u_post_processing", "u_elementwise_engine"),
     "precision unit": ("u_precision_unit",), "refinement queue": ("u_queue",), "other queues": ("u_finish_queue", "u_commit_queue"),
-    "row pass": ("u_row_pass",), "sequencer": ("u_sequencer",), "in_flight": ("u_in_flight", "u_scheduler"),
+    "row pass": ("u_row_pass",), "sequencer": ("u_sequencer",), "in-flight buffer": ("u_in_flight", "u_scheduler"),
 }
 # What each part adds belongs to one of these.
 CAUSES = {
     "dynamic precision unit": ("precision unit",),
     "nibble datapath": ("dot product", "row sums", "row engine"),
     "refinement queue": ("refinement queue",),
-    "control, second bias, provisional passes": ("post_processing", "requantizer", "activation", "cell update", "other queues",
-                                                  "row pass", "sequencer", "in_flight", "rest"),
+    "control, second bias, provisional passes": ("post-processing", "requantizer", "activation", "cell update", "other queues",
+                                                  "row pass", "sequencer", "in-flight buffer", "rest"),
 }
 
 # Logic of 180 nm takes (node / 180)^2 of its area at another node, times one of these: cells of newer libraries are lower than the ten

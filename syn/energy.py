@@ -43,8 +43,8 @@ MODES = {"zero delay": False, "cell delays": True}
 # Parts that an energy is split in, from those of the area.
 SPLIT = {"dot product": "datapath", "row sums": "datapath", "row engine": "datapath", "precision unit": "dynamic precision unit",
          "refinement queue": "dynamic precision unit", "requantizer": "activation and update", "activation": "activation and update",
-         "cell update": "activation and update", "post_processing": "activation and update", "other queues": "control", "row pass": "control",
-         "sequencer": "control", "window": "control", "rest": "control"}
+         "cell update": "activation and update", "post-processing": "activation and update", "other queues": "control", "row pass": "control",
+         "sequencer": "control", "in-flight buffer": "control", "rest": "control"}
 PARTS = ("datapath", "dynamic precision unit", "activation and update", "control", "buffers", "weight memory", "leakage")
 
 NODE = 32  # nm, of the figures that stand for all; others are in the results as well

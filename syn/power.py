@@ -3,6 +3,7 @@
 
 import re
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -129,7 +130,7 @@ class NetPower:
         """Of all cells, in nW."""
         return sum(self.library.leakage.get(cell["type"], 0.0) for cell in self.module["cells"].values())
 
-    def energies(self, owner) -> Energies:
+    def energies(self, owner: Callable[[str], str]) -> Energies:
         """owner: the name, of the name of a cell, that a toggle is charged to: the driver of the net, or its readers where no cell of the library drives it."""
         load, driver, pairs = defaultdict(float), {}, defaultdict(lambda: np.zeros(2))
         readers = []

@@ -61,10 +61,11 @@ def expected_numbers() -> dict[str, int]:
             numbers[f"LSTM_{register.name}_RESET"] = register.reset
         for field in register.fields if not register.whole else ():
             numbers |= {f"LSTM_{register.name}_{field.name.upper()}_MASK": field.mask, f"LSTM_{register.name}_{field.name.upper()}_SHIFT": field.low}
-    for number, register in enumerate(found.group("COUNTERS").registers):
-        numbers |= {f"LSTM_COUNTER_{register.name}": number, f"LSTM_COUNTER_ADDRESS(LSTM_COUNTER_{register.name})": 0x100 + 8 * number}
-    for number, register in enumerate(found.group("ROWS").registers):
-        numbers[f"LSTM_ROW_ADDRESS(7, LSTM_ROW_{register.name})"] = 0x400 + 0x40 * 7 + 8 * number
+    counters, rows = found.group("COUNTERS"), found.group("ROWS")
+    for number, register in enumerate(counters.registers):
+        numbers |= {f"LSTM_COUNTER_{register.name}": number, f"LSTM_COUNTER_ADDRESS(LSTM_COUNTER_{register.name})": counters.address + counters.step * number}
+    for number, register in enumerate(rows.registers):
+        numbers[f"LSTM_ROW_ADDRESS(7, LSTM_ROW_{register.name})"] = rows.address + rows.stride * 7 + rows.step * number
     return numbers
 
 

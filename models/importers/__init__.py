@@ -9,7 +9,7 @@ from .imported import ImportedLSTM, ImportFailure
 __all__ = ["ImportFailure", "ImportedLSTM", "load_lstm"]
 
 
-def load_lstm(path, node: str = "") -> ImportedLSTM:
+def load_lstm(path: str | Path, node: str = "") -> ImportedLSTM:
     """The LSTM of a file: ONNX (.onnx), safetensors (.safetensors), or what torch.save wrote of an nn.LSTM or a state dict.
 
     node: which one, where there are several: the name of an ONNX node, or what stands before `weight_ih_l0` in the state dict.

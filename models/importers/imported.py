@@ -36,7 +36,7 @@ class ImportedLSTM:
     def inputs(self) -> int:
         return self.lstms[0].input_size
 
-    def check(self):
+    def check(self) -> None:
         """Raises ImportFailure for sizes that the accelerator does not have."""
         for lstm in self.lstms:
             directions = 1 + lstm.bidirectional
@@ -64,7 +64,7 @@ class ImportedLSTM:
         """A sequence in the order in which the LSTMs take it, or back from it."""
         return x.flip(0) if self.reverse else x
 
-    def quantize(self, calibration) -> QuantizedNetwork:
+    def quantize(self, calibration: list[Tensor]) -> QuantizedNetwork:
         """Quantized on sample inputs, a list of float [steps, inputs]. Its sequences are `directed`."""
         return quantize_stages([stage for lstm in self.lstms for stage in stages(lstm)], [self.directed(sample) for sample in calibration])
 

@@ -2,6 +2,7 @@
 """An imported LSTM as a Network: its task is its own output, its data is a file of inputs, or numbers from a range."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..networks.network import Network, Sample
+from ..quantized_network import QuantizedNetwork
 from .imported import ImportedLSTM, ImportFailure
 
 TEST_PART = 4  # one in so many sequences, or steps of the only one
@@ -29,26 +31,26 @@ class OwnNetwork(Network):
         self.lstm = imported.lstms[-1]
         self._calibration, self._test = calibration, test
 
-    def calibration(self, steps=None):
+    def calibration(self, steps: int | None = None) -> list[Sample]:
         return self._first(self._calibration, steps)
 
-    def test(self, steps=None):
+    def test(self, steps: int | None = None) -> list[Sample]:
         return self._first(self._test, steps)
 
-    def quantize(self, steps=None):
+    def quantize(self, steps: int | None = None) -> QuantizedNetwork:
         """Quantized on the first steps of the calibration."""
         return self.imported.quantize([self.imported.directed(sample.inputs) for sample in self.calibration(steps)])
 
-    def head(self, sample, hidden):
+    def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         return hidden[-1]
 
-    def metric(self, samples, outputs):
+    def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Power of the float outputs over that of the error, in dB."""
         exact = torch.cat([sample.labels for sample in samples])
         error = (torch.cat(list(outputs)) - exact).square().sum().item()
         return 10 * math.log10(exact.square().sum().item() / error) if error and exact.any() else math.inf
 
-    def float_outputs(self, samples):
+    def float_outputs(self, samples: list[Sample]) -> list[Tensor]:
         return [sample.labels for sample in samples]
 
     def _first(self, sequences, steps):

@@ -43,8 +43,8 @@ def test_always_8_bit_keeps_the_tiles_busy(networks, units):
     assert 0 <= overhead(networks[units], Build(), 1.0, Policy.STATIC_HIGH) < 0.01
 
 
-def test_a_smaller_window_runs_ahead_less(networks):
-    small, large = (overhead(networks[128], Build(in_flight=window), REFINED, Policy.SENSITIVITY) for window in (2, 8))
+def test_a_smaller_in_flight_buffer_runs_ahead_less(networks):
+    small, large = (overhead(networks[128], Build(in_flight=units), REFINED, Policy.SENSITIVITY) for units in (2, 8))
     assert small > large + 0.02
 
 

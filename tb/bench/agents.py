@@ -4,11 +4,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from cocotb.handle import SimHandleBase
 from cocotb.triggers import ReadOnly
 from cocotb_bus.drivers import BusDriver
 from cocotb_bus.monitors import BusMonitor
 
-BEAT = 128
+from models.formats import BEAT_WIDTH as BEAT
 
 
 class Packet(NamedTuple):
@@ -34,7 +35,7 @@ class PacketDriver(BusDriver):
     _signals = {"packet": "packet_i", "beats": "beats_i", "user": "user_i", "offer": "offer_i", "taken": "taken_o",
                 "flush": "flush_i"}
 
-    def __init__(self, dut, name):
+    def __init__(self, dut: SimHandleBase, name: str):
         super().__init__(dut, name, dut.clk_i)
         self.sent = 0
         self.offer = int(self.bus.taken.value)
@@ -56,7 +57,7 @@ class PacketMonitor(BusMonitor):
 
     _signals = {"packet": "packet_o", "beats": "beats_o", "user": "user_o", "done": "done_o"}
 
-    def __init__(self, dut, name):
+    def __init__(self, dut: SimHandleBase, name: str):
         super().__init__(dut, name, dut.clk_i)
 
     async def _monitor_recv(self):
@@ -75,7 +76,7 @@ def write_image(path: Path, packets: list[list[int]]) -> int:
     return len(lines)
 
 
-async def play_image(dut, path: Path, packets: list[list[int]]):
+async def play_image(dut: SimHandleBase, path: Path, packets: list[list[int]]) -> None:
     """Plays image packets and returns when the last beat has been taken."""
     dut.image_beats_i.value = write_image(path, packets)
     dut.image_file_i.value = int.from_bytes(str(path).encode(), "big")

@@ -3,10 +3,11 @@
 
 from random import Random
 
+from cocotb.handle import SimHandleBase
 from cocotb.triggers import RisingEdge
 
 
-async def send(dut, name: str, beats: list[int], user: bool | None = None, stall: float = 0.0, random: Random | None = None, last: bool = True):
+async def send(dut: SimHandleBase, name: str, beats: list[int], user: bool | None = None, stall: float = 0.0, random: Random | None = None, last: bool = True) -> None:
     """Sends `beats` as one packet (without tlast if not `last`) on the stream `name`; pauses before a beat with probability `stall`."""
     valid, ready = getattr(dut, f"{name}_tvalid_i"), getattr(dut, f"{name}_tready_o")
     for index, beat in enumerate(beats):
@@ -24,7 +25,7 @@ async def send(dut, name: str, beats: list[int], user: bool | None = None, stall
         valid.value = 0
 
 
-async def receive(dut, name: str, packets: list, stall: float = 0.0, random: Random | None = None):
+async def receive(dut: SimHandleBase, name: str, packets: list, stall: float = 0.0, random: Random | None = None) -> None:
     """Appends each packet of the stream `name` to `packets` as (beats, tuser of the last beat), and asserts that a stalled beat stays."""
     signal = {part: getattr(dut, f"{name}_{part}_o") for part in ("tdata", "tvalid", "tlast", "tuser")}
     ready, beats, waiting = getattr(dut, f"{name}_tready_i"), [], None

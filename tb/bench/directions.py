@@ -5,10 +5,14 @@ The host does the rest: it reverses time and puts outputs side by side. The inpu
 which are the RTL's, as the scoreboard compares every one of them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from torch import Tensor
+
+from models.policies import Policy
 from models.quantized_lstm import QuantizedLSTM, State
-from models.quantized_network import side_by_side
+from models.quantized_network import QuantizedNetwork, side_by_side
 
 
 @dataclass
@@ -34,7 +38,7 @@ class Plan:
     def directions(self) -> list[Direction]:
         return [direction for stage in self.stages for direction in stage]
 
-    def hidden(self, h) -> list:
+    def hidden(self, h: Iterable[Tensor]) -> list:
         """Hidden states by sequence and layer, float [steps, outputs], as a Network's head takes them.
 
         h: by direction, int8 [steps, units] over all sequences: what the RTL gave. Layers below the last of a direction are not seen at the ports:
@@ -51,7 +55,7 @@ class Plan:
         return result
 
 
-def plan(q, inputs, policy, states=None) -> Plan:
+def plan(q: QuantizedNetwork, inputs: list[Tensor], policy: Policy, states: list | None = None) -> Plan:
     """The directions of a QuantizedNetwork for float sequences [steps, inputs] under a policy; states: by direction, of QuantizedLSTM, or None."""
     q = q.for_policy(policy)
     found = q.run_singly(inputs, policy, states=states)

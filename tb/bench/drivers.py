@@ -6,9 +6,11 @@ The sampling rule on both simulators: read right after a rising edge (values of 
 
 import os
 import random
+from collections.abc import Callable, Sequence
 
 import cocotb
 from cocotb.clock import Clock
+from cocotb.handle import SimHandleBase
 from cocotb.triggers import ReadOnly, RisingEdge
 from cocotb_bus.drivers import BusDriver
 from cocotb_bus.monitors import BusMonitor
@@ -16,13 +18,13 @@ from cocotb_bus.monitors import BusMonitor
 from tb.bench.runner import PERIOD
 
 
-def start_clock(dut):
+def start_clock(dut: SimHandleBase) -> None:
     """Starts the clock. Under Verilator it runs by itself (cpp/clocked.cpp) but in builds of cocotb's own flow, CLOCK=cocotb."""
     if not cocotb.SIM_NAME.startswith("Verilator") or os.environ.get("CLOCK") == "cocotb":
         Clock(dut.clk_i, PERIOD, unit="ns").start(start_high=False)
 
 
-async def reset(dut, cycles: int = 3, **inputs):
+async def reset(dut: SimHandleBase, cycles: int = 3, **inputs) -> None:
     """Starts the clock, holds reset for some cycles with all inputs at 0 (or at the given values), and releases it."""
     for handle in dut:
         if handle._name.endswith("_i") and handle._name != "clk_i":
@@ -36,13 +38,13 @@ async def reset(dut, cycles: int = 3, **inputs):
         await clock_cycles(dut, 1)
 
 
-async def clock_cycles(dut, cycles: int):
+async def clock_cycles(dut: SimHandleBase, cycles: int) -> None:
     """Waits for `cycles` rising edges."""
     for _ in range(cycles):
         await RisingEdge(dut.clk_i)
 
 
-async def settled(dut):
+async def settled(dut: SimHandleBase) -> None:
     """Waits until all outputs of the current cycle are valid; nothing may be written before the next edge."""
     await ReadOnly()
 
@@ -52,7 +54,7 @@ class ValidReadyDriver(BusDriver):
 
     _signals = {"valid": "valid_i", "ready": "ready_o", "data": "data_i"}
 
-    def __init__(self, dut, name, stall: float = 0.0, seed: int = 0):
+    def __init__(self, dut: SimHandleBase, name: str, stall: float = 0.0, seed: int = 0):
         super().__init__(dut, name, dut.clk_i)
         self.stall, self.random = stall, random.Random(seed)
         self.bus.valid.value = 0
@@ -77,7 +79,7 @@ class ValidReadyMonitor(BusMonitor):
 
     _signals = {"valid": "valid_o", "ready": "ready_i", "data": "data_o"}
 
-    def __init__(self, dut, name, stall: float = 0.0, seed: int = 0):
+    def __init__(self, dut: SimHandleBase, name: str, stall: float = 0.0, seed: int = 0):
         self.stall, self.random = stall, random.Random(seed)
         super().__init__(dut, name, dut.clk_i)
 
@@ -94,7 +96,7 @@ class ValidReadyMonitor(BusMonitor):
             self.bus.ready.value = int(self.random.random() >= self.stall)
 
 
-async def pipeline(dut, stimuli, latency: int, observe, drive):
+async def pipeline(dut: SimHandleBase, stimuli: Sequence, latency: int, observe: Callable[[], object], drive: Callable[[object], None]) -> list:
     """Feeds one stimulus a cycle and returns observe() of each, `latency` edges after the edge that took it in."""
     seen = []
     for cycle in range(len(stimuli) + latency):

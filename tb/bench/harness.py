@@ -2,21 +2,37 @@
 """The bench around the accelerator (hdl/harness.v): loads networks, plays sequences, and compares everything with models/."""
 
 from collections import Counter as Sum
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from cocotb.handle import SimHandleBase
 from cocotb.triggers import SimTimeoutError, with_timeout
+from torch import Tensor
 
 from models.build import Build
 from models.compiler import compile_image
 from models.counters import WORK, work_counters
 from models.cycle_model import CycleModel
 from models.formats import BEAT_WIDTH, CELL, CLASS_COUNTERS, GATES, MAX_LAYERS, MAX_UNITS, Counter, Policy, Target
-from models.quantized_lstm import State
+from models.quantized_lstm import QuantizedLSTM, Run, State
 from tb.bench.agents import Packet, PacketDriver, PacketMonitor, play_image
 from tb.bench.drivers import PERIOD, clock_cycles, reset
 from tb.bench.monitors import check_rules, waiting_streams
-from tb.bench.registers import AxiLiteDriver, Config, Control, Error, Interrupt, Register, Row, StateSelect, Status, counter_address, row_address
+from tb.bench.registers import (
+    ALL_ERRORS,
+    AxiLiteDriver,
+    Config,
+    Control,
+    Error,
+    Interrupt,
+    Register,
+    Row,
+    StateSelect,
+    Status,
+    counter_address,
+    row_address,
+)
 from tb.bench.scoreboard import Scoreboard, fail
 
 HANG_CYCLES = 200  # that a hang is watched for
@@ -38,10 +54,10 @@ def parameters(build: Build) -> dict:
 class Harness:
     """Drivers, monitors and scoreboard of one accelerator of this build. `await start()` first."""
 
-    def __init__(self, dut, build: Build, fail_immediately: bool = True):
+    def __init__(self, dut: SimHandleBase, build: Build, fail_immediately: bool = True):
         self.dut, self.build, self.fail_immediately = dut, build, fail_immediately
 
-    async def start(self, seed: int = 1, patient: bool = False, **stalls):
+    async def start(self, seed: int = 1, patient: bool = False, **stalls) -> None:
         """Clock and reset; stalls by stream (x, h, trace, image): rate in 1/256 of the cycles; patient: the sinks are ready only after valid."""
         self.streams_stall = patient or any(stalls.values())
         await reset(self.dut, seed=seed, patient=patient, **{f"{stream}_stall": rate for stream, rate in stalls.items()})
@@ -51,7 +67,7 @@ class Harness:
         self.scoreboard = Scoreboard(self.dut, self.fail_immediately)
         self.network = self.image = self.state = None
 
-    async def load(self, network):
+    async def load(self, network: QuantizedLSTM) -> None:
         """Compiles a network and loads its image through the image stream."""
         self.network, self.image = network, compile_image(network, self.build)
         self.state = None
@@ -59,19 +75,19 @@ class Harness:
         await clock_cycles(self.dut, 8)
         await self.expect_errors(0)
 
-    async def load_state(self, state: State):
+    async def load_state(self, state: State) -> None:
         """Loads h, c and history of all layers, for a run with `stateful`."""
         await play_image(self.dut, Path("state.hex"), self.image.encode_state(state))
         await clock_cycles(self.dut, 8)
         self.state = state
 
-    async def begin(self, sequences, policy=None, stateful=False, trace=True) -> list:
+    async def begin(self, sequences: list[Tensor], policy: Policy | None = None, stateful: bool = False, trace: bool = True) -> list:
         """Starts a run over sequences, with its counters at zero; arguments and result as of `prepare`."""
         runs = await self.prepare(sequences, policy, stateful, trace)
         await self.registers.write(Register.CONTROL, Control.CLEAR | Control.START)
         return runs
 
-    async def prepare(self, sequences, policy=None, stateful=False, trace=True) -> list:
+    async def prepare(self, sequences: list[Tensor], policy: Policy | None = None, stateful: bool = False, trace: bool = True) -> list:
         """Does everything of a run over sequences (int8 [1, steps, terms, inputs] each) except the start: configuration, x, expected outputs.
 
         policy: override of all layers (default: each layer's own). Returns what the model ran.
@@ -92,14 +108,14 @@ class Harness:
         if await self.registers.read(register) != value:
             await self.registers.write(register, value)
 
-    async def play(self, sequences, policy=None, stateful=False, trace=True) -> dict:
+    async def play(self, sequences: list[Tensor], policy: Policy | None = None, stateful: bool = False, trace: bool = True) -> dict:
         """Plays sequences in one run and compares every output, decision, work counter and the final state, and cycles if no stream stalls.
 
         Arguments as of `begin`. Returns what was measured: cycles, and classes of tile-cycles.
         """
         return await self.conclude(await self.begin(sequences, policy, stateful, trace), policy, trace)
 
-    async def conclude(self, runs, policy=None, trace=True) -> dict:
+    async def conclude(self, runs: list[Run], policy: Policy | None = None, trace: bool = True) -> dict:
         """Waits for the end of what `begin` started, and compares and returns what `play` says."""
         await self.finish(self.limit(runs))
         await self.expect_errors(0)
@@ -112,7 +128,7 @@ class Harness:
             self.scoreboard.equal("cycles", cycles, measured["cycles"])
         return measured
 
-    async def finish(self, limit: int):
+    async def finish(self, limit: int) -> None:
         """Waits for the interrupt, by which every packet has left, and clears it; after `limit` cycles, fails and says what everything waits for."""
         try:
             if not self.dut.irq_o.value:
@@ -138,7 +154,7 @@ class Harness:
         return (f"{after[Counter.STEPS]} steps done, {self.h.stats.received_transactions} packets of h came; "
                 f"tile-cycles now: {spent or 'none, not busy'}; streams: {streams}")
 
-    async def soft_reset(self):
+    async def soft_reset(self) -> None:
         """Aborts a run: what is queued is withdrawn, what is expected is forgotten."""
         self.x.clear()
         self.dut.x_flush_i.value = 1
@@ -152,7 +168,7 @@ class Harness:
         self.scoreboard.forget()
         self.state = None
 
-    async def hard_reset(self):
+    async def hard_reset(self) -> None:
         """Resets in the middle of whatever happens; memories keep their contents, which are then taken as unknown."""
         check_rules(self.dut)  # the monitors forget at a reset
         self.x.clear()
@@ -163,10 +179,10 @@ class Harness:
         self.scoreboard.forget()
         self.network = self.image = self.state = None
 
-    async def expect_errors(self, errors):
+    async def expect_errors(self, errors: int) -> None:
         """Compares the sticky errors, and clears them and their interrupt."""
         self.scoreboard.equal("sticky errors", Error(errors), Error(await self.registers.read(Register.ERRORS)))
-        await self.registers.write(Register.ERRORS, 0xFF)
+        await self.registers.write(Register.ERRORS, ALL_ERRORS)
         await self.registers.write(Register.INTERRUPT, Interrupt.ERROR)
 
     async def counters(self) -> dict:
@@ -182,7 +198,7 @@ class Harness:
                 counters[layer, field] = await self.registers.read64(row_address(layer, field))
         return counters
 
-    def check(self):
+    def check(self) -> None:
         """The end of a test."""
         check_rules(self.dut)
         self.scoreboard.check()
@@ -242,7 +258,7 @@ class Harness:
         await self.registers.write(Register.STATE_SELECT, StateSelect.tile(tile) | StateSelect.KIND * kind | StateSelect.address(address))
         return await self.registers.read(Register.STATE_DATA)
 
-    def compare_counters(self, runs, counters: dict) -> dict:
+    def compare_counters(self, runs: list[Run], counters: dict) -> dict:
         """Compares counters, as of `counters`, with the work of runs; returns cycles and classes of tile-cycles."""
         expected = Sum()
         for run in runs:
@@ -260,13 +276,13 @@ class Harness:
         self.scoreboard.equal_all("counters", expected, got)
         return {"cycles": cycles, "classes": {number.name: counters[number] for number in CLASS_COUNTERS}}
 
-    def limit(self, runs) -> int:
+    def limit(self, runs: list[Run]) -> int:
         """Cycles after which a run hangs: many times what the work takes, however the streams stall."""
         words = sum(work_counters(run, self.network, self.build)[name] for run in runs for name in ("hi_pass", "lo_pass"))
         return 20000 + 50 * words
 
 
-def first_difference(where: str, expected: list, got: list, name) -> tuple[str, int]:
+def first_difference(where: str, expected: list, got: list, name: Callable[[int], str]) -> tuple[str, int]:
     """Words the first difference of two lists, name(index) where it is, and counts all."""
     if expected == got:
         return f"{where}: what lies behind the last value is not zero", 1

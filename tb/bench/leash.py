@@ -22,7 +22,7 @@ _running = set()  # process groups of commands
 _interrupted = threading.Event()
 
 
-def run(command: list, *, check=False, capture_output=False, **options) -> subprocess.CompletedProcess:
+def run(command: list, *, check: bool = False, capture_output: bool = False, **options) -> subprocess.CompletedProcess:
     """As subprocess.run, for a list of arguments and without input.
 
     Raises FileNotFoundError for a program that is not on the PATH, CalledProcessError if asked to check, KeyboardInterrupt after a SIGINT.

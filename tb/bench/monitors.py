@@ -3,6 +3,7 @@
 
 from enum import IntFlag
 
+from cocotb.handle import SimHandleBase
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from tb.bench.drivers import clock_cycles
@@ -43,7 +44,7 @@ class LiteRule(IntFlag):
     UNKNOWN = 1 << 15
 
 
-def check_rules(dut):
+def check_rules(dut: SimHandleBase) -> None:
     """Fails with the port and the rule if a monitor of hdl/harness.v has seen one broken."""
     for name, rules in (*((stream, StreamRule) for stream in STREAMS), ("s_axil", LiteRule)):
         broken = rules(int(getattr(dut, f"{name}_violations_o").value))
@@ -51,20 +52,20 @@ def check_rules(dut):
             fail(f"{name}: rule of AXI broken: {', '.join(rule.name for rule in rules if rule in broken)}")
 
 
-def waiting_streams(dut) -> dict:
+def waiting_streams(dut: SimHandleBase) -> dict:
     """What each stream of hdl/harness.v waits for in this cycle: "source", "sink" or nothing ("moves")."""
     words = {0b11: "moves", 0b10: "waits for its sink", 0b01: "waits for its source", 0b00: "has neither valid nor ready"}
     return {name: words[int(getattr(dut, f"{name}_state_o").value)] for name in STREAMS}
 
 
-async def cycle(dut, **inputs):
+async def cycle(dut: SimHandleBase, **inputs) -> None:
     """One clock cycle with these inputs; rst: that of rst_ni."""
     for name, value in inputs.items():
         getattr(dut, "rst_ni" if name == "rst" else f"{name}_i").value = value
     await RisingEdge(dut.clk_i)
 
 
-async def expect_broken(dut, rules, broken):
+async def expect_broken(dut: SimHandleBase, rules: type[IntFlag], broken: IntFlag) -> None:
     """Asserts which rules a single monitor has seen broken since reset, and that the next reset clears them."""
     for level, expected in ((1, broken), (0, rules(0))):
         dut.rst_ni.value = level

@@ -13,14 +13,17 @@ from pathlib import Path
 
 import cocotb
 import torch
+from cocotb.handle import SimHandleBase
 from cocotb.utils import get_sim_time
 
+from models.policies import Policy
+from tb.bench.directions import Direction
 from tb.bench.drivers import PERIOD, seed
 from tb.bench.harness import Harness
 
 
 @cocotb.test()
-async def play(dut):
+async def play(dut: SimHandleBase) -> None:
     job = pickle.loads(Path(os.environ["JOB"]).read_bytes())
     bench = Harness(dut, job["build"], fail_immediately=False)
     await bench.start(seed())
@@ -35,7 +38,7 @@ async def play(dut):
     bench.check()
 
 
-async def play_direction(bench, direction, policy, packets) -> dict:
+async def play_direction(bench: Harness, direction: Direction, policy: Policy | None, packets: list) -> dict:
     """Loads the direction's image and plays its sequences: in one run, or one by one where each begins with a state that has to be loaded.
 
     packets: of h, which grows.

@@ -2,7 +2,9 @@
 """cocotbext-axi's agents on ports with the suffixes _i and _o, and a monitor of the rules of AXI."""
 
 import random
+from collections.abc import Iterator
 
+from cocotb.handle import SimHandleBase
 from cocotb.triggers import RisingEdge
 from cocotb_bus.monitors import BusMonitor
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamSink, AxiStreamSource
@@ -24,23 +26,23 @@ def _bus(base, dut, prefix: str, outputs: str):
     return ported.from_prefix(dut, prefix)
 
 
-def axil_master(dut, prefix: str = "s_axil") -> AxiLiteMaster:
+def axil_master(dut: SimHandleBase, prefix: str = "s_axil") -> AxiLiteMaster:
     """A master of cocotbext-axi on an AXI4-Lite port."""
     buses = (_bus(base, dut, prefix, outputs) for base, outputs in AXIL.values())
     return AxiLiteMaster(AxiLiteBus.from_channels(*buses), dut.clk_i, dut.rst_ni, reset_active_level=False)
 
 
-def stream_source(dut, prefix: str) -> AxiStreamSource:
+def stream_source(dut: SimHandleBase, prefix: str) -> AxiStreamSource:
     """A source of cocotbext-axi on an AXI4-Stream input."""
     return AxiStreamSource(_bus(AxiStreamBus, dut, prefix, "tready"), dut.clk_i, dut.rst_ni, reset_active_level=False)
 
 
-def stream_sink(dut, prefix: str) -> AxiStreamSink:
+def stream_sink(dut: SimHandleBase, prefix: str) -> AxiStreamSink:
     """A sink of cocotbext-axi on an AXI4-Stream output."""
     return AxiStreamSink(_bus(AxiStreamBus, dut, prefix, "tdata tvalid tlast tuser"), dut.clk_i, dut.rst_ni, reset_active_level=False)
 
 
-def pauses(seed: int, rate: float):
+def pauses(seed: int, rate: float) -> Iterator[bool]:
     """A pause generator: pauses in so large a share of the cycles."""
     generator = random.Random(seed)
     while True:
@@ -50,7 +52,7 @@ def pauses(seed: int, rate: float):
 class RulesMonitor(BusMonitor):
     """Asserts that an output of the design keeps valid and payload until ready; it gives what was transferred."""
 
-    def __init__(self, dut, name: str, valid: str, ready: str, payload: tuple):
+    def __init__(self, dut: SimHandleBase, name: str, valid: str, ready: str, payload: tuple):
         self._signals = {"valid": f"{valid}_o", "ready": f"{ready}_i", **{signal: f"{signal}_o" for signal in payload}}
         self.payload = payload
         super().__init__(dut, name, dut.clk_i)
@@ -68,7 +70,7 @@ class RulesMonitor(BusMonitor):
                 self._recv(now)
 
 
-def rules(dut) -> list[RulesMonitor]:
+def rules(dut: SimHandleBase) -> list[RulesMonitor]:
     """Monitors of all outputs of the accelerator."""
     return [RulesMonitor(dut, "m_h", "tvalid", "tready", ("tdata", "tlast", "tuser")), RulesMonitor(dut, "m_trace", "tvalid", "tready", ("tdata", "tlast")),
             RulesMonitor(dut, "s_axil", "bvalid", "bready", ("bresp",)), RulesMonitor(dut, "s_axil", "rvalid", "rready", ("rdata", "rresp"))]

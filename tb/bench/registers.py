@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A driver for the register port of the accelerator; addresses and bits come from register_map.py, which is generated."""
 
+from cocotb.handle import SimHandleBase
 from cocotb.triggers import RisingEdge
 from cocotb_bus.drivers import BusDriver
 
 from tb.bench.register_map import ROWS_BLOCKS, Config, Control, Counter, Interrupt, Register, Row, StateSelect, Status, counter_address, row_address  # noqa: F401  the names of the registers for tests
-from tb.bench.register_map import Errors as Error  # noqa: F401
+from tb.bench.register_map import Errors as Error
+
+ALL_ERRORS, ALL_INTERRUPTS = sum(Error), sum(Interrupt)
 
 ANSWER_CYCLES = 1000  # many times what the slowest register takes
 
@@ -20,10 +23,10 @@ class AxiLiteDriver(BusDriver):
     _signals = {name: f"{name}_i" for name in ("awaddr", "awvalid", "wdata", "wstrb", "wvalid", "bready", "araddr", "arvalid", "rready")}
     _signals |= {name: f"{name}_o" for name in ("awready", "wready", "bresp", "bvalid", "arready", "rdata", "rresp", "rvalid")}
 
-    def __init__(self, dut, name="s_axil"):
+    def __init__(self, dut: SimHandleBase, name: str = "s_axil"):
         super().__init__(dut, name, dut.clk_i)
 
-    async def write(self, address: int, value: int, strobe: int = 0xF):
+    async def write(self, address: int, value: int, strobe: int = 0xF) -> None:
         """Writes the bytes of a register that `strobe` has; raises BusError on SLVERR."""
         bus = self.bus
         bus.awaddr.value, bus.wdata.value, bus.wstrb.value = address, value, strobe

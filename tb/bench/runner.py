@@ -17,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -142,7 +143,7 @@ def design_files() -> list[Path]:
     return [*sorted(RTL.glob("*.v")), *sorted(RTL.glob("*.vh")), *sorted(HDL.glob("*.v")), CLOCKED_MAIN]
 
 
-def build(top: str, parameters: dict | None = None, simulator: str | None = None, waves: bool = False, flags=()) -> Path:
+def build(top: str, parameters: dict | None = None, simulator: str | None = None, waves: bool = False, flags: Sequence[str] = ()) -> Path:
     """Builds `top` with `parameters` (Verilog parameters) if that is needed, and returns the folder of the build."""
     simulator = simulator or environment_simulator()
     parameters = parameters or {}
@@ -175,7 +176,7 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
 
 
 def run(test_module: str, top: str, parameters: dict | None = None, *, simulator: str | None = None, seed: int | None = None,
-        waves: bool | None = None, testcase=None, environment: dict | None = None, plusargs=(), flags=(),
+        waves: bool | None = None, testcase: str | Sequence[str] | None = None, environment: dict | None = None, plusargs: Sequence[str] = (), flags: Sequence[str] = (),
         folder: Path | None = None, repeat: str | None = None, retrace: bool | None = None) -> Path:
     """Builds `top`, runs the cocotb tests of `test_module` on it, and returns the folder with log, results and waves.
 

@@ -3,7 +3,11 @@
 
 import os
 from collections import deque
+from collections.abc import Callable, Iterable
+from typing import NoReturn
 
+from cocotb.handle import SimHandleBase
+from cocotb_bus.monitors import BusMonitor
 from cocotb_bus.scoreboard import Scoreboard as BusScoreboard
 
 
@@ -14,11 +18,11 @@ class Scoreboard(BusScoreboard):
     repeats the run. fail_immediately: at the first mismatch (default), or in `check`.
     """
 
-    def __init__(self, dut, fail_immediately=True):
+    def __init__(self, dut: SimHandleBase, fail_immediately: bool = True):
         super().__init__(dut, fail_immediately=fail_immediately)
         self.compared, self.first = 0, None
 
-    def expect(self, monitor, transactions, describe=None, values=1):
+    def expect(self, monitor: BusMonitor, transactions: Iterable, describe: Callable[[int, object, object], tuple[str, int]] | None = None, values: int = 1) -> None:
         """Expects `transactions` from `monitor`, in this order and after those expected before.
 
         describe(index, expected, got) words a mismatch and counts the values that differ; values: in a transaction.
@@ -28,11 +32,11 @@ class Scoreboard(BusScoreboard):
             self.add_interface(monitor, deque(), compare_fn=lambda got: self._compare(monitor, got))
         self.expected[monitor].extend((describe, values, index, transaction) for index, transaction in enumerate(transactions))
 
-    def equal(self, what: str, expected, got):
+    def equal(self, what: str, expected: object, got: object) -> None:
         """Compares two values that no monitor brings: a counter, a word of state."""
         self.equal_all(what, {"value": expected}, {"value": got})
 
-    def equal_all(self, what: str, expected: dict, got: dict):
+    def equal_all(self, what: str, expected: dict, got: dict) -> None:
         """Compares values by name; a failure lists all that differ."""
         different = [f"{name} expected {expected.get(name)}, got {got.get(name)}"
                      for name in {**expected, **got} if expected.get(name) != got.get(name)]
@@ -40,18 +44,18 @@ class Scoreboard(BusScoreboard):
             self._mismatch(f"{what}: {'; '.join(different)}", len(different))
         self.compared += len(expected)
 
-    def forget(self):
+    def forget(self) -> None:
         """Drops what is still expected, after an aborted run."""
         for queue in self.expected.values():
             queue.clear()
 
-    def check_all_came(self):
+    def check_all_came(self) -> None:
         """Fails when an expected transaction has not come yet."""
         left = {monitor.name: len(queue) for monitor, queue in self.expected.items() if queue}
         if left:
             fail(f"expected transactions that did not come: {left}")
 
-    def check(self):
+    def check(self) -> None:
         """The end of a test: something was compared, nothing differed, and nothing is left."""
         if self.errors:
             fail(f"{self.errors} of {self.compared} values differ; first {self.first}")
@@ -75,6 +79,6 @@ class Scoreboard(BusScoreboard):
             fail(text)
 
 
-def fail(message: str):
+def fail(message: str) -> NoReturn:
     """Fails the test with what repeats it."""
     raise AssertionError(f"{message}\nrepeat with: {os.environ.get('REPEAT', '')}")

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import cocotb
+from cocotb.handle import SimHandleBase
 
 from tb.bench.drivers import seed
 from tb.bench.harness import Harness
@@ -19,7 +20,7 @@ from tb.bench.registers import Counter
 
 
 @cocotb.test()
-async def timed_run(dut):
+async def timed_run(dut: SimHandleBase) -> None:
     job = pickle.loads(Path(os.environ["JOB"]).read_bytes())
     bench = Harness(dut, job["build"])
     await bench.start(seed())

@@ -3,6 +3,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import matplotlib
 from rich import box
@@ -23,7 +24,7 @@ HEADINGS = ("policy", "metric [95 %]", "against STATIC_HIGH [95 %]", "no loss", 
 COLOURS = {"STATIC_HIGH": "black", "STATIC_LOW": "tab:red", "RANDOM": "tab:gray", "CELL_HISTORY": "tab:orange", "SENSITIVITY": "tab:blue"}
 
 
-def write(records, points, published) -> list:
+def write(records: list[dict], points: list[dict], published: bool) -> list:
     """Writes JSON, Markdown and plot, where docs/ has them if published; returns their paths."""
     BUILD.mkdir(exist_ok=True)
     docs, images = (ROOT / "docs", ROOT / "docs" / "images") if published else (BUILD, BUILD)
@@ -34,7 +35,7 @@ def write(records, points, published) -> list:
     return [path.relative_to(ROOT) for path in paths]
 
 
-def row(record) -> tuple:
+def row(record: dict) -> tuple:
     """The cells of a record, as HEADINGS name them."""
     low, high = record["ci95"]
     mean, (delta_low, delta_high) = record["delta_mean"], record["delta_ci95"]
@@ -58,7 +59,7 @@ def _networks(records) -> dict:
     return result
 
 
-def table(records) -> Table:
+def table(records: list[dict]) -> Table:
     """All records, network by network."""
     result = Table(box=box.SIMPLE_HEAD)
     for heading in HEADINGS:
@@ -74,12 +75,12 @@ def table(records) -> Table:
     return result
 
 
-def saturated(records) -> set[str]:
+def saturated(records: list[dict]) -> set[str]:
     """Networks that SENSITIVITY leaves in low precision so nearly always that there is nothing to choose."""
     return {record["network"] for record in records if record["policy"] == "SENSITIVITY" and record["low_share"] >= SATURATED}
 
 
-def summary(records) -> list[tuple]:
+def summary(records: list[dict]) -> list[tuple]:
     """(policy, networks without loss, low share, "", speedup, over baseline) over the networks: geometric means with and without the saturated
     ones, and the worst."""
     lines, without = [], [record for record in records if record["network"] not in saturated(records)]
@@ -113,7 +114,7 @@ def _heading(names) -> str:
     return _rows([names, ["---", *["---:"] * (len(names) - 1)]])
 
 
-def markdown(records, image) -> str:
+def markdown(records: list[dict], image: str) -> str:
     """docs/results.md."""
     build = Build()
     text = [
@@ -128,7 +129,7 @@ def markdown(records, image) -> str:
         "them; their cycles, of fewer steps, are those of their decisions under SENSITIVITY, so STATIC_ROWS pays for looking at what it knows.\n\n"
         "## Mean over the networks\n\n",
         _heading(("policy", "no loss", "low share", "speedup", "over the baseline build")),
-        _rows((name, without_loss, share, speedup, plain) for name, without_loss, share, _, speedup, plain in summary(records)),
+        _rows((name, without_loss, share, speedup, baseline) for name, without_loss, share, _, speedup, baseline in summary(records)),
         f"| paper | its networks | > {PAPER_LOW_SHARE:.0%} | {PAPER_SPEEDUP:.2f}x | |\n\n"
         f"Saturated: SENSITIVITY leaves at least {SATURATED:.0%} in low precision, so there is nothing to choose. Here: "
         f"{', '.join(sorted(saturated(records))) or 'none'}.\n\n"
@@ -147,7 +148,7 @@ def markdown(records, image) -> str:
     return "".join(text)
 
 
-def plot(points, records, path):
+def plot(points: list[dict], records: list[dict], path: Path) -> None:
     """Difference of the task figure from STATIC_HIGH's against speedup, a panel a network.
 
     Large marks with paired intervals: the whole test, speedup in cycles. Lines: frontiers over part of it, at ideal speedup.

@@ -140,7 +140,7 @@ BUGS = [
         "every_bit_is_written"),
     Bug("axil_registers", "answers reads beyond the last counter", "read_address_i < `REG_COUNTERS_END", "read_address_i < `REG_COUNTERS_END + 8", REGISTERS,
         "every_other_address"),
-    Bug("axil_registers", "takes writes of STATUS", "`REG_INTERRUPT, `REG_STATE_SELECT: write", "`REG_INTERRUPT, `REG_STATUS, `REG_STATE_SELECT: write", REGISTERS,
+    Bug("axil_registers", "takes writes of STATUS", "`REG_WRITABLE: write", "`REG_WRITABLE, `REG_STATUS: write", REGISTERS,
         "what_is_read_only"),
     Bug("axil_registers", "clears errors by bytes that are not strobed", "`REG_ERRORS ? ones", "`REG_ERRORS ? write_data_i", REGISTERS, "every_sticky_bit"),
     Bug("axil_registers", "shows done where busy belongs", "status[`REG_STATUS_BUSY]          = busy_i", "status[`REG_STATUS_BUSY] = done_i", REGISTERS, "every_bit_of_status"),

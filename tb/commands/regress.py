@@ -135,7 +135,7 @@ def run_soak(seed: int, minutes: float) -> Result:
     return Result("tb.commands.soak", "failed" if ended.returncode else "passed", time.monotonic() - start, output if ended.returncode else "", str(seed))
 
 
-def main(arguments=None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.regress", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", help="a whole number (default: from the clock)")
     parser.add_argument("--minutes", type=float, default=1, help="of soak; 0: none")

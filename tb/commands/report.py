@@ -2,18 +2,23 @@
 """What `tb.commands.sim` reports of a run, from the counters and outputs of the RTL: as a record, and as a table."""
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from rich import box
 from rich.table import Table
 
+from models.networks import Network, Sample
 from models.policies import GATES, Policy
 from tb.bench.registers import Counter
+
+if TYPE_CHECKING:
+    from tb.commands.sim import Job
 
 BASELINE = "BASELINE"
 
 
-def record(job, results: dict, network, samples) -> dict:
+def record(job: "Job", results: dict, network: Network, samples: list[Sample]) -> dict:
     """The record of a job: results by name of the job, as tb.bench.play leaves them; words as in docs/.
 
     Cycles are those of all directions; with several, those that their images take to load between them stand apart.

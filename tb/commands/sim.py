@@ -20,7 +20,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ from models.compiler import CompileError, compile_image
 from models.formats import BUILD_POLICIES, Policy
 from models.importers import ImportFailure, load_lstm
 from models.importers.own_network import OwnNetwork, random_inputs, read_inputs
-from models.networks import NETWORKS, load
+from models.networks import NETWORKS, Network, Sample, load
 from models.quantized_network import QuantizedNetwork, quantize_network
 from tb.bench.directions import Plan, plan
 from tb.bench.harness import parameters
@@ -72,7 +72,7 @@ class Job:
         return progress.stat().st_size if progress.exists() else 0
 
 
-def parse(arguments) -> argparse.Namespace:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options, checked. Raises UserError for a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m tb.commands.sim", description=__doc__.splitlines()[0])
     parser.add_argument("--net", help=f"one of {', '.join(sorted(NETWORKS))} (default: textgenrnn)")
@@ -113,7 +113,7 @@ def parse(arguments) -> argparse.Namespace:
     return options
 
 
-def one_of(variable: str, value: str, choices) -> str:
+def one_of(variable: str, value: str, choices: Iterable[str]) -> str:
     """The value of a variable, if it is one of the choices. Raises UserError otherwise."""
     if value not in choices:
         raise UserError(f"{variable}={value}: unknown; choose one of {', '.join(choices)}")
@@ -146,7 +146,7 @@ def _range(text: str) -> tuple[float, float]:
     return low, high
 
 
-def load_data(options):
+def load_data(options: argparse.Namespace) -> tuple[Network, list[Sample]]:
     """The network and its test samples of so many steps. Raises ImportFailure for a MODEL= that cannot be run."""
     if options.model:
         imported = load_lstm(options.model, options.node or "")
@@ -163,7 +163,7 @@ def load_data(options):
         raise UserError(f"NET={options.net}: {error}") from error
 
 
-def prepare(network) -> QuantizedNetwork:
+def prepare(network: Network) -> QuantizedNetwork:
     """The network quantized on its calibration samples, at a low share of 80 %. Raises UserError for values that the formats do not hold."""
     try:
         if isinstance(network, OwnNetwork):
@@ -182,7 +182,7 @@ def only_run(folder: Path) -> Iterator[Path]:
         yield folder
 
 
-def simulate(job: Job, repeat: str, simulator="verilator", seed=1, waves=False) -> dict:
+def simulate(job: Job, repeat: str, simulator: str | None = "verilator", seed: int | None = 1, waves: bool = False) -> dict:
     """Runs one job and returns its result, also when values were wrong; raises SimulationError when there is none.
 
     repeat: the command that a person repeats it with.
@@ -200,7 +200,7 @@ def simulate(job: Job, repeat: str, simulator="verilator", seed=1, waves=False) 
     return pickle.loads(result.read_bytes())
 
 
-def repeat_command(job: Job, options) -> str:
+def repeat_command(job: Job, options: argparse.Namespace) -> str:
     """The command that plays one job again."""
     if options.model:
         given = {"MODEL": options.model, "NODE": options.node, "INPUTS": options.inputs}
@@ -212,7 +212,7 @@ def repeat_command(job: Job, options) -> str:
     return " ".join(["make sim", *(f"{name}={shlex.quote(str(value))}" for name, value in given.items() if value is not None)])
 
 
-def simulate_all(jobs: list[Job], options) -> dict:
+def simulate_all(jobs: list[Job], options: argparse.Namespace) -> dict:
     """Results by name; two simulations at a time, with one progress bar over the steps of all directions."""
     steps = sum(sequence.shape[1] for job in jobs for direction in job.plan.directions for sequence in direction.sequences)
     with ThreadPoolExecutor(SIMULATIONS_AT_ONCE) as pool, tqdm(total=steps, unit="step", desc=options.name) as bar:
@@ -224,7 +224,7 @@ def simulate_all(jobs: list[Job], options) -> dict:
         return {name: future.result() for name, future in futures.items()}
 
 
-def main(arguments=None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     network, samples = load_data(options)
     q = prepare(network)

@@ -17,7 +17,7 @@ from tb.bench.runner import RUNS, SIMULATORS, SimulationError, environment_simul
 from tb.tests.lstm_accelerator.cases import BUILDS, run_on
 
 
-def parse(arguments) -> argparse.Namespace:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options, checked."""
     parser = argparse.ArgumentParser(prog="python -m tb.commands.soak", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=5.0, help="how long (default: 5)")
@@ -34,7 +34,7 @@ def parse(arguments) -> argparse.Namespace:
     return options
 
 
-def main(arguments=None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     first = SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
     builds = [options.build] if options.build else list(BUILDS)

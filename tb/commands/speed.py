@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import torch
 from cocotb_tools import runner as cocotb_runner
@@ -64,7 +65,7 @@ def bare(q: QuantizedLSTM, x: torch.Tensor, policy: Policy) -> dict:
     return json.loads(leash.run([bare_program(build), *arguments], check=True, capture_output=True, text=True).stdout)
 
 
-def bare_program(build: Build):
+def bare_program(build: Build) -> Path:
     """The C++ harness, built with the flags of the bench."""
     folder = FOLDER / "bare"
     with FileLock(FOLDER / "lock"):

@@ -43,7 +43,7 @@ def summary(results: dict[str, tuple[int, float]], seed: int) -> str:
     return "\n".join([f"weekly: {len(failed)} of {len(results)} failed, SEED={seed}", *lines, *repeat])
 
 
-def main(arguments=None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.weekly", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, help="a whole number (default: a random one)")
     parser.add_argument("--minutes", type=float, default=5.0, help="of soak (default: 5)")

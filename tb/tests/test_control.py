@@ -6,17 +6,35 @@ from random import Random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from models.formats import CLASS_COUNTERS, COUNTERS, CycleClass, TileEvent
+from models.formats import CELL, CLASS_COUNTERS, COUNTERS, MAX_LAYERS, QUANTITIES, CycleClass, TileEvent
 from tb.bench.drivers import clock_cycles, reset, seed
-from tb.bench.registers import AxiLiteDriver, BusError, Config, Control, Counter, Error, Register, StateSelect, Status, counter_address, row_address
+from tb.bench.registers import (
+    ALL_ERRORS,
+    ROWS_BLOCKS,
+    AxiLiteDriver,
+    BusError,
+    Config,
+    Control,
+    Counter,
+    Error,
+    Interrupt,
+    Register,
+    Row,
+    StateSelect,
+    Status,
+    counter_address,
+    row_address,
+)
 from tb.bench.runner import run
 
 BUILD = {"Tiles": 3, "Lanes": 8, "DynamicPrecision": 1, "InFlight": 4, "WeightDepth": 512, "UnitDepth": 32, "ActivationDepth": 16}
+ALL_LAYERS = (1 << MAX_LAYERS) - 1
+CLASS_BITS = next(bits for name, bits, _ in QUANTITIES if name == "CLASS")
 
 
 async def begin(dut, **inputs):
     """Reset with nothing to do, all layers valid; returns the register driver."""
-    await reset(dut, layer_valid=0xFF, input_finished=1, output_idle=1, **inputs)
+    await reset(dut, layer_valid=ALL_LAYERS, input_finished=1, output_idle=1, **inputs)
     await clock_cycles(dut, 12)
     return AxiLiteDriver(dut)
 
@@ -108,14 +126,14 @@ async def start_is_checked(dut):
         assert await bus.read(Register.ERRORS) == 0
         return errors == Error.START
 
-    for layers in (0, 9, 16, 17, 1 << 31):
+    for layers in (0, MAX_LAYERS + 1, 16, 17, 1 << 31):
         await bus.write(Register.LAYERS, layers)
         assert await refused(), f"{layers} layers"
     for layers in range(1, 9):
         await bus.write(Register.LAYERS, layers)
-        dut.layer_valid_i.value = 0xFF ^ 1 << layers - 1
+        dut.layer_valid_i.value = ALL_LAYERS ^ 1 << layers - 1
         assert await refused(), f"layer {layers - 1} is not valid"
-        dut.layer_valid_i.value = 0xFF >> 8 - layers
+        dut.layer_valid_i.value = ALL_LAYERS >> MAX_LAYERS - layers
         await start(dut, bus)
         await bus.write(Register.CONTROL, Control.START)
         assert await bus.read(Register.ERRORS) == 0, "start while busy is ignored"
@@ -149,14 +167,14 @@ async def a_run_ends_with_an_interrupt(dut):
     assert await bus.read(Register.STATUS) == Status.BUSY and not dut.irq_o.value
     dut.output_idle_i.value = 1
     await clock_cycles(dut, 3)
-    assert dut.irq_o.value and await bus.read(Register.INTERRUPT) == 1 and await bus.read(Register.STATUS) == Status.DONE
-    await bus.write(Register.INTERRUPT, 1)
+    assert dut.irq_o.value and await bus.read(Register.INTERRUPT) == Interrupt.DONE and await bus.read(Register.STATUS) == Status.DONE
+    await bus.write(Register.INTERRUPT, Interrupt.DONE)
     assert not dut.irq_o.value
-    dut.error_event_i.value = 1 << 3
+    dut.error_event_i.value = Error.LOAD_TARGET
     await clock_cycles(dut, 1)
     dut.error_event_i.value = 0
     await clock_cycles(dut, 1)
-    assert dut.irq_o.value and await bus.read(Register.INTERRUPT) == 2 and await bus.read(Register.ERRORS) == Error.LOAD_TARGET
+    assert dut.irq_o.value and await bus.read(Register.INTERRUPT) == Interrupt.ERROR and await bus.read(Register.ERRORS) == Error.LOAD_TARGET
     await start(dut, bus)
     assert not await bus.read(Register.STATUS) & Status.DONE
 
@@ -166,7 +184,7 @@ async def soft_reset_waits_for_packets(dut):
     bus = await begin(dut)
     await start(dut, bus)
     dut.output_idle_i.value = 0
-    dut.error_event_i.value = 0x3F
+    dut.error_event_i.value = ALL_ERRORS & ~(Error.START | Error.ACCESS)
     await clock_cycles(dut, 1)
     dut.error_event_i.value = 0
     await bus.write(Register.CONTROL, Control.SOFT_RESET | Control.START)
@@ -202,7 +220,7 @@ async def counters_count_while_busy(dut):
         while True:
             classes = [random.randrange(len(CycleClass)) for _ in range(tiles)]
             events, write, step = random.getrandbits(len(TileEvent) * tiles), random.getrandbits(1), random.getrandbits(1)
-            dut.class_i.value = sum(code << 4 * tile for tile, code in enumerate(classes))
+            dut.class_i.value = sum(code << CLASS_BITS * tile for tile, code in enumerate(classes))
             dut.event_i.value, dut.act_we_i.value, dut.step_done_i.value = events, write, step
             await RisingEdge(dut.clk_i)
             busy.append(int(dut.busy_o.value))
@@ -240,16 +258,16 @@ async def counters_count_while_busy(dut):
 async def rows_are_read_from_the_last_snapshot(dut):
     random = Random(seed())
     bus = await begin(dut)
-    rows = [[0] * 5 for _ in range(8)]
+    rows = [[0] * len(Row) for _ in range(ROWS_BLOCKS)]
     for _ in range(300):
-        layer, mask = random.randrange(8), random.getrandbits(4)
+        layer, mask = random.randrange(ROWS_BLOCKS), random.getrandbits(4)
         dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_mask_i.value = 1, layer, mask
         await clock_cycles(dut, 1)
         rows[layer] = [count + bit for count, bit in zip(rows[layer], [1] + [mask >> gate & 1 for gate in range(4)])]
     dut.commit_valid_i.value = 0
     assert await bus.read64(Register.ROWS) == 0
     await bus.write(Register.CONTROL, Control.SNAPSHOT)
-    assert [[await bus.read64(row_address(layer, index)) for index in range(5)] for layer in range(8)] == rows
+    assert [[await bus.read64(row_address(layer, index)) for index in Row] for layer in range(ROWS_BLOCKS)] == rows
     await bus.write(Register.CONTROL, Control.SNAPSHOT)
     await bus.write(Register.CONTROL, Control.CLEAR)
     await bus.write(Register.CONTROL, Control.SNAPSHOT)
@@ -261,7 +279,7 @@ async def state_is_read_while_idle(dut):
     random, tiles, lanes = Random(seed()), BUILD["Tiles"], BUILD["Lanes"]
     bus = await begin(dut)
     width = len(dut.state_data_i) // tiles
-    cells = [[random.getrandbits(24) for _ in range(32)] for _ in range(tiles)]
+    cells = [[random.getrandbits(CELL.width) for _ in range(32)] for _ in range(tiles)]
     words = [[random.getrandbits(8 * lanes) for _ in range(32)] for _ in range(tiles)]
 
     async def memories():

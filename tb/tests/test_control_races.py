@@ -11,15 +11,32 @@ import cocotb
 import pytest
 from cocotb.triggers import Event, FallingEdge, RisingEdge
 
+from models.formats import CELL, CLASS_COUNTERS, GATES, CycleClass, TileEvent
 from tb.bench.drivers import clock_cycles, seed
-from tb.bench.registers import BusError, Control, Counter, Error, Register, StateSelect, Status, counter_address, row_address
+from tb.bench.registers import (
+    ALL_ERRORS,
+    ALL_INTERRUPTS,
+    ROWS_BLOCKS,
+    BusError,
+    Control,
+    Counter,
+    Error,
+    Interrupt,
+    Register,
+    Row,
+    StateSelect,
+    Status,
+    counter_address,
+    row_address,
+)
 from tb.bench.runner import run
-from tb.tests.test_control import BUILD, begin, finish, start
+from tb.tests.test_control import BUILD, CLASS_BITS, begin, finish, start
 
 OFFSETS = range(-8, 9)  # cycles from the effect of the access to the other event
 LEAD = 9                # cycles before the access in which nothing happens, so that the other event may come first
 EFFECT = LEAD + 1       # cycle in which a write takes effect and a read is looked up
 TILES, LANES = BUILD["Tiles"], BUILD["Lanes"]
+EVENTS = ALL_ERRORS & ~(Error.START | Error.ACCESS)  # errors that come from outside of control
 
 
 async def inputs(dut, changes: dict):
@@ -55,13 +72,13 @@ async def an_error_is_not_lost_while_errors_are_cleared(dut):
     random, bus = Random(seed()), await begin(dut)
     for offset in OFFSETS:
         for _ in range(4):
-            old, cleared, new = (random.getrandbits(6) for _ in range(3))
+            old, cleared, new = (random.getrandbits(len(Error)) & EVENTS for _ in range(3))
             await inputs(dut, {0: {"error_event": old}, 1: {"error_event": 0}})
             at = EFFECT + offset
             await race(dut, bus.write(Register.ERRORS, cleared), {at: {"error_event": new}, at + 1: {"error_event": 0}})
             expected = (old | new) & ~cleared if offset < 0 else old & ~cleared | new
             assert await bus.read(Register.ERRORS) == expected, f"errors {offset} cycles after they were cleared"
-            await bus.write(Register.ERRORS, 0xFF)
+            await bus.write(Register.ERRORS, ALL_ERRORS)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -69,14 +86,14 @@ async def an_interrupt_is_not_lost_while_interrupts_are_cleared(dut):
     bus = await begin(dut)
     for offset in OFFSETS:
         at = EFFECT + offset
-        await race(dut, bus.write(Register.INTERRUPT, 3), {at: {"error_event": 1}, at + 1: {"error_event": 0}})
-        assert await bus.read(Register.INTERRUPT) == (2 if offset >= 0 else 0), f"an error {offset} cycles after its interrupt was cleared"
-        await bus.write(Register.INTERRUPT, 3)
+        await race(dut, bus.write(Register.INTERRUPT, ALL_INTERRUPTS), {at: {"error_event": 1}, at + 1: {"error_event": 0}})
+        assert await bus.read(Register.INTERRUPT) == (Interrupt.ERROR if offset >= 0 else 0), f"an error {offset} cycles after its interrupt was cleared"
+        await bus.write(Register.INTERRUPT, ALL_INTERRUPTS)
         await start(dut, bus)
-        await race(dut, bus.write(Register.INTERRUPT, 3), {at: {"input_finished": 1}})
-        assert await bus.read(Register.INTERRUPT) == (1 if offset >= 0 else 0), f"the end of a run {offset} cycles after the interrupt was cleared"
+        await race(dut, bus.write(Register.INTERRUPT, ALL_INTERRUPTS), {at: {"input_finished": 1}})
+        assert await bus.read(Register.INTERRUPT) == (Interrupt.DONE if offset >= 0 else 0), f"the end of a run {offset} cycles after the interrupt was cleared"
         assert await bus.read(Register.STATUS) == Status.DONE
-        await bus.write(Register.INTERRUPT, 3)
+        await bus.write(Register.INTERRUPT, ALL_INTERRUPTS)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -84,11 +101,11 @@ async def a_soft_reset_against_an_error(dut):
     bus = await begin(dut)
     for offset in OFFSETS:
         at = EFFECT + offset
-        await race(dut, bus.write(Register.CONTROL, Control.SOFT_RESET), {at: {"error_event": 0x3F}, at + 1: {"error_event": 0}})
-        assert await bus.read(Register.ERRORS) == (0x3F if offset >= 0 else 0), f"an error {offset} cycles after the soft reset"
+        await race(dut, bus.write(Register.CONTROL, Control.SOFT_RESET), {at: {"error_event": EVENTS}, at + 1: {"error_event": 0}})
+        assert await bus.read(Register.ERRORS) == (EVENTS if offset >= 0 else 0), f"an error {offset} cycles after the soft reset"
         assert await bus.read(Register.INTERRUPT) == 2, "soft reset keeps interrupts"
-        await bus.write(Register.ERRORS, 0xFF)
-        await bus.write(Register.INTERRUPT, 3)
+        await bus.write(Register.ERRORS, ALL_ERRORS)
+        await bus.write(Register.INTERRUPT, ALL_INTERRUPTS)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -104,7 +121,7 @@ async def a_start_against_the_end_of_a_run(dut, also):
         assert await bus.read(Register.ERRORS) == 0 and await bus.read(Register.INTERRUPT) == 1
         if begun:
             await finish(dut)
-        await bus.write(Register.INTERRUPT, 3)
+        await bus.write(Register.INTERRUPT, ALL_INTERRUPTS)
         await clock_cycles(dut, 12)  # until the row counters are free
 
 
@@ -116,7 +133,7 @@ async def a_soft_reset_against_the_end_of_a_run(dut):
         await race(dut, bus.write(Register.CONTROL, Control.SOFT_RESET), {EFFECT + offset: {"input_finished": 1}})
         assert await bus.read(Register.STATUS) == 0, "a soft reset clears done"
         assert await bus.read(Register.INTERRUPT) == (1 if offset < 0 else 0), f"the run ended {offset} cycles after the soft reset"
-        await bus.write(Register.INTERRUPT, 3)
+        await bus.write(Register.INTERRUPT, ALL_INTERRUPTS)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -133,7 +150,7 @@ async def a_start_against_the_end_of_a_soft_reset(dut):
         assert await bus.read(Register.ERRORS) == (0 if begun else Error.START)
         await finish(dut)
         await bus.write(Register.CONTROL, Control.SOFT_RESET)
-        await bus.write(Register.INTERRUPT, 3)
+        await bus.write(Register.INTERRUPT, ALL_INTERRUPTS)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -160,8 +177,8 @@ async def a_start_against_a_load(dut, gone):
         assert closed[:EFFECT + 1] == [0] * EFFECT + [int(begun)], f"closed from cycle {closed.index(1)}, not {EFFECT}"
         dut.loading_i.value = 0
         await finish(dut)
-        await bus.write(Register.ERRORS, 0xFF)
-        await bus.write(Register.INTERRUPT, 3)
+        await bus.write(Register.ERRORS, ALL_ERRORS)
+        await bus.write(Register.INTERRUPT, ALL_INTERRUPTS)
 
 
 class Memories:
@@ -169,8 +186,8 @@ class Memories:
 
     def __init__(self, dut, random):
         self.width = len(dut.state_data_i) // TILES
-        self.cells = [[random.getrandbits(24) for _ in range(32)] for _ in range(TILES)]
-        self.words = [[random.getrandbits(8 * LANES) for _ in range(32)] for _ in range(TILES)]
+        self.cells = [[random.getrandbits(CELL.width) for _ in range(BUILD["UnitDepth"])] for _ in range(TILES)]
+        self.words = [[random.getrandbits(8 * LANES) for _ in range(2 * BUILD["ActivationDepth"])] for _ in range(TILES)]
         cocotb.start_soon(self.run(dut, random))
 
     async def run(self, dut, random):
@@ -184,15 +201,12 @@ class Memories:
                     answer |= (self.words if kind else self.cells)[tile][address] << self.width * tile
             dut.state_data_i.value = answer
 
-    def at(self, select: int) -> int:
-        """What a word of STATE_SELECT chooses."""
-        tile, kind, address = select >> 24, select >> 16 & 1, select & 0xFFFF
-        return self.words[tile][address // LANES] >> 8 * (address % LANES) & 0xFF if kind else self.cells[tile][address]
-
-
-def any_select(random) -> int:
-    kind = random.getrandbits(1)
-    return StateSelect.tile(random.randrange(TILES)) | StateSelect.KIND * kind | StateSelect.address(random.randrange(32 * LANES if kind else 32))
+    def any(self, random) -> tuple[int, int]:
+        """(a word of STATE_SELECT, what it chooses)"""
+        tile, kind = random.randrange(TILES), random.getrandbits(1)
+        address = random.randrange(len(self.words[tile]) * LANES if kind else len(self.cells[tile]))
+        chosen = self.words[tile][address // LANES] >> 8 * (address % LANES) & 0xFF if kind else self.cells[tile][address]
+        return StateSelect.tile(tile) | StateSelect.KIND * kind | StateSelect.address(address), chosen
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -203,7 +217,7 @@ async def state_is_read_while_idle_or_not_at_all(dut, event):
     memories = Memories(dut, random)
     for offset in OFFSETS:
         for _ in range(4):
-            select = any_select(random)
+            select, chosen = memories.any(random)
             await bus.write(Register.STATE_SELECT, select)
             if event == "start":
                 dut.input_finished_i.value = 0
@@ -220,10 +234,10 @@ async def state_is_read_while_idle_or_not_at_all(dut, event):
                     await bus.write(Register.CONTROL, Control.SOFT_RESET)
                 value = await race(dut, access_error(bus.read(Register.STATE_DATA)), {EFFECT + offset: {"input_finished": 1, "output_idle": 1}})
                 idle = offset < 0  # from the cycle after the end
-            assert value == (memories.at(select) if idle else None), f"{event} {offset} cycles after the look-up"
+            assert value == (chosen if idle else None), f"{event} {offset} cycles after the look-up"
             assert await bus.read(Register.ERRORS) == (0 if idle else Error.ACCESS)
-            await bus.write(Register.ERRORS, 0xFF)
-            await bus.write(Register.INTERRUPT, 3)
+            await bus.write(Register.ERRORS, ALL_ERRORS)
+            await bus.write(Register.INTERRUPT, ALL_INTERRUPTS)
 
 
 async def write_after(dut, bus, cycles, register, value):
@@ -238,82 +252,88 @@ async def a_read_of_state_against_another_selection(dut):
     memories = Memories(dut, random)
     for offset in OFFSETS:
         for _ in range(8):
-            old, new = any_select(random), any_select(random)
+            (old, old_value), (new, new_value) = memories.any(random), memories.any(random)
             await bus.write(Register.STATE_SELECT, old)
             writing = cocotb.start_soon(write_after(dut, bus, LEAD + offset, Register.STATE_SELECT, new))
             value = await race(dut, bus.read(Register.STATE_DATA), {0: {}})
             await writing
-            assert value == memories.at(new if offset < 0 else old), f"the selection was written {offset} cycles after the look-up"
+            assert value == (new_value if offset < 0 else old_value), f"the selection was written {offset} cycles after the look-up"
+
+
+class Activity:
+    """Random classes, events and commits in every cycle; counts holds those of busy cycles, rows all commits, as the registers count them."""
+
+    def __init__(self, dut, random):
+        self.counts, self.rows, self.stop = [0] * len(Counter), [[0] * len(Row) for _ in range(ROWS_BLOCKS)], Event()
+        self.task = cocotb.start_soon(self.run(dut, random))
+
+    async def run(self, dut, random):
+        while not self.stop.is_set():
+            classes = [random.randrange(len(CycleClass)) for _ in range(TILES)]
+            events, write, step = random.getrandbits(len(TileEvent) * TILES), random.getrandbits(1), random.getrandbits(1)
+            dut.class_i.value = sum(code << CLASS_BITS * tile for tile, code in enumerate(classes))
+            dut.event_i.value, dut.act_we_i.value, dut.step_done_i.value = events, write, step
+            await FallingEdge(dut.clk_i)  # the arbiter of commits sees the stall of its own cycle
+            commit = random.random() < 0.8 and not dut.commit_stall_o.value
+            layer, mask = random.randrange(ROWS_BLOCKS), random.getrandbits(len(GATES))
+            dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_mask_i.value = int(commit), layer, mask
+            await RisingEdge(dut.clk_i)
+            if commit:
+                self.rows[layer] = [count + bit for count, bit in zip(self.rows[layer], [1, *(mask >> gate & 1 for gate in range(len(GATES)))], strict=True)]
+            if dut.busy_o.value:
+                self._count(classes, events, write, step)
+        dut.commit_valid_i.value = 0
+
+    def _count(self, classes, events, write, step):
+        for code in classes:
+            self.counts[CLASS_COUNTERS[code]] += 1
+        for number, event in enumerate(TileEvent):
+            self.counts[Counter[f"{event.name}S"]] += sum(events >> len(TileEvent) * tile + number & 1 for tile in range(TILES))
+        for counter, more in ((Counter.CYCLES, 1), (Counter.ACTIVATION_WRITES, write), (Counter.STEPS, step)):
+            self.counts[counter] += more
+
+
+class Readings:
+    """Sums of the counters over snapshots with clear."""
+
+    def __init__(self, bus):
+        self.bus, self.counts, self.rows = bus, [0] * len(Counter), [[0] * len(Row) for _ in range(ROWS_BLOCKS)]
+
+    async def add(self):
+        values = [await self.bus.read64(counter_address(counter)) for counter in Counter]
+        assert sum(values[counter] for counter in CLASS_COUNTERS) == TILES * values[Counter.CYCLES]
+        self.counts = [total + value for total, value in zip(self.counts, values)]
+        for layer, rows in enumerate(self.rows):
+            for row in Row:
+                rows[row] += await self.bus.read64(row_address(layer, row))
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")
 async def a_snapshot_loses_and_doubles_nothing(dut):
     """Snapshots with clear, at every distance from each other, from commits, and from the begin and end of runs, add up to everything."""
     random, bus = Random(seed()), await begin(dut)
-    counts, rows = [0] * 17, [[0] * 5 for _ in range(8)]
-
-    async def activity():
-        """Random classes, events and commits in every cycle; counts those of busy cycles, and all commits."""
-        while not stop.is_set():
-            classes = [random.randrange(9) for _ in range(TILES)]
-            events, write, step = random.getrandbits(5 * TILES), random.getrandbits(1), random.getrandbits(1)
-            dut.class_i.value = sum(code << 4 * tile for tile, code in enumerate(classes))
-            dut.event_i.value, dut.act_we_i.value, dut.step_done_i.value = events, write, step
-            await FallingEdge(dut.clk_i)  # the arbiter of commits sees the stall of its own cycle
-            commit = random.random() < 0.8 and not dut.commit_stall_o.value
-            layer, mask = random.randrange(8), random.getrandbits(4)
-            dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_mask_i.value = int(commit), layer, mask
-            await RisingEdge(dut.clk_i)
-            if commit:
-                rows[layer] = [count + bit for count, bit in zip(rows[layer], [1] + [mask >> gate & 1 for gate in range(4)])]
-            if dut.busy_o.value:
-                counts[Counter.CYCLES] += 1
-                for code in classes:
-                    counts[Counter.HI_PASS + code] += 1
-                counts[Counter.ACTIVATION_WRITES] += write
-                counts[Counter.STEPS] += step
-                for tile in range(TILES):
-                    for event in range(5):
-                        counts[Counter.SCALE_READS + event] += events >> 5 * tile + event & 1
-
-    total, row_total = [0] * 17, [[0] * 5 for _ in range(8)]
-
-    async def read_out():
-        values = [await bus.read64(counter_address(index)) for index in range(17)]
-        assert sum(values[Counter.HI_PASS:Counter.IDLE + 1]) == TILES * values[Counter.CYCLES]
-        for index, value in enumerate(values):
-            total[index] += value
-        for layer in range(8):
-            for index in range(5):
-                row_total[layer][index] += await bus.read64(row_address(layer, index))
-
-    stop = Event()
-    moving = cocotb.start_soon(activity())
-    both = Control.SNAPSHOT | Control.CLEAR
+    activity, readings, both = Activity(dut, random), Readings(bus), Control.SNAPSHOT | Control.CLEAR
     for offset in OFFSETS:
-        for event in (0, 1):  # the end of a run, its begin
-            if not event:
-                await start(dut, bus)
-                await race(dut, bus.write(Register.CONTROL, both), {EFFECT + offset: {"input_finished": 1}})
-            else:
-                dut.input_finished_i.value = 0
-                await race(dut, bus.write(Register.CONTROL, both | Control.START * (offset == 0)), {0: {}})
-                await clock_cycles(dut, 8 + offset)
-                await read_out()
-                if offset:
-                    await bus.write(Register.CONTROL, Control.START)
-                await clock_cycles(dut, 8 - offset)
-                await bus.write(Register.CONTROL, both)
-                await finish(dut)
-            await read_out()
-    stop.set()
-    await moving
-    dut.commit_valid_i.value = 0
+        await start(dut, bus)
+        await race(dut, bus.write(Register.CONTROL, both), {EFFECT + offset: {"input_finished": 1}})  # the end of a run
+        await readings.add()
+        dut.input_finished_i.value = 0
+        await race(dut, bus.write(Register.CONTROL, both | Control.START * (offset == 0)), {0: {}})  # the begin of one
+        await clock_cycles(dut, 8 + offset)
+        await readings.add()
+        if offset:
+            await bus.write(Register.CONTROL, Control.START)
+        await clock_cycles(dut, 8 - offset)
+        await bus.write(Register.CONTROL, both)
+        await finish(dut)
+        await readings.add()
+    activity.stop.set()
+    await activity.task
     await clock_cycles(dut, 4)
     await bus.write(Register.CONTROL, both)
-    await read_out()
-    assert total == counts and row_total == rows
-    assert min(total) > 0 and min(map(min, row_total)) > 0, "something never happened"
+    await readings.add()
+    assert readings.counts == activity.counts and readings.rows == activity.rows
+    assert min(readings.counts) > 0 and min(map(min, readings.rows)) > 0, "something never happened"
 
 
 @pytest.mark.parametrize("simulator", ["verilator", "icarus"])

@@ -112,7 +112,7 @@ def test_a_difference_between_rtl_and_model_is_an_error(folders, evaluated):
         rtl.rtl(Task("rtl", NET, STEPS, Policy.STATIC_HIGH.name), {"cycles": 1})
 
 
-@pytest.mark.parametrize("arguments", [["--net=none"], ["--net=silero,none"], ["--jobs=0"], ["--steps=0"]])
+@pytest.mark.parametrize("arguments", [["--net=none"], ["--net=silero,none"], ["--jobs=0"], ["--steps=0"], ["--jobs=2", "--scheduler=tcp://127.0.0.1:1"]])
 def test_wrong_arguments(arguments):
     with pytest.raises(UserError):
         parse(arguments)

@@ -26,18 +26,19 @@ DEPTHS = [target.depth(BUILD) for target in Target]
 def descriptor(tile: int, **changes) -> int:
     """A good descriptor of layer 0 for `tile`, with fields changed, `reserved` among them. The layer has 3 * TILES - 1 units."""
     units = 3 * TILES - 1
-    fields = dict(units=units, slots=len(range(tile, units, TILES)), x_words=2, h_words=-(-units // DOT_LANES), x_addr=ACTIVATIONS - 4, h_addr=1,
-                  unit_base=UNITS - 3, c_frac=12, policy=3, two_terms=1, w_base=0, theta=(1, 127, -1, -128), cell_floor=63, reserved=0)
+    fields = {name: field.range[1] for name, (_, field) in DESCRIPTOR.places.items()}  # the largest value of a field that is not named below
+    fields |= dict(units=units, slots=len(range(tile, units, TILES)), x_words=2, h_words=-(-units // DOT_LANES), x_addr=ACTIVATIONS - 4, h_addr=1,
+                   unit_base=UNITS - 3, theta=(1, 127, -1, -128), reserved=0)
     fields["w_base"] = WEIGHTS - 4 * fields["slots"] * (fields["x_words"] + fields["h_words"])
     fields |= changes
     return fields.pop("reserved") | DESCRIPTOR.pack(**fields)
 
 
 RESERVED = [dict(reserved=1 << bit) for high, low in DESCRIPTOR.gaps for bit in (low, high)]
-BAD_FIELDS = [dict(units=0), dict(units=0, slots=0, h_words=0), dict(units=MAX_UNITS + 1), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4),
-              dict(x_words=0), dict(x_words=3),
+BEYOND = [{name: value} for name, (_, field) in DESCRIPTOR.places.items() for value in (field.least - 1, field.beyond) if value is not None and value >= 0]
+BAD_FIELDS = [*BEYOND, dict(units=0, slots=0, h_words=0), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4), dict(x_words=3),
               dict(x_words=MAX_UNITS), dict(h_words=0), dict(h_words=40), dict(x_addr=ACTIVATIONS - 3), dict(h_addr=ACTIVATIONS), dict(unit_base=UNITS - 2),
-              dict(c_frac=7), dict(policy=4), dict(w_base=WEIGHTS), dict(w_base=0xFFFFFFFF), *RESERVED]
+              dict(w_base=WEIGHTS), dict(w_base=0xFFFFFFFF), *RESERVED]
 
 
 def packet(target, tile, address, words, header_words=None, reserved=0):

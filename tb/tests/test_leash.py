@@ -19,13 +19,18 @@ PATIENCE = 600  # seconds until a command has come to its simulator, on a machin
 GRACE = 30      # seconds that the end of all may take there
 
 
+def heed_interrupts() -> None:
+    """A shell starts what runs in the background with SIGINT ignored, and its children inherit that; a command that is to be interrupted must not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Family:
     """A command and all that it starts, found by a variable of their environment."""
 
     def __init__(self, command, **environment):
         self.mark = f"FAMILY={uuid.uuid4()}"
         self.process = subprocess.Popen(command, cwd=ROOT, env=os.environ | environment | dict([self.mark.split("=")]) | {"OMP_NUM_THREADS": "1"},
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True, preexec_fn=heed_interrupts)
 
     def alive(self) -> dict[int, str]:
         """Names of its processes by number, those that have ended but were not waited for left out."""

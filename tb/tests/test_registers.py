@@ -12,9 +12,11 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from codegen.registers import ADDRESS_BITS, BUS_BYTES, read_map
+from models.formats import TileEvent
 from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.registers import AxiLiteDriver, BusError
 from tb.bench.runner import run
+from tb.tests.test_control import ALL_LAYERS, CLASS_BITS
 
 BUILD = {"Tiles": 3, "Lanes": 8, "DynamicPrecision": 1, "InFlight": 4, "WeightDepth": 512, "UnitDepth": 32, "ActivationDepth": 16}
 MAP = read_map()
@@ -40,7 +42,7 @@ def counter_words() -> list[int]:
 
 async def begin(dut) -> AxiLiteDriver:
     """Reset, with nothing to do, all layers valid, and the row counters free."""
-    await reset(dut, layer_valid=0xFF, input_finished=1, output_idle=1)
+    await reset(dut, layer_valid=ALL_LAYERS, input_finished=1, output_idle=1)
     await clock_cycles(dut, 12)
     return AxiLiteDriver(dut)
 
@@ -255,14 +257,13 @@ async def every_bit_of_status_shows_its_own(dut):
 
 
 def stimulus_of(name: str, number: int) -> dict:
-    """Inputs that make a counter of COUNTERS count by one in a cycle in which all tiles but the first are idle (class 8)."""
+    """Inputs that make a counter of COUNTERS count by one in a cycle in which all tiles but the first are idle."""
     counters = [register.name for register in MAP.group("COUNTERS").registers]
     idle = counters.index("IDLE") - counters.index("HI_PASS")
-    classes = {"class": sum(idle << 4 * tile for tile in range(BUILD["Tiles"]))}
+    classes = {"class": sum(idle << CLASS_BITS * tile for tile in range(BUILD["Tiles"]))}
     if counters.index("HI_PASS") <= number <= counters.index("IDLE"):
-        return {"class": classes["class"] & ~0xF | number - counters.index("HI_PASS")}
-    events = ("SCALE_READS", "ROW_CONSTANT_READS", "CELL_READS", "CELL_WRITES", "ROW_SUM_WRITES")
-    known = {"CYCLES": {}, "ACTIVATION_WRITES": {"act_we": 1}, "STEPS": {"step_done": 1}, **{event: {"event": 1 << index} for index, event in enumerate(events)}}
+        return {"class": classes["class"] >> CLASS_BITS << CLASS_BITS | number - counters.index("HI_PASS")}
+    known = {"CYCLES": {}, "ACTIVATION_WRITES": {"act_we": 1}, "STEPS": {"step_done": 1}, **{f"{event.name}S": {"event": 1 << event} for event in TileEvent}}
     return classes | known[name]
 
 

@@ -7,6 +7,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from tb.bench.drivers import clock_cycles, reset, seed
+from tb.bench.registers import ROWS_BLOCKS, Row
 from tb.bench.runner import run
 
 
@@ -14,7 +15,7 @@ async def commits(dut, random, live, cycles, rate):
     """Random commits, mostly to the layer of the one before, added to `live`."""
     layer = 0
     for _ in range(cycles):
-        layer = layer if random.random() < 0.6 else random.randrange(8)
+        layer = layer if random.random() < 0.6 else random.randrange(ROWS_BLOCKS)
         mask, valid = random.getrandbits(4), random.random() < rate
         dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_mask_i.value = int(valid), layer, mask
         await RisingEdge(dut.clk_i)
@@ -35,9 +36,9 @@ async def request(dut, random, live, snapshot, clear):
 
 async def read(dut):
     values = []
-    for layer in range(8):
+    for layer in range(ROWS_BLOCKS):
         values.append([])
-        for index in range(5):
+        for index in Row:
             dut.read_enable_i.value, dut.read_layer_i.value, dut.read_index_i.value = 1, layer, index
             await clock_cycles(dut, 1)
             dut.read_enable_i.value = 0
@@ -47,7 +48,7 @@ async def read(dut):
 
 
 def zeros():
-    return [[0] * 5 for _ in range(8)]
+    return [[0] * len(Row) for _ in range(ROWS_BLOCKS)]
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

@@ -16,11 +16,11 @@ from tb.commands.evaluation.schedule import TaskError, executor_of, run_all, tas
 from tb.commands.sim import UserError
 
 
-def parse(arguments):
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.evaluate", description=evaluate.__doc__.splitlines()[0])
     parser.add_argument("--net", default="all", help=f"all, or some of {', '.join(sorted(NETWORKS))} with commas between them")
     parser.add_argument("--steps", type=int, help="steps of the test of each network (default: " + ", ".join(f"{n} {s:,}" for n, s in TEST_STEPS.items()) + ")")
-    parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count(), help="processes (%(default)s)")
+    parser.add_argument("--jobs", type=int, help=f"processes ({multiprocessing.cpu_count()})")
     parser.add_argument("--scheduler", default="", help="address of a Dask scheduler, as tcp://host:8786, instead of processes")
     parser.add_argument("--rtl", type=int, default=1, choices=(0, 1), help="0: leave the RTL out (%(default)s)")
     options = parser.parse_args(arguments)
@@ -28,12 +28,15 @@ def parse(arguments):
     for name in options.net:
         if name not in NETWORKS:
             raise UserError(f"NET={name}: unknown; choose all, or some of {', '.join(sorted(NETWORKS))}")
+    if options.scheduler and options.jobs is not None:
+        raise UserError("JOBS= and SCHEDULER=: give one of them; a cluster has as many processes as workers")
+    options.jobs = multiprocessing.cpu_count() if options.jobs is None else options.jobs
     if options.jobs < 1 or (options.steps is not None and options.steps < 1):
         raise UserError("JOBS= and STEPS= are whole numbers of at least 1")
     return options
 
 
-def main(arguments=None):
+def main(arguments: list[str] | None = None) -> list[dict]:
     options = parse(arguments)
     tasks = [task for net in options.net for task in tasks_of(net, options.steps or TEST_STEPS[net], options.rtl)]
     with executor_of(options) as executor:
@@ -47,7 +50,7 @@ def main(arguments=None):
     return found
 
 
-def run(arguments=None) -> int:
+def run(arguments: list[str] | None = None) -> int:
     """The command: its exit code, and one line about what was wrong."""
     try:
         main(arguments)

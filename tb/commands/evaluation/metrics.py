@@ -6,7 +6,7 @@ from functools import lru_cache
 from models.calibration import SHARES, calibrated, set_thresholds, swept_log2_lambda
 from models.evaluation import Bootstrap, evaluate, spread
 from models.policies import Policy
-from tb.commands.evaluation.task import FLOAT, network_of, quantized_of, samples_of
+from tb.commands.evaluation.task import FLOAT, Task, network_of, quantized_of, samples_of
 
 FRONTIER_STEPS = 20_000
 
@@ -16,14 +16,14 @@ def _bootstrap(net, steps):
     return Bootstrap(network_of(net), samples_of(net, steps))
 
 
-def fit(task, given):
+def fit(task: Task, given: dict | None) -> None:
     """Only that the test data and what was calibrated are in the cache, once."""
     samples_of(task.net, task.steps)
     for policy in SHARES:
         calibrated(network_of(task.net), policy)
 
 
-def metric(task, given):
+def metric(task: Task, given: dict | None) -> dict:
     """Metric of the task over all test samples, low share, shares of the refined rows."""
     network, samples = network_of(task.net), samples_of(task.net, task.steps)
     if task.policy == FLOAT:
@@ -35,7 +35,7 @@ def metric(task, given):
             "shares": run.shares()}
 
 
-def frontier(task, given):
+def frontier(task: Task, given: dict | None) -> dict:
     """Low share and metric over some of the test samples, at a low share that the calibration of the policy measured, or that RANDOM has."""
     network = network_of(task.net)
     samples = spread(samples_of(task.net, task.steps), FRONTIER_STEPS)

@@ -6,7 +6,7 @@ from models.networks import load
 from tb.commands.evaluation.task import BASELINE
 
 
-def records(net, results) -> list[dict]:
+def records(net: str, results: dict) -> list[dict]:
     """The records of build/eval.json of a network: see docs/results.md for the words."""
     network, by = load(net), {}
     for task, result in results.items():
@@ -30,6 +30,6 @@ def records(net, results) -> list[dict]:
     return found
 
 
-def frontier(net, results) -> list[dict]:
+def frontier(net: str, results: dict) -> list[dict]:
     """Points of the plot: policy, low share, estimate over the samples of the frontier."""
     return [{"network": net, "policy": task.policy, **result} for task, result in results.items() if task.net == net and task.kind == "frontier"]

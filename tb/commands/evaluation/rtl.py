@@ -6,11 +6,11 @@ import shutil
 from tb.bench.directions import plan
 from tb.bench.registers import Counter
 from tb.bench.runner import BUILD
-from tb.commands.evaluation.task import cycles_samples, policy_and_build, quantized_of
+from tb.commands.evaluation.task import Task, cycles_samples, policy_and_build, quantized_of
 from tb.commands.sim import Job, simulate
 
 
-def rtl(task, given):
+def rtl(task: Task, given: dict) -> int:
     """Steps of the accelerator that the RTL ran with every value equal, in the cycles that were given. Raises AssertionError, SimulationError."""
     policy, build = policy_and_build(task)
     quantized = quantized_of(task)

@@ -2,6 +2,7 @@
 """Which tasks there are, what each needs, and running them: in processes here, or on the workers of a Dask cluster."""
 
 import traceback
+from argparse import Namespace
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, wait
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ class OtherCode(Exception):
     """A worker has another text of the project than the command."""
 
 
-def tasks_of(net, steps, with_rtl) -> list[Task]:
+def tasks_of(net: str, steps: int, with_rtl: bool | int) -> list[Task]:
     """All tasks of a network; those that need the shares of a policy name it in `like`."""
     policies = [policy.name for policy in list(Policy)[:4]]
     result = [Task("fit", net, steps)]
@@ -49,7 +50,7 @@ def tasks_of(net, steps, with_rtl) -> list[Task]:
     return result
 
 
-def needs(task) -> list[Task]:
+def needs(task: Task) -> list[Task]:
     """The tasks that must be done before: the fit, and the one whose result is given."""
     if task.kind == "fit":
         return []
@@ -61,19 +62,19 @@ def needs(task) -> list[Task]:
     return needed
 
 
-def modules_of(task) -> list[str]:
+def modules_of(task: Task) -> list[str]:
     """The modules whose text decides a task's result, with all that they import."""
     return [FUNCTIONS[task.kind].__module__, MODULES[task.net], *[PLAYED_BY] * (task.kind == "rtl")]
 
 
-def key_of(task) -> tuple:
+def key_of(task: Task) -> tuple:
     """The key of a task's result in the cache."""
     calibration = path_of(task.net)
     data = [*[calibration] * calibration.exists(), *(design_files() if task.kind == "rtl" else [])]
     return task.kind, task, code(*modules_of(task)), content(*data)
 
 
-def work(task, given, key):
+def work(task: Task, given: object, key: tuple) -> object:
     """Does a task, in a process of its own. given: the result of the task beside the fit that it needs, or None.
 
     Raises OtherCode where this process would make it with another text than that of the key.
@@ -84,7 +85,7 @@ def work(task, given, key):
     return FUNCTIONS[task.kind](task, given)
 
 
-def run_all(tasks, executor: Executor) -> dict:
+def run_all(tasks: list[Task], executor: Executor) -> dict:
     """Results by task, from the cache or from the executor, each as soon as what it needs is done. Raises TaskError; what was done is kept."""
     keys = {task: key_of(task) for task in tasks}
     kept = {task: find(key) for task, key in keys.items()}
@@ -128,7 +129,7 @@ def _task_error(task, error) -> TaskError:
 
 
 @contextmanager
-def executor_of(options) -> Iterator[Executor]:
+def executor_of(options: Namespace) -> Iterator[Executor]:
     """Processes here, or the workers of a Dask cluster: one interface. Raises UserError when there is no scheduler at the address.
 
     Work that is still under way when the block is left by an exception is given up; processes here end at once.

@@ -9,8 +9,9 @@ from models.build import Build
 from models.cache import cached
 from models.calibration import calibrated, log2_lambda_for
 from models.evaluation import spread
-from models.networks import MODULES, load
+from models.networks import MODULES, Network, Sample, load
 from models.policies import Policy
+from models.quantized_network import QuantizedNetwork
 from models.sources import code
 
 # Steps of the accelerator (those of each direction count) whose cycles are computed, and which the RTL runs. Static policies take the same in
@@ -37,16 +38,16 @@ class Task:
 
 
 @lru_cache(maxsize=2)
-def network_of(net):
+def network_of(net: str) -> Network:
     return load(net)
 
 
 @lru_cache(maxsize=1)
-def samples_of(net, steps):
+def samples_of(net: str, steps: int) -> list[Sample]:
     return cached(("test", net, steps, code(MODULES[net])), lambda: network_of(net).test(steps))
 
 
-def quantized_of(task, given=None):
+def quantized_of(task: Task, given: dict | None = None) -> QuantizedNetwork:
     """The network for the policy of a task; STATIC_ROWS for the low share of the policy that it is like."""
     quantized = calibrated(network_of(task.net), Policy[task.like] if task.like else policy_and_build(task)[0])
     if task.policy == Policy.STATIC_ROWS.name:  # the same share on any input
@@ -54,12 +55,12 @@ def quantized_of(task, given=None):
     return quantized
 
 
-def policy_and_build(task):
+def policy_and_build(task: Task) -> tuple[Policy, Build]:
     """The baseline build computes STATIC_HIGH."""
     return (Policy.STATIC_HIGH, Build().baseline()) if task.policy == BASELINE else (Policy[task.policy], Build())
 
 
-def cycles_samples(task, quantized):
+def cycles_samples(task: Task, quantized: QuantizedNetwork) -> list[Sample]:
     """Test samples for the steps of the accelerator whose cycles are computed."""
     steps = CYCLES_STEPS.get(policy_and_build(task)[0], REFERENCE_STEPS)
     return spread(samples_of(task.net, task.steps), math.ceil(min(task.steps, steps) / len(quantized.directions)))

@@ -15,6 +15,7 @@ import torch
 
 from models.build import Build
 from models.compiler import CompileError
+from models.policies import Policy
 from tb.bench import leash
 from tb.bench.directions import plan
 from tb.bench.runner import BUILD, LAYOUTS, PERIOD, ROOT, WAVES, SimulationError, waves_command
@@ -27,7 +28,7 @@ SCREEN = "1920x1400x24"
 VIEW = (-44, 20)  # cycles around the end of a step
 
 
-def simulate(options, policies, folder: Path) -> dict[str, Path]:
+def simulate(options: argparse.Namespace, policies: list[Policy], folder: Path) -> dict[str, Path]:
     """Plays the network under each policy; returns the waves in the folder by the policy's name. Raises SimulationError."""
     network, samples = sim.load_data(options)
     q, waves = sim.prepare(network), {}
@@ -39,7 +40,7 @@ def simulate(options, policies, folder: Path) -> dict[str, Path]:
     return waves
 
 
-def open_gtkwave(waves: Path, step: Step, picture: Path | None = None):
+def open_gtkwave(waves: Path, step: Step, picture: Path | None = None) -> None:
     """Opens GTKWave at the end of a step; with a picture, on a screen that nobody sees, and writes it there."""
     begin, end = (step.end + cycles * PERIOD for cycles in VIEW)
     script = waves.with_suffix(".tcl")
@@ -58,14 +59,14 @@ def open_gtkwave(waves: Path, step: Step, picture: Path | None = None):
         raise SimulationError(f"{command[0]} ended with {ended.returncode}: {' '.join(ended.stderr.split()[-20:])}")
 
 
-def need(*tools):
+def need(*tools) -> None:
     """Raises UserError unless these programs are on the PATH."""
     missing = [tool for tool in tools if not shutil.which(tool)]
     if missing:
         raise sim.UserError(f"{', '.join(missing)} not found on the PATH; on Debian: apt-get install gtkwave xvfb xauth")
 
 
-def main(arguments=None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.waves", description=__doc__.splitlines()[0],
                                      epilog="Further options: those of tb.commands.sim.")
     parser.add_argument("--policy", default="all", help="default: SENSITIVITY")

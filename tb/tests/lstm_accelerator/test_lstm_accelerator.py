@@ -6,8 +6,10 @@ import random
 import cocotb
 import pytest
 
+from codegen.registers import read_map
 from models.policies import Policy
 from tb.bench.drivers import clock_cycles, seed
+from tb.bench.register_map import Build as Fields
 from tb.bench.registers import Register
 from tb.tests.lstm_accelerator.cases import BUILDS, any_network, harness, network_of, policies, random_state, run_on, sequences_of
 
@@ -103,8 +105,8 @@ async def identity_and_capabilities(dut):
     bench = await harness(dut)
     build = bench.build
     expected = {
-        Register.ID: 0x4C53544D, Register.VERSION: 0x00010000,
-        Register.BUILD: build.tiles | build.lanes << 8 | build.in_flight << 16 | build.dynamic << 24,
+        Register.ID: int.from_bytes(b"LSTM", "big"), Register.VERSION: read_map().register("VERSION").reset,
+        Register.BUILD: Fields.tiles(build.tiles) | Fields.lanes(build.lanes) | Fields.in_flight(build.in_flight) | Fields.DYNAMIC * build.dynamic,
         Register.WEIGHT_DEPTH: build.weight_depth, Register.UNIT_DEPTH: build.unit_depth, Register.ACTIVATION_DEPTH: build.activation_depth,
     }
     got = {register: await bench.registers.read(register) for register in expected}

@@ -14,6 +14,7 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from models.compiler import ALL_TILES, Block, Target, compile_image
+from models.formats import CELL
 from tb.bench.agents import play_image
 from tb.bench.drivers import clock_cycles, seed
 from tb.bench.registers import Control, Error, Interrupt, Register, Status
@@ -22,7 +23,7 @@ from tb.tests.lstm_accelerator.cases import SMALL, harness, network_of, run_on, 
 OFFSETS = range(-8, 9)  # cycles from one event to the other
 FREE_CELLS = SMALL.unit_depth - 8  # cells, and words of activations, from here on are not used by the network below
 FREE_ACTIVATIONS = 2 * SMALL.activation_depth - 8
-WORD_BITS = {Target.CELL: 21, Target.ACTIVATIONS: 8 * SMALL.dot_lanes}  # that are kept: of a cell, c and the history
+WORD_BITS = {Target.CELL: CELL.kept(dynamic=True), Target.ACTIVATIONS: 8 * SMALL.dot_lanes}  # that are kept: of a cell, c and the history
 MOVES = 0b11  # state of a stream: valid and ready
 QUIET = 12  # cycles after which loads are written and the row counters are free
 
