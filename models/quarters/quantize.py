@@ -73,6 +73,7 @@ class Fitted:
     seen: list[dict]
 
 
+@torch.no_grad()
 def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None, settings: Settings = Settings(),
         input_scale: float | None = None) -> Fitted:
     """Scales, weights and biases of an nn.LSTM from sample inputs [steps, inputs]; gradients as of models.quantize.quantize.
@@ -109,6 +110,7 @@ def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None
     return fitted
 
 
+@torch.no_grad()
 def with_levels(fitted: Fitted, levels: Levels, exponents: bool = False, cost: Cost = time_cost, own_biases: bool = True) -> QuarterLSTM:
     """The network with a set of levels: biases of each, and what its thresholds follow from (row_offsets).
 
