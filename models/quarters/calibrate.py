@@ -21,7 +21,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from ..evaluation import interval
-from ..networks import FROZEN
+from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
 from .choose import curve
 from .levels import COSTS

@@ -20,7 +20,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from ..evaluation import interval
-from ..networks import FROZEN
+from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
 from .choose import Curve, Swept, curve, isotonic, trimmed_mean
 from .quantize import Settings

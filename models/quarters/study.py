@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Measurements of a network on the quarter-product machine, on its calibration data; kept in the cache, so that what was interrupted goes on."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -10,8 +11,9 @@ from hashlib import sha256
 import numpy as np
 
 from ..cache import cached
-from ..evaluation import Bootstrap, Estimate, outputs
+from ..evaluation import Bootstrap, Estimate, margin, outputs
 from ..networks import Network, Part, Sample, load
+from ..networks.freeze import FROZEN
 from ..policies import Policy
 from ..sources import code
 from .choose import Swept, test_error, trimmed_mean
@@ -159,6 +161,12 @@ class Study:
 
     def _single(self, use, found):
         return np.array([self.network.metric([sample], [output]) for sample, output in zip(self.held_out[use], found)])
+
+
+def test_sizes(name: str) -> list[float]:
+    """Samples of each group of a network's test, as frozen.json counts them: all groups alike."""
+    test = json.loads(FROZEN.read_text())[name][Part.TEST.value]
+    return [test["samples"] / test["groups"]] * test["groups"]
 
 
 def use_of(group: str) -> Use:
