@@ -10,7 +10,6 @@ STATIC_ROWS needs nothing of its own: it is a policy of the machine.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from torch import Tensor
 
@@ -19,7 +18,6 @@ from ..networks import Part
 from ..policies import Policy
 from ..sources import code
 from . import widths
-from .levels import COSTS, LEVELS
 from .network import NetworkRun, QuarterNetwork
 from .study import Design, Study
 
@@ -55,7 +53,8 @@ class Shares:
 
 
 class RandomNetwork(QuarterNetwork):
-    """A network whose rows have levels by chance, with shares that are learned from some float sequences [steps, inputs]."""
+    """A network whose rows have levels by chance, with shares that are learned from some float sequences [steps, inputs]; its thresholds are those
+    of the network that it is made from."""
 
     def __init__(self, base: QuarterNetwork, inputs: list[Tensor]):
         super().__init__(base.stages)
@@ -74,28 +73,21 @@ class RandomNetwork(QuarterNetwork):
 class RivalStudy(Study):
     """A study that knows designs of rivals as well. Results of other designs are those of Study, under the same keys."""
 
-    @cached_property
-    def _samples(self):
-        return self._part(Part.FIT, self.fit_steps)
-
-    def fitted_widths(self, exponents: bool) -> list:
-        """What widths.fit gives."""
-        key = ("quarters widths", *self._fit_key, code(widths.__name__), exponents)
-        return cached(key, lambda: widths.fit(self.network, self._samples, self.settings, self.fitted, exponents))
-
     def quantized(self, design: Design | Widths | Shares) -> QuarterNetwork:
         if isinstance(design, Design):
             return super().quantized(design)
         if design not in self._quantized:
             if isinstance(design, Widths):
-                q = widths.network_of(self.fitted_widths(design.exponents), self.fitted, design.cost)
+                key = ("quarters widths", *self._fit_key, code(widths.__name__), design.exponents)
+                self._quantized[design] = widths.WidthNetwork(cached(key, lambda: self._fitted_widths(design.exponents)).stages, design.cost)
             else:
-                own = design.design
-                base = self.fitted.with_levels(LEVELS[own.levels], own.exponents, COSTS[own.cost], own.own_biases)
-                base.set_cell_floor(self.settings.cell_floor)
-                q = RandomNetwork(base, [sample.inputs for sample in self._part(Part.FIT, SHARE_STEPS)])
-            self._quantized[design] = q
+                learned_on = [sample.inputs for sample in self._part(Part.FIT, SHARE_STEPS)]
+                self._quantized[design] = RandomNetwork(super().quantized(design.design), learned_on)
         return self._quantized[design]
+
+    def _fitted_widths(self, exponents):
+        samples = self._part(Part.FIT, self.fit_steps)
+        return widths.network_of(widths.fit(self.network, samples, self.settings, self.fitted, exponents), self.fitted, "ideal")
 
     def widths_at(self, design: Widths, log2_lambda: float) -> dict:
         """The widths by direction and layer at a multiplier, and their ideal speeds over the baseline build, by cost."""

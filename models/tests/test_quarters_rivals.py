@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Rivals of the precision unit: static widths by layer, and levels by chance."""
 
+import json
+from importlib import import_module
 from itertools import product
 
 import pytest
@@ -216,3 +218,25 @@ def test_points_of_rivals(study):
     found = study.widths_at(Widths(), 20.0)
     assert found["widths"] == [[FOUR._asdict()] * 2] and found["speeds"]["ideal"] == 4
     assert study.quantized(Widths()).directions[0].fitted[0].size == (INPUTS, UNITS)
+
+
+def test_rivals_are_calibrated_for_themselves(study, monkeypatch):
+    """Through the command's own steps: each has a multiplier, a sweep on SEARCH and what it gives on CHECK."""
+    monkeypatch.setattr("models.networks.FROZEN", ["toy"], raising=False)
+    monkeypatch.setattr("models.quarters.study.margin", lambda network, value: 0.005, raising=False)
+    monkeypatch.setattr("models.quarters.study.test_sizes", lambda name: [20.0] * 4000, raising=False)
+    calibrate = import_module("models.quarters.calibrate")
+    monkeypatch.setattr(calibrate, "BISECTIONS", 1)
+    monkeypatch.setattr(calibrate, "ENOUGH", 1e9)
+    monkeypatch.setattr(calibrate, "SWEEPS", dict.fromkeys(calibrate.SWEEPS, (-60.0, -20.0)))
+    found = {}
+    for task in calibrate.tasks(calibrate.DESIGN)[-3:]:
+        one = calibrate.calibrate(study, task, 1.0, lambda steps: None)
+        json.dumps(one)
+        assert len(one["sweep"]) == 3 and one["check"]["speed"] >= 1
+        found[task.label] = one
+    ideal, quarters, random = found.values()
+    assert ideal["check"]["speed"] == ideal["speeds"]["ideal"] > 1 and quarters["check"]["speed"] == quarters["speeds"]["quarters"]
+    assert len(ideal["widths"][0]) == 2
+    errors = [seed["excess"] for seed in random["seeds"]]
+    assert len(set(errors)) == 3 and errors[0] == random["check"]["excess"]
