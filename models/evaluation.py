@@ -75,6 +75,17 @@ def task_loss(network: Network, metric: float | np.ndarray, high: float | np.nda
     return (high - metric if network.higher_is_better else metric - high) / margin
 
 
+def margin(network: Network, base: float) -> float:
+    """How much worse a metric may be without loss, in its own unit, from the float network's metric on the same samples.
+
+    Half a percent of bits. Of a rate half a point, or a tenth of the float network's error where that is less: half a point is a fifth of an error of 2.5 %.
+    The published tables took MARGIN instead.
+    """
+    if network.relative_margin:
+        return 0.005 * abs(base)
+    return min(0.005, 0.1 * (1 - base if network.higher_is_better else base))
+
+
 @dataclass
 class Difference:
     """Paired difference of a metric from STATIC_HIGH's, with its interval, and the non-inferiority that follows from it."""

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs what the project needs: Debian packages, the virtual environment .venv, the pinned Python packages.
 # Usage: scripts/setup.sh [verilator|icarus [python]]. Done once; a stamp of its inputs makes every later call return at once.
+#        scripts/setup.sh evaluation: the Debian packages with test data of the next evaluation, 0.4 GB, and nothing else.
 set -eu
 cd "$(dirname "$0")/.."
 simulator=${1:-verilator}
@@ -44,6 +45,19 @@ install_debian_packages() {
     apt-get update >>$log 2>&1 </dev/null || true
     logged apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
 }
+
+if [ "$simulator" = evaluation ]; then
+    needed=$(missing evaluation)
+    [ -n "$needed" ] || exit 0
+    # shellcheck disable=SC2086  # a list of words
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || die "please run: $(apt_command $needed)"
+    mkdir -p build
+    # shellcheck disable=SC2086
+    install_debian_packages $needed
+    needed=$(missing evaluation)
+    [ -z "$needed" ] || die "installed, but their tests in $packages still fail: $needed"
+    exit 0
+fi
 
 # Verilator's makefiles split paths at spaces; make, the shell and the PATH read the other characters in their own way.
 case $PWD in

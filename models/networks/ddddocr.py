@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .ctc import best_path, root_probabilities
-from .network import Network, Sample, in_calibration, on_grid
+from .network import Network, Part, Sample, in_calibration, in_fit, on_grid
 from .turns import whole_samples
 
 # Of digits and small letters (the network reads capitals as small), those that it tells apart.
@@ -39,6 +39,9 @@ WIDTH, HEIGHT, FONT_SIZE = 200, 60, 42
 NETWORK_HEIGHT = 64
 NETWORK_WIDTH = WIDTH * NETWORK_HEIGHT // HEIGHT
 GROUPS = tuple(f"captcha {seed}" for seed in range(16384))
+# Groups of the frozen data: some of those of today's calibration and test, and new ones.
+FROZEN_GROUPS = GROUPS[:3072]
+FROZEN_TEST_GROUPS = tuple(f"captcha {seed}" for seed in range(16384, 16384 + 4096))
 
 
 def package_path() -> Path:
@@ -111,6 +114,10 @@ class Ddddocr(Network):
 
     def test(self, steps: int | None = None) -> list[Sample]:
         return self._first(steps, (group for group in GROUPS if not in_calibration(group)))
+
+    def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        chosen = FROZEN_TEST_GROUPS if part is Part.TEST else (group for group in FROZEN_GROUPS if in_fit(group) == (part is Part.FIT))
+        return self._first(steps, chosen)
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Logits [steps, 1 + characters] of the blank and of ALPHABET."""

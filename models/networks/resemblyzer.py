@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import islice
 
 import numpy as np
 import soundfile
@@ -23,8 +24,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..grid import round_to
-from . import speech
-from .network import Network, Sample, in_calibration, on_grid
+from . import speech, voices
+from .network import Network, Part, Sample, in_calibration, in_fit, on_grid
+from .speech import resampled as _resampled
 from .turns import take_turns
 
 FRAMES = 160
@@ -51,6 +53,7 @@ FOLDERS = {
     for folder in "ca da de el en fi fr ga gl it lt nl pt ro ru sl sr sv uk wa".split()
 }
 SPEAKERS = (*speech.SPEAKERS, *FOLDERS)
+FROZEN_SAMPLES = 24  # of a voice at most in a part of the frozen data, or few voices would make most pairs
 
 
 def package_weights() -> dict[str, Tensor]:
@@ -63,7 +66,7 @@ def package_weights() -> dict[str, Tensor]:
 
 
 class Resemblyzer(Network):
-    """Speaker verification; labels are int64 [1], the speaker's place in SPEAKERS."""
+    """Speaker verification; labels are int64 [1], the speaker's place in SPEAKERS, and behind them those of the frozen test."""
 
     name = "resemblyzer"
     metric_name = "equal error rate"
@@ -81,6 +84,10 @@ class Resemblyzer(Network):
 
     def test(self, steps: int | None = None) -> list[Sample]:
         return self._first(steps, (name for name in SPEAKERS if not in_calibration(name)))
+
+    def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        speakers = voices.VOICES if part is Part.TEST else [name for name in SPEAKERS if in_fit(name) == (part is Part.FIT)]
+        return take_turns(self.name, steps, (islice(_samples(speaker), FROZEN_SAMPLES) for speaker in speakers))
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Embedding [256] of length 1, after the last step."""
@@ -173,7 +180,7 @@ def utterances(speaker: str) -> Iterator[np.ndarray]:
     FileNotFoundError that names the Debian package when it is not installed.
     """
     size = FRAMES * HOP_SAMPLES
-    recordings = _recordings if speaker in FOLDERS else speech.prompts
+    recordings = _recordings if speaker in FOLDERS else speech.prompts if speaker in speech.SPEAKERS else voices.prompts
     audio, found = np.zeros(0), 0
     for recording in recordings(speaker):
         audio = np.concatenate((audio, _without_silence(_raised(recording))))
@@ -185,7 +192,7 @@ def utterances(speaker: str) -> Iterator[np.ndarray]:
 
 
 def _samples(speaker: str) -> Iterator[Sample]:
-    labels = torch.tensor([SPEAKERS.index(speaker)])
+    labels = torch.tensor([(*SPEAKERS, *voices.VOICES).index(speaker)])
     for audio in utterances(speaker):
         mels = mel_spectrogram(torch.from_numpy(audio))[:FRAMES]
         yield Sample(on_grid(mels, POWER_GRID), labels, speaker)
@@ -210,18 +217,6 @@ def _recordings(speaker: str) -> Iterator[np.ndarray]:
         audio = _resampled(channels.mean(axis=1), rate)
         if len(audio) >= speech.SHORTEST_SAMPLES:
             yield audio
-
-
-def _resampled(audio: np.ndarray, rate: int) -> np.ndarray:
-    """At speech.SAMPLE_RATE, by cutting its spectrum there or filling it up with zeros.
-
-    Ends in zeros up to a whole tenth of a second, which makes the ratio exact and the transform
-    fast.
-    """
-    audio = np.pad(audio, (0, -len(audio) % (rate // 10)))
-    size = len(audio) * speech.SAMPLE_RATE // rate
-    resampled = np.fft.irfft(np.fft.rfft(audio)[: size // 2 + 1], size)
-    return resampled * (size / len(audio))
 
 
 def _raised(recording: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
-from itertools import pairwise, zip_longest
+from itertools import islice, pairwise, zip_longest
 
 import numpy as np
 import torch
@@ -20,12 +20,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..grid import round_to
-from . import speech
-from .network import Network, Sample, in_calibration, on_grid
+from . import speech, voices
+from .network import Network, Part, Sample, in_calibration, in_fit, on_grid
 
 STEP_SAMPLES = 512
 CONTEXT_SAMPLES = 64
 SAMPLE_STEPS = 256  # 8.2 s
+FROZEN_SAMPLES = 32  # of a voice at most in the frozen test
+# Voices of the frozen test that have nothing, or a radio's noise, between their words: it would be labelled as speech.
+NO_PAUSES = tuple(name for name in voices.VOICES if name.startswith(("codec2-", "alsa")))
 SCORE_GRID = 2.0**-20  # probabilities that are nearer to each other count as equal
 
 # The recordings of the task: prompts of one level, silences between them, noise over everything.
@@ -67,10 +70,16 @@ class Silero(Network):
         self._weights = {name: weight.double() for name, weight in weights.items()}
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
-        return self._first(steps, filter(in_calibration, speech.SPEAKERS))
+        return self._first(steps, map(recordings, filter(in_calibration, speech.SPEAKERS)))
 
     def test(self, steps: int | None = None) -> list[Sample]:
-        return self._first(steps, (name for name in speech.SPEAKERS if not in_calibration(name)))
+        return self._first(steps, (recordings(name) for name in speech.SPEAKERS if not in_calibration(name)))
+
+    def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        if part is Part.TEST:
+            chosen = (name for name in voices.VOICES if name not in NO_PAUSES)
+            return self._first(steps, (islice(recordings(name), FROZEN_SAMPLES) for name in chosen))
+        return self._first(steps, (recordings(name) for name in speech.SPEAKERS if in_fit(name) == (part is Part.FIT)))
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Probability of speech [steps]."""
@@ -103,10 +112,10 @@ class Silero(Network):
             x = functional.conv1d(x, weight, bias, stride=stride, padding=1).relu()
         return x.squeeze(2)
 
-    def _first(self, steps: int | None, speakers: Iterable[str]) -> list[Sample]:
+    def _first(self, steps: int | None, speakers: Iterable[Iterator]) -> list[Sample]:
         """Speakers take turns, so that few steps already hold several voices."""
         samples, wanted = [], steps
-        for turn in zip_longest(*map(recordings, speakers)):
+        for turn in zip_longest(*speakers):
             for speaker, audio, labels in filter(None, turn):
                 if wanted == 0:
                     return samples
@@ -125,7 +134,7 @@ def recordings(speaker: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     random = np.random.default_rng(list(sha256(speaker.encode()).digest()))
     size = SAMPLE_STEPS * STEP_SAMPLES
     clean = np.zeros(0)
-    for prompt in speech.prompts(speaker):
+    for prompt in (speech if speaker in speech.SPEAKERS else voices).prompts(speaker):
         silence = np.zeros(int(random.uniform(*SILENCE_SECONDS) * speech.SAMPLE_RATE))
         clean = np.concatenate((clean, prompt * (SPEECH_LEVEL / _speech_level(prompt)), silence))
         while len(clean) >= size:

@@ -12,19 +12,25 @@ the network has never seen states older than 40 steps.)
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import islice
 from math import log
 from pathlib import Path
 
 import h5py
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .network import Network, Sample, in_calibration
+from . import texts
+from .network import Network, Part, Sample, in_calibration, in_fit
 from .turns import take_turns
 
 WINDOW_STEPS = 40
+FROZEN_WINDOWS = 300  # of a document at most in a part of the frozen data
+SHINGLE = 25  # characters that two texts have in common where one repeats the other
 TEXT = Path("/usr/share/games/fortunes")
 
 # Collections of quotations, each about one topic. Left out: drawings, and the files that hold
@@ -86,6 +92,19 @@ class Textgenrnn(Network):
     def test(self, steps: int | None = None) -> list[Sample]:
         return self._first(steps, (name for name in DOCUMENTS if not in_calibration(name)))
 
+    def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        chosen = texts.documents() if part is Part.TEST else [name for name in DOCUMENTS if in_fit(name) == (part is Part.FIT)]
+        return take_turns(self.name, steps, map(self._windows_samples, (self.frozen_windows(name) for name in chosen), chosen))
+
+    def frozen_windows(self, document: str) -> Iterator[str]:
+        """The windows of a document in its part: the first FROZEN_WINDOWS that repeat nothing of the parts before it."""
+        if document not in DOCUMENTS:
+            found, seen = cut(texts.paragraphs(document), self._classes), shingles_of(DOCUMENTS)
+        else:
+            found = windows(document, self._classes)
+            seen = shingles_of(() if in_fit(document) else tuple(filter(in_fit, DOCUMENTS)))
+        return islice((window for window in found if not repeats(window, seen)), FROZEN_WINDOWS)
+
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Natural logarithm of the probability of each class [465], after the last step."""
         states = torch.cat((sample.inputs, *hidden), dim=1).double()
@@ -112,34 +131,69 @@ class Textgenrnn(Network):
         return take_turns(self.name, steps, map(self._samples, documents))
 
     def _samples(self, document: str) -> Iterator[Sample]:
+        return self._windows_samples(windows(document, self._classes), document)
+
+    def _windows_samples(self, found: Iterable[str], document: str) -> Iterator[Sample]:
         embedding = self._weights["embedding/embeddings"]
-        for window in windows(document, self._classes):
+        for window in found:
             classes = torch.tensor([self._classes[character] for character in window])
             yield Sample(embedding[classes[:-1]], classes[1:], document)
 
 
 def windows(document: str, known: Iterable[str]) -> Iterator[str]:
-    """The windows of a document: WINDOW_STEPS characters and the one that follows.
+    """The windows of a document: WINDOW_STEPS characters and the one that follows, each within one quotation.
 
-    No two overlap, each lies within one quotation, and none holds a character that is not `known`.
-    The order of the quotations is fixed by hash. Blanks, tabs and line ends become one blank, as
-    the network knows neither tabs nor lines that are filled up to a width.
     Raises FileNotFoundError that names the Debian package when the document is not installed.
     """
+    return cut(quotations(document), known)
+
+
+def quotations(document: str) -> list[str]:
     path = TEXT / document
     if not path.exists():
         raise FileNotFoundError(
             f"no text {path}: run `make setup`, or as root `apt-get install fortunes`"
         )
-    quotations = path.read_text(encoding="utf-8").split("\n%\n")
-    quotations.sort(key=lambda text: sha256(text.encode()).digest())
+    return path.read_text(encoding="utf-8").split("\n%\n")
+
+
+def cut(parts: list[str], known: Iterable[str]) -> Iterator[str]:
+    """The windows of parts of a text, in an order of the parts that is fixed by hash.
+
+    No two windows overlap, each lies within one part, and none holds a character that is not `known`.
+    Blanks, tabs and line ends become one blank, as the network knows neither tabs nor lines that are
+    filled up to a width.
+    """
     known, size = set(known), WINDOW_STEPS + 1
-    for quotation in quotations:
-        text = " ".join(quotation.split())
+    for part in sorted(parts, key=lambda text: sha256(text.encode()).digest()):
+        text = " ".join(part.split())
         for start in range(0, len(text) - size + 1, size):
             window = text[start : start + size]
             if known.issuperset(window):
                 yield window
+
+
+@cache
+def shingles_of(documents: tuple[str, ...]) -> np.ndarray:
+    """Sorted hashes of all stretches of SHINGLE characters in the quotations of documents."""
+    found = [shingles(" ".join(text.split())) for name in documents for text in quotations(name)]
+    return np.unique(np.concatenate([np.zeros(0, np.uint64), *found]))
+
+
+def shingles(text: str) -> np.ndarray:
+    """Hashes uint64 of the stretches of SHINGLE characters of a text, in small letters."""
+    codes = np.frombuffer(text.lower().encode("utf-32-le"), np.uint32).astype(np.uint64)
+    count = max(len(codes) - SHINGLE + 1, 0)
+    hashes = np.zeros(count, np.uint64)
+    for place in range(SHINGLE):
+        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + codes[place : place + count]
+    return hashes
+
+
+def repeats(window: str, seen: np.ndarray) -> bool:
+    """Whether a window holds a stretch of SHINGLE characters that was seen."""
+    hashes = shingles(window)
+    return bool(len(seen)) and bool((seen[np.searchsorted(seen, hashes).clip(max=len(seen) - 1)] == hashes).any())
 
 
 def _last_labels(samples: Sequence[Sample]) -> Tensor:
