@@ -222,7 +222,6 @@ def test_points_of_rivals(study):
 
 def test_rivals_are_calibrated_for_themselves(study, monkeypatch):
     """Through the command's own steps: each has a multiplier, a sweep on SEARCH and what it gives on CHECK."""
-    monkeypatch.setattr("models.networks.FROZEN", ["toy"], raising=False)
     monkeypatch.setattr("models.quarters.study.margin", lambda network, value: 0.005, raising=False)
     monkeypatch.setattr("models.quarters.study.test_sizes", lambda name: [20.0] * 4000, raising=False)
     calibrate = import_module("models.quarters.calibrate")
