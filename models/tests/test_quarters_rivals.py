@@ -232,7 +232,7 @@ def test_rivals_are_calibrated_for_themselves(study, monkeypatch):
     for task in calibrate.tasks(calibrate.DESIGN)[-3:]:
         one = calibrate.calibrate(study, task, 1.0, lambda steps: None)
         json.dumps(one)
-        assert len(one["sweep"]) == 3 and one["check"]["speed"] >= 1
+        assert len(one["sweep"]) == 3 and one["check"]["over_high"] >= 1
         found[task.label] = one
     ideal, quarters, random = found.values()
     assert ideal["check"]["speed"] == ideal["speeds"]["ideal"] > 1 and quarters["check"]["speed"] == quarters["speeds"]["quarters"]
