@@ -4,7 +4,7 @@
 import torch
 from torch import nn
 
-from models.networks import Network, Sample
+from models.networks import Network, Part, Sample
 
 STEPS, INPUTS, UNITS = 12, 5, 6
 
@@ -23,6 +23,10 @@ class Toy(Network):
 
     def test(self, steps=None):
         return self._samples(40, seed=2, steps=steps)
+
+    def samples(self, part, steps=None):
+        groups, seed = {Part.FIT: (10, 3), Part.HELD_OUT: (40, 4), Part.TEST: (40, 5)}[part]
+        return self._samples(groups, seed, steps)
 
     def head(self, sample, hidden):
         return 8 * hidden[-1].mean().reshape(1)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: MIT
+"""Designs and operating points of the quarter-product machine, on a toy network."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from models import cache
+from models.policies import Policy
+from models.quarters import calibrate, compare, study
+from models.quarters.levels import ALL, COSTS, HH, LEVELS, row_quarters
+from models.quarters.network import QuarterNetwork
+from models.quarters.quantize import Settings
+from models.quarters.study import Design, Study, Use
+from models.tests.toy_network import STEPS, Toy
+
+DESIGN = Design("HH HL all")
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache, "FOLDER", tmp_path)
+    monkeypatch.setattr(study, "load", lambda name: Toy(bidirectional=name == "both", layers=2 if name == "deep" else 1))
+    monkeypatch.setattr(study, "test_sizes", lambda name: [2.0] * 40)
+
+
+def toy_study(name="toy"):
+    return Study(name, Settings(), steps=30 * STEPS, fit_steps=10 * STEPS)
+
+
+def test_search_and_check_share_no_group():
+    groups = {use: {sample.group for sample in samples} for use, samples in toy_study().held_out.items()}
+    assert groups[Use.SEARCH] and groups[Use.CHECK]
+    assert not groups[Use.SEARCH] & groups[Use.CHECK]
+
+
+@pytest.mark.parametrize("name", ["toy", "deep", "both"])
+def test_speeds_lie_between_those_of_all_and_of_no_quarters(name):
+    """Of narrow layers: a word of 64 in place of a word of 16."""
+    found = {}
+    for policy, log2_lambda in ((Policy.STATIC_HIGH, None), (Policy.STATIC_LOW, None), (Policy.SENSITIVITY, -20.0), (Policy.CELL_HISTORY, -20.0)):
+        found[policy] = toy_study(name).point(Use.SEARCH, DESIGN, policy, log2_lambda)
+    assert found[Policy.STATIC_HIGH].over_high == 1 and found[Policy.STATIC_HIGH].speed == pytest.approx(1 / 4)
+    assert found[Policy.STATIC_LOW].over_high == 4 and found[Policy.STATIC_LOW].shares == [1, 0, 0]
+    for policy in (Policy.SENSITIVITY, Policy.CELL_HISTORY):
+        assert 1 < found[policy].over_high < 4, policy
+        assert found[policy].energy < found[Policy.STATIC_HIGH].energy * 1.6
+    assert found[Policy.STATIC_HIGH].words[0] == found[Policy.STATIC_HIGH].words[3]
+    assert found[Policy.STATIC_LOW].words[1:] == [0, 0, 0]
+
+
+def test_a_larger_multiplier_saves_more_and_errs_more():
+    points = [toy_study().point(Use.SEARCH, DESIGN, Policy.SENSITIVITY, log2_lambda) for log2_lambda in (-30.0, -20.0, -10.0, 0.0)]
+    assert [point.speed for point in points] == sorted(point.speed for point in points)
+    assert points[0].error < points[-1].error
+
+
+def test_rows_err_less_at_higher_levels():
+    q = toy_study().fitted.with_levels(LEVELS["HH x:HL HL 3/4 all"])
+    x = q.stages[0][0].quantize_input(torch.stack([sample.inputs for sample in toy_study().held_out[Use.SEARCH]]))
+    exact = q.stages[0][0].run(x, Policy.STATIC_HIGH).h[0].double()
+    errors = [(q.stages[0][0].run(x, Policy.RANDOM, shares=[[[float(place == level) for place in range(5)]] * 4]).h[0].double() - exact).square().mean().item()
+              for level in range(5)]
+    # 3/4 leaves less than HL, which leaves less than HH; the middle of x in 8 bits with h in 4 lies between.
+    assert errors[0] > errors[2] > errors[3] and errors[4] < 1
+
+
+def test_costs_grow_from_level_to_level():
+    for levels in LEVELS.values():
+        for name, cost in COSTS.items():
+            costs = [cost(level, levels[0], (2, 0, 2)) for level in levels]
+            assert costs == sorted(costs) and costs[0] > 0, name
+    assert COSTS["product"](ALL, ALL, (2, 0, 2)) == row_quarters(ALL, (2, 0, 2))
+    assert COSTS["energy"](ALL, HH, (2, 0, 2)) > COSTS["energy"](ALL, ALL, (2, 0, 2))  # wh is read twice
+
+
+def test_what_was_measured_is_kept(monkeypatch):
+    first = toy_study().point(Use.SEARCH, DESIGN, Policy.SENSITIVITY, -20.0)
+    monkeypatch.setattr(QuarterNetwork, "run", lambda *arguments: pytest.fail("measured again"))
+    again = toy_study().point(Use.SEARCH, DESIGN, Policy.SENSITIVITY, -20.0)
+    assert again.speed == first.speed and np.array_equal(again.errors, first.errors)
+
+
+def test_calibration_chooses_within_its_sweep_and_reports_other_groups(monkeypatch):
+    monkeypatch.setattr(calibrate, "DESIGN", DESIGN)
+    monkeypatch.setitem(calibrate.SWEEPS, Policy.SENSITIVITY, (-40.0, -20.0, -10.0, 0.0, 10.0))
+    measured = Study.against_high
+
+    def losing(*arguments):  # the toy's answers hardly change: a loss in proportion to the error in their place
+        found = measured(*arguments)
+        return replace(found, replicates=1000 * found.excess + np.linspace(-0.01, 0.01, 50), error=0.01)
+
+    monkeypatch.setattr(Study, "against_high", losing)
+    task = calibrate.Task("SENSITIVITY", Policy.SENSITIVITY, DESIGN)
+    wide, narrow = (calibrate.calibrate(toy_study(), task, budget, lambda steps: None) for budget in (1.0, 0.01))
+    assert wide["log2_lambda"] > narrow["log2_lambda"] == min(point["log2_lambda"] for point in narrow["sweep"])
+    assert wide["check"]["speed"] > narrow["check"]["speed"]
+    assert wide["needed"] <= 1 < narrow["sweep"][-1]["loss"]
+
+
+def test_speed_at_an_error_lies_on_the_line_between_two_points():
+    high = np.full(10, 1.0)
+    errors = [high + excess for excess in (1.0, 4.0, 16.0)]
+    assert compare.speed_at(errors, [1.0, 2.0, 4.0], high, 4.0) == pytest.approx(2.0)
+    assert compare.speed_at(errors, [1.0, 2.0, 4.0], high, 8.0) == pytest.approx(8**0.5)
+    assert compare.speed_at(errors, [1.0, 2.0, 4.0], high, 2.0) == pytest.approx(2**0.5)
