@@ -3,14 +3,14 @@
 
 Each policy is swept over its Lagrange multiplier on the SEARCH half of the held-out calibration data; models.quarters.choose finds the multiplier with
 which a test shows no loss against 8 bits with a probability of 90 %. What it gives is measured on the CHECK half, whose groups neither the fit
-nor the choice has seen. SENSITIVITY is calibrated for time, for the energy of the memories, and for their product. Points are cached;
-writes build/quarters/calibrated.json.
+nor the choice has seen. SENSITIVITY is calibrated for time, for the energy of the memories, and for their product; each rival (models.quarters.rivals) for itself. Points
+are cached; writes build/quarters/calibrated.json.
 """
 
 import argparse
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
 from .choose import curve
 from .levels import COSTS
+from .rivals import SEEDS, RivalStudy, Shares, Widths
 from .study import Design, Study, Use, settings_of
 
 OUT = Path("build/quarters/calibrated.json")
@@ -33,6 +34,8 @@ DESIGN = Design("HH HL all", exponents=True)  # chosen by models.quarters.compar
 SWEEPS = {
     Policy.SENSITIVITY: (-40.0, -36.0, -32.0, -28.0, -24.0), Policy.CELL_HISTORY: (-44.0, -39.0, -34.0, -29.0, -24.0),
     Policy.STATIC_ROWS: (-44.0, -39.0, -34.0, -29.0, -24.0),
+    Policy.STATIC_HIGH: (-48.0, -42.0, -36.0, -30.0, -24.0),  # of static widths
+    Policy.RANDOM: (-64.0, -56.0, -48.0, -40.0, -32.0),
 }
 BISECTIONS = 3
 ENOUGH = 8.0  # a loss, in margins, behind which nothing can be chosen
@@ -44,15 +47,27 @@ class Task:
 
     label: str
     policy: Policy
-    design: Design
+    design: Design | Widths | Shares
 
 
 def tasks(design: Design) -> list[Task]:
     found = [Task(f"SENSITIVITY for {cost}", Policy.SENSITIVITY, replace(design, cost=cost)) for cost in COSTS]
-    return found + [Task(policy.name, policy, design) for policy in (Policy.CELL_HISTORY, Policy.STATIC_ROWS)]
+    found += [Task(policy.name, policy, design) for policy in (Policy.CELL_HISTORY, Policy.STATIC_ROWS)]
+    found += [Task("static widths, k * j / 64 of the cycles", Policy.STATIC_HIGH, Widths("ideal", design.exponents)),
+              Task("static widths, in quarters", Policy.STATIC_HIGH, Widths("quarters", design.exponents))]
+    return [*found, Task("RANDOM", Policy.RANDOM, Shares(design))]
 
 
-def calibrate(study: Study, task: Task, budget: float, progress) -> dict:
+def details(study: RivalStudy, task: Task, log2_lambda: float, progress) -> dict:
+    """Of a rival alone: the widths, and what they would cost on either machine; RANDOM under several seeds."""
+    if isinstance(task.design, Widths):
+        return study.widths_at(task.design, log2_lambda)
+    if isinstance(task.design, Shares):
+        return {"seeds": [checked(study, task.design, task.policy, log2_lambda, progress, seed=seed) for seed in SEEDS]}
+    return {}
+
+
+def calibrate(study: RivalStudy, task: Task, budget: float, progress) -> dict:
     """log2_lambda of a task within a budget in margins, the sweep that led to it, and what it gives on CHECK."""
     high = study.point(Use.SEARCH, DESIGN, Policy.STATIC_HIGH, progress=progress)
     points, sweep = {}, {}
@@ -72,11 +87,11 @@ def calibrate(study: Study, task: Task, budget: float, progress) -> dict:
     line = curve(list(sweep.values()))
     chosen = np.floor(4 * line.choose(budget)) / 4
     loss, needed = line.at(chosen)
-    return {"label": task.label, "policy": task.policy.name, "design": vars(task.design), "log2_lambda": chosen, "expected_loss": loss, "needed": needed,
+    return {"label": task.label, "policy": task.policy.name, "design": asdict(task.design), "log2_lambda": chosen, "expected_loss": loss, "needed": needed,
             "slope": line.slope, "slope_error": line.slope_error,
             "sweep": [{"log2_lambda": key, "excess": sweep[key].excess, "loss": float(np.nanmean(sweep[key].replicates)), "error": sweep[key].error,
                        "speed": points[key].speed, "energy": points[key].energy, "shares": points[key].shares} for key in sorted(sweep)],
-            "check": checked(study, task.design, task.policy, chosen, progress)}
+            "check": checked(study, task.design, task.policy, chosen, progress), **details(study, task, chosen, progress)}
 
 
 def checked(study: Study, design: Design, policy: Policy, log2_lambda: float | None, progress=lambda steps: None, shares=None, seed: int = 0) -> dict:
@@ -93,7 +108,7 @@ def checked(study: Study, design: Design, policy: Policy, log2_lambda: float | N
 
 
 def network_results(name: str, budget: float, progress) -> dict:
-    study = Study(name, settings_of(name))
+    study = RivalStudy(name, settings_of(name))
     found = [calibrate(study, task, budget, progress) for task in tasks(DESIGN)]
     fixed = {policy.name: checked(study, DESIGN, policy, None, progress) for policy in (Policy.STATIC_HIGH, Policy.STATIC_LOW)}
     groups = {use.name: len({sample.group for sample in samples}) for use, samples in study.held_out.items()}

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Rivals of the precision unit, at their best, as designs of a study: a multiplier moves each, so that all are calibrated to one budget.
+
+- Widths: bits of weights and activations, by layer, fixed (models.quarters.widths), counted as a machine that scales perfectly in both operands,
+  or as the quarter-product machine;
+- Shares: levels by chance (RANDOM), as often in each layer and gate as SENSITIVITY takes them at the multiplier.
+
+STATIC_ROWS needs nothing of its own: it is a policy of the machine.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ..cache import cached
+from ..networks import Part
+from ..policies import Policy
+from ..sources import code
+from . import widths
+from .network import NetworkRun, QuarterNetwork
+from .study import Design, Study
+
+SHARE_STEPS = 4096  # of the fitted data, on which RANDOM learns shares
+SEEDS = (0, 1, 2)
+
+
+def _made_by():
+    """What results depend on, for the keys of the cache: designs are a part of them."""
+    return code(__name__)
+
+
+@dataclass(frozen=True)
+class Widths:
+    """Static widths. cost: of widths.WIDTH_COSTS, by which they are chosen and speeds counted; exponents: of words of the network's own input."""
+
+    cost: str = "ideal"
+    exponents: bool = False
+    own_offsets: bool = True  # of thresholds, which there are none of
+    made_by: str = field(default_factory=_made_by)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """RANDOM with the shares of levels that SENSITIVITY has in a design."""
+
+    design: Design
+    made_by: str = field(default_factory=_made_by)
+
+    @property
+    def own_offsets(self) -> bool:
+        return self.design.own_offsets
+
+
+class RandomNetwork(QuarterNetwork):
+    """A network whose rows have levels by chance, with shares that are learned from some float sequences [steps, inputs]; its thresholds are those
+    of the network that it is made from."""
+
+    def __init__(self, base: QuarterNetwork, inputs: list[Tensor]):
+        super().__init__(base.stages)
+        self.inputs, self.learned = inputs, None
+
+    def set_log2_lambda(self, policy: Policy, log2_lambda: float, own_offsets: bool = True) -> None:
+        """Learn the shares, [direction][layer][gate][level], that SENSITIVITY has at a multiplier."""
+        super().set_log2_lambda(Policy.SENSITIVITY, log2_lambda, own_offsets)
+        self.learned = self.shares(super().run(self.inputs, Policy.SENSITIVITY))
+
+    def run(self, inputs: list[Tensor], policy: Policy = Policy.RANDOM, shares: list | None = None, seed: int = 0,
+            progress: Callable[[int], object] = lambda steps: None) -> NetworkRun:
+        return super().run(inputs, policy, shares or self.learned, seed, progress)
+
+
+class RivalStudy(Study):
+    """A study that knows designs of rivals as well. Results of other designs are those of Study, under the same keys."""
+
+    def quantized(self, design: Design | Widths | Shares) -> QuarterNetwork:
+        if isinstance(design, Design):
+            return super().quantized(design)
+        if design not in self._quantized:
+            if isinstance(design, Widths):
+                key = ("quarters widths", *self._fit_key, code(widths.__name__), design.exponents)
+                self._quantized[design] = widths.WidthNetwork(cached(key, lambda: self._fitted_widths(design.exponents)).stages, design.cost)
+            else:
+                learned_on = [sample.inputs for sample in self._part(Part.FIT, SHARE_STEPS)]
+                self._quantized[design] = RandomNetwork(super().quantized(design.design), learned_on)
+        return self._quantized[design]
+
+    def _fitted_widths(self, exponents):
+        samples = self._part(Part.FIT, self.fit_steps)
+        return widths.network_of(widths.fit(self.network, samples, self.settings, self.fitted, exponents), self.fitted, "ideal")
+
+    def widths_at(self, design: Widths, log2_lambda: float) -> dict:
+        """The widths by direction and layer at a multiplier, and their ideal speeds over the baseline build, by cost."""
+        q = self.quantized(design)
+        q.set_log2_lambda(Policy.STATIC_HIGH, log2_lambda)
+        return {"widths": [[width._asdict() for width in direction] for direction in q.widths], "speeds": {cost: q.speed(cost) for cost in widths.WIDTH_COSTS}}
