@@ -57,7 +57,6 @@ class Diacritizer(Network):
     name = "diacritizer"
     metric_name = "letters with a wrong mark"
     higher_is_better = False
-    relative_margin = True
 
     def __init__(self):
         weights = package_weights()

@@ -111,7 +111,7 @@ def words(part: Part) -> Iterator[str]:
 
 def draw(word: str) -> np.ndarray:
     """The picture of a word, uint8 [32, 128]: its typeface, blur and noise follow from its letters."""
-    uniform = random.Random(word).random  # which gives the same numbers in every version of Python
+    uniform = random.Random(f"frozen {word}").random  # which gives the same numbers in every version of Python
     folder = Path(distribution("matplotlib").locate_file("matplotlib/mpl-data/fonts/ttf"))
     path = folder / FONTS[int(uniform() * len(FONTS))]
     font = ImageFont.truetype(path, FONT_SIZE, layout_engine=ImageFont.Layout.BASIC)
