@@ -23,22 +23,19 @@ from tqdm import tqdm
 from ..evaluation import interval
 from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
-from .choose import curve
+from .choose import Swept, curve
 from .levels import COSTS
 from .rivals import SEEDS, RivalStudy, Shares, Widths
 from .study import Design, Study, Use, settings_of
 
 OUT = Path("build/quarters/calibrated.json")
-DESIGN = Design("HH HL all", exponents=True)  # chosen by models.quarters.compare
-# Coarse ends of a sweep, and how it is refined: halfway between the points around the choice.
-SWEEPS = {
-    Policy.SENSITIVITY: (-40.0, -36.0, -32.0, -28.0, -24.0), Policy.CELL_HISTORY: (-44.0, -39.0, -34.0, -29.0, -24.0),
-    Policy.STATIC_ROWS: (-44.0, -39.0, -34.0, -29.0, -24.0),
-    Policy.STATIC_HIGH: (-48.0, -42.0, -36.0, -30.0, -24.0),  # of static widths
-    Policy.RANDOM: (-64.0, -56.0, -48.0, -40.0, -32.0),
+DESIGN = Design("HH 3/4 all", exponents=True, own_offsets=False, own_biases=False)  # chosen by models.quarters.compare
+# Where the search of each task begins, log2 of an error for a word of quarters (for energy: for a pJ), and its step; points that it takes at most.
+STARTS = {
+    "SENSITIVITY for time": -26.0, "SENSITIVITY for energy": -35.0, "SENSITIVITY for product": -26.0, "STATIC_ROWS": -32.0, "CELL_HISTORY": -32.0,
+    "static widths": -30.0, "RANDOM": -44.0,
 }
-BISECTIONS = 3
-ENOUGH = 8.0  # a loss, in margins, behind which nothing can be chosen
+STEP, POINTS, NARROW = 4.0, 6, 1.0
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,8 @@ class Task:
 
 def tasks(design: Design) -> list[Task]:
     found = [Task(f"SENSITIVITY for {cost}", Policy.SENSITIVITY, replace(design, cost=cost)) for cost in COSTS]
-    found += [Task(policy.name, policy, design) for policy in (Policy.CELL_HISTORY, Policy.STATIC_ROWS)]
-    found += [Task("static widths, k * j / 64 of the cycles", Policy.STATIC_HIGH, Widths("ideal", design.exponents)),
-              Task("static widths, in quarters", Policy.STATIC_HIGH, Widths("quarters", design.exponents))]
-    return [*found, Task("RANDOM", Policy.RANDOM, Shares(design))]
+    found += [Task(policy.name, policy, design) for policy in (Policy.STATIC_ROWS, Policy.CELL_HISTORY)]
+    return [*found, Task("static widths", Policy.STATIC_HIGH, Widths("ideal", design.exponents)), Task("RANDOM", Policy.RANDOM, Shares(design))]
 
 
 def details(study: RivalStudy, task: Task, log2_lambda: float, progress) -> dict:
@@ -67,6 +62,19 @@ def details(study: RivalStudy, task: Task, log2_lambda: float, progress) -> dict
     return {}
 
 
+def following(sweep: list[Swept], budget: float) -> float | None:
+    """Where to measure next: beyond the end at which the choice lies, or halfway between the points around it; None where these are near."""
+    line = curve(sweep)
+    chosen, known = line.choose(budget), line.log2_lambda
+    if chosen >= known[-1]:
+        return float(known[-1] + STEP)
+    if line.at(known[0])[1] > budget:
+        return float(known[0] - 2 * STEP)
+    above = int(np.searchsorted(known, chosen, side="right"))
+    middle = np.floor(2 * (known[above - 1] + known[above])) / 4
+    return None if known[above] - known[above - 1] <= NARROW or middle in known else float(middle)
+
+
 def calibrate(study: RivalStudy, task: Task, budget: float, progress) -> dict:
     """log2_lambda of a task within a budget in margins, the sweep that led to it, and what it gives on CHECK."""
     high = study.point(Use.SEARCH, DESIGN, Policy.STATIC_HIGH, progress=progress)
@@ -76,14 +84,11 @@ def calibrate(study: RivalStudy, task: Task, budget: float, progress) -> dict:
         points[log2_lambda] = study.point(Use.SEARCH, task.design, task.policy, log2_lambda, progress=progress)
         sweep[log2_lambda] = study.against_high(Use.SEARCH, log2_lambda, points[log2_lambda], high)
 
-    for log2_lambda in SWEEPS[task.policy]:
-        measure(log2_lambda)
-        if np.nanmean(sweep[log2_lambda].replicates) > ENOUGH and len(sweep) > 1:
-            break
-    for _ in range(BISECTIONS):
-        chosen, known = curve(list(sweep.values())).choose(budget), sorted(sweep)
-        above = min(max(int(np.searchsorted(known, chosen)), 1), len(known) - 1)
-        measure(round(4 * (known[above - 1] + known[above]) / 2) / 4)
+    next_one: float | None = STARTS[task.label]
+    measure(next_one - STEP)
+    while next_one is not None and len(sweep) < POINTS:
+        measure(next_one)
+        next_one = following(list(sweep.values()), budget)
     line = curve(list(sweep.values()))
     chosen = np.floor(4 * line.choose(budget)) / 4
     loss, needed = line.at(chosen)
@@ -107,9 +112,9 @@ def checked(study: Study, design: Design, policy: Policy, log2_lambda: float | N
             "error_in_test": against_high.error}
 
 
-def network_results(name: str, budget: float, progress) -> dict:
+def network_results(name: str, labels: list[str], budget: float, progress) -> dict:
     study = RivalStudy(name, settings_of(name))
-    found = [calibrate(study, task, budget, progress) for task in tasks(DESIGN)]
+    found = [calibrate(study, task, budget, progress) for task in tasks(DESIGN) if task.label in labels]
     fixed = {policy.name: checked(study, DESIGN, policy, None, progress) for policy in (Policy.STATIC_HIGH, Policy.STATIC_LOW)}
     groups = {use.name: len({sample.group for sample in samples}) for use, samples in study.held_out.items()}
     return {"network": name, "budget": budget, "groups": groups, "policies": found, "fixed": fixed}
@@ -130,13 +135,14 @@ def table(found: list[dict]) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.quarters.calibrate", description=__doc__.splitlines()[0])
     parser.add_argument("--net", action="append", choices=FROZEN, help="network; several times for several")
+    parser.add_argument("--task", action="append", choices=list(STARTS), help="what to calibrate; several times for several (default: all)")
     parser.add_argument("--budget", type=float, default=1.0, help="largest loss, in margins (%(default)s)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     networks = arguments.net or FROZEN
     with tqdm(unit="step", dynamic_ncols=True) as bar:
         try:
-            found = [network_results(name, arguments.budget, bar.update) for name in networks]
+            found = [network_results(name, arguments.task or list(STARTS), arguments.budget, bar.update) for name in networks]
         except KeyboardInterrupt:
             sys.exit("interrupted: what was measured is kept, the same command goes on")
     Console(width=200).print(table(found))

@@ -38,8 +38,8 @@ class Use(Enum):
 
 
 # Steps of each use. Bits vary much from text to text, pairs of voices from voice to voice.
-STEPS = {"textgenrnn": 100_000, "resemblyzer": 64_000}
-OTHER_STEPS = 40_000
+STEPS = {"textgenrnn": 60_000, "resemblyzer": 32_000, "silero": 40_000}
+OTHER_STEPS = 20_000
 
 
 @dataclass(frozen=True)

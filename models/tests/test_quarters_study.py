@@ -85,7 +85,6 @@ def test_what_was_measured_is_kept(monkeypatch):
 
 def test_calibration_chooses_within_its_sweep_and_reports_other_groups(monkeypatch):
     monkeypatch.setattr(calibrate, "DESIGN", DESIGN)
-    monkeypatch.setitem(calibrate.SWEEPS, Policy.SENSITIVITY, (-40.0, -20.0, -10.0, 0.0, 10.0))
     measured = Study.against_high
 
     def losing(*arguments):  # the toy's answers hardly change: a loss in proportion to the error in their place
@@ -93,11 +92,23 @@ def test_calibration_chooses_within_its_sweep_and_reports_other_groups(monkeypat
         return replace(found, replicates=1000 * found.excess + np.linspace(-0.01, 0.01, 50), error=0.01)
 
     monkeypatch.setattr(Study, "against_high", losing)
-    task = calibrate.Task("SENSITIVITY", Policy.SENSITIVITY, DESIGN)
-    wide, narrow = (calibrate.calibrate(toy_study(), task, budget, lambda steps: None) for budget in (1.0, 0.01))
-    assert wide["log2_lambda"] > narrow["log2_lambda"] == min(point["log2_lambda"] for point in narrow["sweep"])
+    task = calibrate.Task("SENSITIVITY for time", Policy.SENSITIVITY, DESIGN)
+    wide, narrow = (calibrate.calibrate(toy_study(), task, budget, lambda steps: None) for budget in (1.0, 0.1))
+    for found, budget in ((wide, 1.0), (narrow, 0.1)):
+        assert 0 < found["needed"] <= budget
+    assert wide["log2_lambda"] > narrow["log2_lambda"]
     assert wide["check"]["speed"] > narrow["check"]["speed"]
-    assert wide["needed"] <= 1 < narrow["sweep"][-1]["loss"]
+
+
+def test_the_search_goes_beyond_its_ends_and_then_halves():
+    def swept(*log2_lambdas):
+        losses = {one: 2.0 ** (one + 30) for one in log2_lambdas}
+        return [study.Swept(one, 1e-6 * loss, np.full(20, loss), 0.0) for one, loss in losses.items()]
+
+    assert calibrate.following(swept(-40.0, -36.0), 1.0) == -32
+    assert calibrate.following(swept(-20.0, -16.0), 1.0) == -28
+    assert calibrate.following(swept(-32.0, -28.0), 1.0) == -30
+    assert calibrate.following(swept(-31.0, -30.5, -29.5), 1.0) is None
 
 
 def test_speed_at_an_error_lies_on_the_line_between_two_points():
