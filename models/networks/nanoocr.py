@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,7 @@ FONTS = tuple(
     "SansMono SansMono-Bold SansMono-Oblique SansMono-BoldOblique".split()
 )
 FONT_SIZE, MARGIN = 28, 3
+FROZEN_WORDS = 4096  # of each part at most
 BLUR, NOISE = (0.7, 1.4), (30, 70)  # least and most: radius of the blur in pixels, largest change of a pixel
 
 
@@ -75,7 +77,7 @@ class Nanoocr(Network):
         return self.samples(Part.TEST, steps)
 
     def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
-        return self._first(steps, words(part))
+        return self._first(steps, islice(words(part), FROZEN_WORDS))
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Logits [steps, 1 + characters] of the blank and of ALPHABET."""
