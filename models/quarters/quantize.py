@@ -59,6 +59,7 @@ class Fitted:
     settings: Settings
 
 
+@torch.no_grad()
 def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None, settings: Settings = Settings(),
         input_scale: float | None = None) -> Fitted:
     """Scales, weights and biases of an nn.LSTM from sample inputs [steps, inputs]; gradients as of models.quantize.quantize.
@@ -96,6 +97,7 @@ def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None
     return fitted
 
 
+@torch.no_grad()
 def with_levels(fitted: Fitted, levels: Levels) -> QuarterLSTM:
     """The network with a set of levels: biases of each, and what its thresholds follow from (row_offsets)."""
     layers, offsets = [], []
