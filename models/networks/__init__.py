@@ -7,9 +7,9 @@ A network is imported when it is asked for: nobody else waits for its packages, 
 from collections.abc import Mapping
 from importlib import import_module
 
-from .network import Network, Sample
+from .network import Network, Part, Sample
 
-__all__ = ["MODULES", "NETWORKS", "Network", "Sample", "load"]
+__all__ = ["MODULES", "NETWORKS", "Network", "Part", "Sample", "load"]
 
 # Modules by the name of the network; its class has the same name.
 MODULES = {name: f"{__name__}.{name}" for name in ("ddddocr", "resemblyzer", "silero", "spelling", "textgenrnn")}

@@ -4,6 +4,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from hashlib import sha256
 
 from torch import Tensor, nn
@@ -13,6 +14,19 @@ from ..grid import round_to
 
 INPUT_GRID = 2.0**-20
 FLOAT_BATCH = 64  # samples that the float LSTM runs at once
+
+
+class Part(Enum):
+    """Parts of a network's frozen data; no group, and no recording, image or stretch of text, is in two.
+
+    FIT: scales, rounded weights, biases and thresholds come from it.
+    HELD_OUT: designs and operating points are chosen by it.
+    TEST: never seen by anything but the last evaluation.
+    """
+
+    FIT = "fit"
+    HELD_OUT = "held out"
+    TEST = "test"
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,15 @@ class Network(ABC):
     @abstractmethod
     def test(self, steps: int | None = None) -> list[Sample]:
         """As `calibration`, from the groups that calibration never sees."""
+
+    def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        """The first `steps` steps (all without it) of a part of the frozen data.
+
+        The same samples on every call, groups in turn, so that few steps already hold many groups.
+        Raises ValueError when there are not so many steps or the network has no frozen data, and
+        FileNotFoundError that names the Debian package when its data are not installed.
+        """
+        raise ValueError(f"{self.name} has no frozen data")
 
     @abstractmethod
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:

@@ -6,6 +6,7 @@ activation, and are added in one order: HH, HL, LH, LL. A segment of a row (the 
 of them; a level says how many, for each segment.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -53,6 +54,11 @@ def check(levels: Levels) -> None:
             raise ValueError(f"{high} after {low}: a level holds every quarter of the one before it, and more")
 
 
+def quarter_words(level: Level, words: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    """Words of each quarter, HH, HL, LH and LL, that a row adds: words of each segment, x0, x1 and h."""
+    return tuple(sum(count for quarters, count in zip(level, words) if quarters > quarter) for quarter in range(len(QUARTERS)))
+
+
 def row_quarters(level: Level, words: tuple[int, int, int]) -> int:
     """Words of quarter products, each a cycle of a tile, that a row takes: words of each segment, x0, x1 and h."""
     return sum(quarters * count for quarters, count in zip(level, words))
@@ -82,3 +88,25 @@ def row_energy(level: Level, words: tuple[int, int, int], start: Level = HH, own
             weights, activations = planes(before, after)
             total += count * (weights * own.weight_read + activations * own.activation_read / rows) + own.multiplier_read
     return total + second_pass * own.pass_read * (level != start)
+
+
+# Cost of a row that ends at a level, where the lowest level was computed first: (level, lowest level, words of each segment).
+Cost = Callable[[Level, Level, tuple[int, int, int]], float]
+
+
+def time_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
+    """Cycles of a tile: no quarter is computed twice, so that the lowest level costs nothing extra."""
+    return row_quarters(level, words)
+
+
+def energy_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
+    """pJ of the memories."""
+    return row_energy(level, words, lowest)
+
+
+def product_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
+    """What moves the logarithm of time times energy, near STATIC_HIGH, in words: a share of time and one of energy count alike."""
+    return 0.5 * (time_cost(level, lowest, words) + energy_cost(level, lowest, words) / energy_cost(ALL, ALL, words) * row_quarters(ALL, words))
+
+
+COSTS: dict[str, Cost] = {"time": time_cost, "energy": energy_cost, "product": product_cost}

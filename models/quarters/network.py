@@ -12,7 +12,7 @@ from ..networks import Network, Sample
 from ..policies import Policy
 from ..quantized_network import batches, directed, stages
 from . import quantize
-from .levels import ALL, Level, Levels, row_quarters
+from .levels import ALL, COSTS, QUARTERS, Cost, Level, Levels, quarter_words, row_quarters, time_cost
 from .lstm import QuarterLSTM
 
 BASELINE_WORD = 16  # weights of a word of the 8-bit baseline build
@@ -24,8 +24,11 @@ class FittedNetwork:
 
     stages: list[list[quantize.Fitted]]
 
-    def with_levels(self, levels: Levels) -> "QuarterNetwork":
-        return QuarterNetwork([[quantize.with_levels(fitted, levels) for fitted in stage] for stage in self.stages])
+    def with_levels(self, levels: Levels, exponents: bool = False, cost: Cost = time_cost, own_biases: bool = True) -> "QuarterNetwork":
+        """The network with a set of levels. exponents: of the words of its own input, which a host forms; not of those of later stages.
+        cost, own_biases: as of quantize.with_levels."""
+        return QuarterNetwork([[quantize.with_levels(fitted, levels, exponents and number == 0, cost, own_biases) for fitted in stage]
+                               for number, stage in enumerate(self.stages)])
 
 
 @dataclass
@@ -41,7 +44,7 @@ class NetworkRun:
     steps: int
 
 
-def fit(network: Network, samples: list[Sample], settings: quantize.Settings = quantize.Settings()) -> FittedNetwork:
+def fit(network: Network, samples: list[Sample], settings: quantize.Settings) -> FittedNetwork:
     """A network fitted to some of its samples, by the gradients of its task."""
     found, result = iter(gradients(network, samples)), []
     calibration = [sample.inputs for sample in samples]
@@ -107,23 +110,38 @@ class QuarterNetwork:
             sequences = [layers[-1] for layers in hidden]
         return hidden
 
-    def quarter_words(self, run: NetworkRun) -> float:
-        """Cycles of quarter products of all tiles together, with padded words."""
-        total = 0
+    def words_by_quarter(self, run: NetworkRun) -> list[int]:
+        """Words of HH, HL, LH and LL that all tiles together added, padded: the counters of quarters."""
+        totals = [0] * len(QUARTERS)
         for direction, layers in zip(self.directions, run.rows):
             for layer, counts in zip(direction.layers, layers):
-                total += sum(int(rows.sum()) * row_quarters(level, layer.words()) for level, rows in zip(_levels(layer, counts), counts))
-        return total
+                for level, rows in zip(_levels(layer, counts), counts):
+                    totals = [total + int(rows.sum()) * words for total, words in zip(totals, quarter_words(level, layer.words()))]
+        return totals
+
+    def mean_quarters(self, run: NetworkRun) -> float:
+        """Quarter products over products, with padded words."""
+        return len(QUARTERS) / self.speedup_over_high(run)
 
     def speedup(self, run: NetworkRun) -> float:
         """Ideal speedup over the baseline build, of 16 products of 8x8 a cycle and tile: both with padded words, nothing else waits."""
         baseline = sum(4 * layer.units * run.steps * sum(layer.words(BASELINE_WORD)) for direction in self.directions for layer in direction.layers)
-        return baseline / self.quarter_words(run)
+        return baseline / sum(self.words_by_quarter(run))
 
     def speedup_over_high(self, run: NetworkRun) -> float:
         """Ideal speedup over STATIC_HIGH: 4 / mean quarters, with padded words."""
         high = sum(4 * layer.units * run.steps * row_quarters(ALL, layer.words()) for direction in self.directions for layer in direction.layers)
-        return high / self.quarter_words(run)
+        return high / sum(self.words_by_quarter(run))
+
+    def energy_over_high(self, run: NetworkRun) -> float:
+        """Energy of what rows read from memories, over that of STATIC_HIGH."""
+        total = high = 0.0
+        for direction, layers in zip(self.directions, run.rows):
+            for layer, counts in zip(direction.layers, layers):
+                levels = _levels(layer, counts)
+                total += sum(int(rows.sum()) * COSTS["energy"](level, levels[0], layer.words()) for level, rows in zip(levels, counts))
+                high += 4 * layer.units * run.steps * COSTS["energy"](ALL, ALL, layer.words())
+        return total / high
 
     def shares(self, run: NetworkRun) -> list:
         """Shares of levels by [direction][layer][gate][level], as RANDOM takes them."""

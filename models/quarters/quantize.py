@@ -15,13 +15,28 @@ from ..float_lstm import LayerWeights, layer_weights
 from ..grid import power_of_two, round_to, significant_bits
 from ..policies import GATES, Policy, theta_alignment
 from ..quantize import (
-    INPUT_RANGES, LARGE_ERROR, LEAST_ERROR, LEAST_FACTOR, SCALE_BITS, SCALE_FRAMES, Z_UNITS,
-    by_unit, cell_fraction_bits, check, float_states, mantissas, mean_size, needs_two_terms, refuse, round_weights, row_scale,
+    INPUT_RANGES,
+    LARGE_ERROR,
+    LEAST_ERROR,
+    LEAST_FACTOR,
+    SCALE_BITS,
+    SCALE_FRAMES,
+    Z_UNITS,
+    by_unit,
+    cell_fraction_bits,
+    check,
+    float_states,
+    mantissas,
+    mean_size,
+    needs_two_terms,
+    refuse,
+    round_weights,
+    row_scale,
 )
 from ..thresholds import CELL_FLOORS, OFFSET_GRID
 from .cell import SegmentSums
 from .layer import QuarterLayer
-from .levels import ALL, Levels, row_quarters
+from .levels import ALL, Cost, Levels, time_cost
 from .lstm import QuarterLSTM, input_terms
 
 H_SCALE = 1 / 120
@@ -33,21 +48,21 @@ B_RANGE = (-(1 << 17), (1 << 17) - 1)
 class Settings:
     """How a network is quantized.
 
-    exponents: of the words of x. emphasis: as of models.quantize. low_weight: of an error in low precision beside one in high precision, when
-    weights are rounded. own_offsets: whether each level has offsets of its own for its rows, or one for all of them.
+    emphasis: as of models.quantize. low_weight: of an error of 4-bit weights beside one of 8-bit weights, when weights are rounded.
+    cell_floor: of SENSITIVITY, one of models.thresholds.CELL_FLOORS.
     """
 
-    exponents: bool = False
-    emphasis: float = 1.0
+    emphasis: float = 0.0
     low_weight: float = 0.05
-    own_offsets: bool = True
+    cell_floor: int = 42
 
 
 @dataclass
 class Fitted:
     """What one fit leaves for every set of levels: layers without levels, and what their rows lose by each number of quarters of each segment.
 
-    missing: by layer, how to compute it again (x, h before, effects); row_seen: by layer, what policies see of rows on average.
+    layers: by layer, the constants of a QuarterLayer that do not depend on its levels. inputs: by layer, integers x [frames, terms, inputs] and h
+    before [frames, units] under STATIC_HIGH; effects: by layer, what errors there do; seen: by layer, what policies see of rows on average.
     """
 
     layers: list[dict]
@@ -56,7 +71,6 @@ class Fitted:
     inputs: list[Tensor]
     effects: list[Effects]
     seen: list[dict]
-    settings: Settings
 
 
 @torch.no_grad()
@@ -77,16 +91,15 @@ def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None
         scales = (torch.full((inputs.shape[2],), input_scale, dtype=torch.float64),)
     else:
         scales = input_scales(inputs[valid], weights[0].w_ih, effects[0])
-    order = _order(inputs[valid], scales[0]) if settings.exponents else torch.arange(inputs.shape[2])
+    order = _order(inputs[valid], scales[0])
     layers, below = [], inputs
     for number, (parameters, state, effect) in enumerate(zip(weights, states, effects)):
         own = (scales, order) if number == 0 else ((torch.full((below.shape[2],), H_SCALE, dtype=torch.float64),), torch.arange(below.shape[2]))
         activations = torch.cat((below, before(state.h)), dim=-1)[valid]
         c_frac = cell_fraction_bits(state.c[valid].abs().max().item())
-        layers.append(_weights(number, parameters, activations, effect.importance() ** settings.emphasis, *own, settings) | {
-            "c_frac": c_frac, "exponents": settings.exponents and number == 0})
+        layers.append(_weights(number, parameters, activations, effect.importance() ** settings.emphasis, *own, settings) | {"c_frac": c_frac})
         below = state.h
-    fitted = Fitted(layers, scales, order, [], effects, [], settings)
+    fitted = Fitted(layers, scales, order, [], effects, [])
     q = QuarterLSTM([_layer(constants, (ALL,)) for constants in layers], scales, order)
     x = q.quantize_input(inputs)
     high = q.run(x, Policy.STATIC_HIGH)
@@ -98,19 +111,22 @@ def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None
 
 
 @torch.no_grad()
-def with_levels(fitted: Fitted, levels: Levels) -> QuarterLSTM:
-    """The network with a set of levels: biases of each, and what its thresholds follow from (row_offsets)."""
+def with_levels(fitted: Fitted, levels: Levels, exponents: bool = False, cost: Cost = time_cost, own_biases: bool = True) -> QuarterLSTM:
+    """The network with a set of levels: biases of each, and what its thresholds follow from (row_offsets).
+
+    exponents: of the words of x. cost: of a row at a level, what is to be saved. own_biases: of each level, else levels above the lowest have b.
+    """
     layers, offsets = [], []
-    for constants, inputs, effect, seen in zip(fitted.layers, fitted.inputs, fitted.effects, fitted.seen):
-        layer = _layer(constants, levels)
+    for number, (constants, inputs, effect, seen) in enumerate(zip(fitted.layers, fitted.inputs, fitted.effects, fitted.seen)):
+        layer = _layer(constants, levels, exponents and number == 0)
         b_level, errors = [], []
-        for level in levels:
+        for place, level in enumerate(levels):
             missing = _missing(layer, level, *inputs)
-            constant = effect.constant(missing)
+            constant = effect.constant(missing) if own_biases or place == 0 else 0.0 * missing[0]
             b_level.append((layer.b + by_unit(torch.floor(constant + 0.5).long(), layer.units)).clamp(*B_RANGE))
             errors.append(effect.squared((missing - constant) / Z_UNITS).unflatten(0, (4, layer.units)))
         layers.append(replace(layer, b_level=torch.stack(b_level)))
-        offsets.append(_row_offsets(layer, torch.stack(errors), torch.tensor([row_quarters(level, layer.words()) for level in levels]), seen))
+        offsets.append(_row_offsets(layer, torch.stack(errors), torch.tensor([cost(level, levels[0], layer.words()) for level in levels], dtype=torch.float64), seen))
     q = QuarterLSTM(layers, fitted.input_scales, fitted.order)
     q.row_offsets = offsets
     return q
@@ -186,10 +202,10 @@ def _weights(number, weights: LayerWeights, activations, importance, scales, ord
             "b": b, "terms": len(scales)}
 
 
-def _layer(constants, levels):
+def _layer(constants, levels, exponents=False):
     """A QuarterLayer without thresholds of any meaning; b of all levels."""
     b, steps = constants["b"], len(levels) - 1
-    return QuarterLayer(levels=levels, b_level=b.expand(len(levels), *b.shape), theta=((0,) * len(GATES),) * steps,
+    return QuarterLayer(levels=levels, b_level=b.expand(len(levels), *b.shape), theta=((0,) * len(GATES),) * steps, exponents=exponents,
                         offset=torch.zeros(steps, *b.shape, dtype=torch.int64), cell_floor=CELL_FLOOR, **constants)
 
 

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""Measurements of a network on the quarter-product machine, on its calibration data; kept in the cache, so that what was interrupted goes on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from hashlib import sha256
+
+import numpy as np
+
+from ..cache import cached
+from ..evaluation import Bootstrap, Estimate, outputs
+from ..networks import Network, Part, Sample, load
+from ..policies import Policy
+from ..sources import code
+from .choose import Swept, test_error, trimmed_mean
+from .levels import COSTS, LEVELS
+from .network import FittedNetwork, QuarterNetwork, fit
+from .quantize import Settings
+
+FIT_STEPS = 12_800
+# How each network is quantized, chosen by the error of its output on held-out data (docs/policies.md); others as Settings() has it.
+SETTINGS = {"resemblyzer": Settings(emphasis=1.0, cell_floor=45), "ddddocr": Settings(cell_floor=0)}
+
+
+def settings_of(name: str) -> Settings:
+    return SETTINGS.get(name, Settings())
+
+
+class Use(Enum):
+    """What held-out data are for: operating points are chosen on SEARCH, and what they give is reported on CHECK, which has other groups."""
+
+    SEARCH = "search"
+    CHECK = "check"
+
+
+STEPS = {Use.SEARCH: 40_000, Use.CHECK: 40_000}
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is set before a Lagrange multiplier: the name of a set of levels, exponents of the words of x, and what is to be saved (COSTS)."""
+
+    levels: str
+    exponents: bool = False
+    cost: str = "time"
+    own_offsets: bool = True
+    own_biases: bool = True
+
+
+@dataclass
+class Point:
+    """What a policy gives: errors of the output and metric of each sample, the metric's estimate, speeds and energy, shares by level, words by quarter.
+
+    speed: ideal, over the baseline build, with padded words; over_high: over STATIC_HIGH; energy: of the memories, over STATIC_HIGH's.
+    """
+
+    errors: np.ndarray
+    single: np.ndarray
+    estimate: Estimate
+    speed: float
+    over_high: float
+    energy: float
+    shares: list[float]
+    low_weights: float
+    words: list[int]
+
+    @property
+    def error(self) -> float:
+        return trimmed_mean(self.errors)
+
+
+class Study:
+    """A network, fitted with some settings."""
+
+    def __init__(self, name: str, settings: Settings, steps: dict = STEPS, fit_steps: int = FIT_STEPS):
+        self.network, self.settings, self.steps, self.fit_steps = load(name), settings, steps, fit_steps
+        module = type(self.network).__module__
+        self.data_key = (name, code(module))
+        self._fit_key = (name, settings.emphasis, settings.low_weight, fit_steps, code("models.quarters.network", module))
+        self.key = (*self._fit_key, settings.cell_floor)
+        self._quantized: dict[Design, QuarterNetwork] = {}
+
+    def _part(self, part: Part, steps: int | None) -> list[Sample]:
+        return cached(("frozen data", *self.data_key, part.name, steps), lambda: first(self.network, part, steps))
+
+    @cached_property
+    def fitted(self) -> FittedNetwork:
+        return cached(("quarters fit", *self._fit_key), lambda: fit(self.network, self._part(Part.FIT, self.fit_steps), self.settings))
+
+    @cached_property
+    def held_out(self) -> dict[Use, list[Sample]]:
+        """Samples by use, groups apart by the hash of their name."""
+        samples = self._part(Part.HELD_OUT, 2 * sum(self.steps.values()))
+        return {use: leading([sample for sample in samples if use_of(sample.group) is use], steps) for use, steps in self.steps.items()}
+
+    @cached_property
+    def _exact(self) -> dict:
+        return {use: self.network.float_outputs(samples) for use, samples in self.held_out.items()}
+
+    @cached_property
+    def _bootstrap(self) -> dict:
+        return {use: Bootstrap(self.network, samples) for use, samples in self.held_out.items()}
+
+    def quantized(self, design: Design) -> QuarterNetwork:
+        """The network of a design; kept, as a fit holds gradients of every frame and takes long to read."""
+        if design not in self._quantized:
+            q = cached(("quarters design", *self._fit_key, design), lambda: self.fitted.with_levels(
+                LEVELS[design.levels], design.exponents, COSTS[design.cost], design.own_biases))
+            q.set_cell_floor(self.settings.cell_floor)
+            self._quantized[design] = q
+        return self._quantized[design]
+
+    def float_estimate(self, use: Use) -> Estimate:
+        return cached(("quarters float", *self.data_key, code("models.evaluation"), use.name, self.steps[use]), lambda: self._bootstrap[use].estimate(self._exact[use]))
+
+    def point(self, use: Use, design: Design, policy: Policy, log2_lambda: float | None = None, shares: list | None = None, seed: int = 0,
+              progress: Callable[[int], object] = lambda steps: None) -> Point:
+        """Measure a policy, at a multiplier if it has thresholds; shares: of RANDOM."""
+        def measure():
+            q, samples = self.quantized(design), self.held_out[use]
+            if log2_lambda is not None:
+                q.set_log2_lambda(policy, log2_lambda, design.own_offsets)
+            run = q.run([sample.inputs for sample in samples], policy, shares, seed, progress)
+            found = outputs(self.network, samples, run)
+            return Point(self._errors(use, found), self._single(use, found), self._bootstrap[use].estimate(found), q.speedup(run), q.speedup_over_high(run),
+                         q.energy_over_high(run), q.level_shares(run), q.low_weight_share(run), q.words_by_quarter(run))
+
+        return cached(("quarters point", *self.key, code("models.evaluation"), use.name, self.steps[use], design, policy.name, log2_lambda, shares, seed), measure)
+
+    def against_high(self, use: Use, log2_lambda: float, point: Point, high: Point) -> Swept:
+        """A point of a sweep: its excess error and its loss against STATIC_HIGH, and the error that the loss has in the test."""
+        samples, network = self.held_out[use], self.network
+        replicates = self.loss(use, high.estimate.replicates, point.estimate.replicates)
+        names = list(dict.fromkeys(sample.group for sample in samples))
+        groups = np.array([names.index(sample.group) for sample in samples])
+        weights = np.array([float(network.weight(sample)) for sample in samples])
+        sizes = test_sizes(network.name)
+        if abs(np.average(point.single, weights=weights) - point.estimate.value) < 1e-6 * max(1, abs(point.estimate.value)):
+            error = test_error(self.loss(use, high.single, point.single), weights, groups, sizes)
+        else:  # no mean over samples: groups alone tell how much a test says
+            error = float(np.nanstd(replicates)) * (len(names) / len(sizes))**0.5
+        return Swept(log2_lambda, point.error - high.error, replicates, error)
+
+    def against_float(self, use: Use, point: Point) -> np.ndarray:
+        """Replicates of the loss against float, in margins."""
+        return self.loss(use, self.float_estimate(use).replicates, point.estimate.replicates)
+
+    def loss(self, use: Use, reference, metric):
+        """How much worse a metric is than a reference, in margins."""
+        unit = margin(self.network, self.float_estimate(use).value) * (1 if self.network.higher_is_better else -1)
+        return (reference - metric) / unit
+
+    def _errors(self, use, found):
+        """Mean squared difference of each sample's output from float, where it is comparable."""
+        comparable = self.network.comparable
+        return np.array([float((comparable(a) - comparable(b)).square().mean()) for a, b in zip(found, self._exact[use])])
+
+    def _single(self, use, found):
+        return np.array([self.network.metric([sample], [output]) for sample, output in zip(self.held_out[use], found)])
+
+
+def use_of(group: str) -> Use:
+    """By the name of the group alone; other bits of its hash than those that part the data."""
+    return Use.CHECK if sha256(b"use " + group.encode()).digest()[-1] % 2 else Use.SEARCH
+
+
+def leading(samples: list[Sample], steps: int) -> list[Sample]:
+    """The first samples that hold so many steps; all, where there are not so many."""
+    count = np.cumsum([len(sample.inputs) for sample in samples])
+    return samples[:int(np.searchsorted(count, steps)) + 1]
+
+
+def first(network: Network, part: Part, steps: int | None) -> list[Sample]:
+    """So many steps of a part, or all that there are."""
+    try:
+        return network.samples(part, steps)
+    except ValueError:
+        return network.samples(part)
