@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich import box
 from rich.console import Console
@@ -24,27 +25,34 @@ from tqdm import tqdm
 from ..build import Build
 from ..cache import cached
 from ..cycle_model import CycleModel
-from ..networks import NETWORKS, load
+from ..networks import NETWORKS
 from ..policies import Policy
 from ..quantized_network import directed
 from ..sources import code
 from .cycle_model import TIMING, QuarterBuild, QuarterCycleModel, Shape, Sharing, dealt
-from .data import fit_samples, held_out_samples
 from .levels import LEVELS
-from .network import QuarterNetwork, fit
+from .network import QuarterNetwork
+from .study import Design, Study, Use, leading, settings_of
 
 OUT = Path("build/quarters/cost.json")
 LEVEL_SET = "HH HL 3/4 all"
+DESIGN = Design(LEVEL_SET)
 # Ideal speed over STATIC_HIGH at which a network's thresholds are set: about where it showed no loss.
 SPEEDS = {"silero": 3.65, "textgenrnn": 2.27, "resemblyzer": 1.89, "spelling": 2.36, "ddddocr": 2.66}
+PROBE_STEPS = 1_000  # on which thresholds are set
 DEAL_STEPS = 1_000  # of levels by which units are dealt to tiles; other steps than those that are counted
-UNIT_STEPS = 12_800  # units times steps of a run: enough that its begin and end do not count
+UNIT_STEPS = 6_400  # units times steps of a run: enough that its begin and end do not count
 SIZE_STEPS = 3_200  # the same of a layer of made-up size
 TILES = (4, 8, 16)
-MACHINE_TILES = (4, 16)  # on which other machines are tried
+MACHINE_TILES = (16,)  # on which other machines are tried
+# For levels at random: layers of each run of a network (inputs, units, terms), and shares of rows at the lowest level and at all quarters.
+LAYERS = {
+    "silero": ([(128, 128, 1)],), "textgenrnn": ([(100, 128, 1), (128, 128, 1)],), "resemblyzer": ([(40, 256, 2), (256, 256, 1), (256, 256, 1)],),
+    "spelling": ([(90, 128, 1)], [(256, 128, 1)]), "ddddocr": ([(512, 512, 1)],),
+}
+SHARES = {"silero": (0.92, 0.001), "textgenrnn": (0.68, 0.09), "resemblyzer": (0.49, 0.08), "spelling": (0.70, 0.03), "ddddocr": (0.60, 0.007)}
 # Machines by name, as changes of the plain one.
 MACHINES = {
-    "a unit every 6 cycles": {"timing": replace(TIMING, pass_interval=6, commit_queue=3)},
     "a unit every 5 cycles": {"timing": replace(TIMING, pass_interval=5, commit_queue=3)},
     "a unit every 4 cycles": {"timing": replace(TIMING, pass_interval=4, commit_queue=4)},
     "two h a cycle": {"timing": replace(TIMING, commits=2)},
@@ -104,43 +112,34 @@ class _Layer:
     policy: Policy = Policy.STATIC_HIGH
 
 
-def quantized(name: str) -> QuarterNetwork:
-    """The network with LEVEL_SET, at its speed of SPEEDS on the samples that it was fitted to."""
-    network = load(name)
-    key = (name, LEVEL_SET, code("models.quarters.network", "models.quarters.data", type(network).__module__))
-    q = cached(("quarters cost fit", *key), lambda: fit(network, fit_samples(network))).with_levels(LEVELS[LEVEL_SET])
-    probe = [sample.inputs for sample in fit_samples(network)]
-
-    def find():
-        low, high = -50.0, -15.0
-        while high - low > 0.1:
-            middle = (low + high) / 2
-            q.set_log2_lambda(Policy.SENSITIVITY, middle)
-            if q.speedup_over_high(q.run(probe, Policy.SENSITIVITY)) < SPEEDS[name]:
-                low = middle
-            else:
-                high = middle
-        return low
-
-    q.set_log2_lambda(Policy.SENSITIVITY, cached(("quarters cost lambda", SPEEDS[name], *key), find))
-    return q
-
-
 def stacks(name: str) -> list[Stack]:
-    """The runs of a network, one a direction, with levels of held-out samples."""
-    network = load(name)
+    """The runs of a network, one a direction, with levels of held-out samples, at its speed of SPEEDS."""
+    study = Study(name, settings_of(name))
 
     def find():
-        q = quantized(name)
+        q = study.quantized(DESIGN)
+        q.set_log2_lambda(Policy.SENSITIVITY, log2_lambda_at(q, SPEEDS[name], [sample.inputs for sample in leading(study.held_out[Use.SEARCH], PROBE_STEPS)]))
         units = sum(layer.units for direction in q.directions for layer in direction.layers) // len(q.directions)
         steps = max(16, UNIT_STEPS // units)
-        found = levels_of(q, [sample.inputs for sample in held_out_samples(network)], DEAL_STEPS + steps)
+        found = levels_of(q, [sample.inputs for sample in study.held_out[Use.CHECK]], DEAL_STEPS + steps)
         return [([Shape(layer.units, layer.inputs, layer.levels, layer.terms) for layer in direction.layers],
                  [part[:DEAL_STEPS] for part in levels], [part[DEAL_STEPS:DEAL_STEPS + steps] for part in levels])
                 for direction, levels in zip(q.directions, found)]
 
-    key = (name, LEVEL_SET, SPEEDS[name], UNIT_STEPS, DEAL_STEPS, code("models.quarters.network", "models.quarters.data", type(network).__module__))
-    return [Stack(*parts) for parts in cached(("quarters cost levels", *key), find)]
+    return [Stack(*parts) for parts in cached(("quarters cost levels", *study.key, DESIGN, SPEEDS[name], PROBE_STEPS, UNIT_STEPS, DEAL_STEPS), find)]
+
+
+def log2_lambda_at(q: QuarterNetwork, speed: float, sequences: list[Tensor]) -> float:
+    """The multiplier at which SENSITIVITY has an ideal speed over STATIC_HIGH on some sequences."""
+    low, high = -50.0, -15.0
+    while high - low > 0.2:
+        middle = (low + high) / 2
+        q.set_log2_lambda(Policy.SENSITIVITY, middle)
+        if q.speedup_over_high(q.run(sequences, Policy.SENSITIVITY)) < speed:
+            low = middle
+        else:
+            high = middle
+    return low
 
 
 def levels_of(q: QuarterNetwork, sequences: list[Tensor], steps: int) -> list[list[Tensor]]:
@@ -168,6 +167,29 @@ def made_up(inputs: int, units: int, terms: int) -> Stack:
     generator = torch.Generator().manual_seed(0)
     drawn = torch.multinomial(torch.tensor(SIZE_SHARES), 2 * steps * units * 4, replacement=True, generator=generator).view(2, steps, units, 4)
     return Stack([Shape(units, inputs, LEVELS[LEVEL_SET], terms)], [drawn[0]], [drawn[1]])
+
+
+def drawn(name: str) -> list[Stack]:
+    """The runs of a network with levels at random: a row's chance to stay at the lowest level is Beta(m, 1 - m), so that most rows nearly always or nearly never
+    do; those above it are at HL, 3/4 and all quarters so often that the ideal speed is that of SPEEDS, if it can be."""
+    generator = np.random.default_rng(0)
+    low, most = SHARES[name]
+    middle = (4 / SPEEDS[name] - low - 4 * most) / (1 - low - most)
+    three = min(1, max(0, middle - 2)) * (1 - low - most)
+    above = np.cumsum([1 - low - most - three, three, most]) / (1 - low)
+    result = []
+    for layers in LAYERS[name]:
+        steps = max(16, UNIT_STEPS // sum(units for _, units, _ in layers))
+        stack = Stack([Shape(units, inputs, LEVELS[LEVEL_SET], terms) for inputs, units, terms in layers], [], [])
+        for _, units, _ in layers:
+            chance = generator.beta(low, 1 - low, size=(units, 4))
+            refined = generator.random((2 * steps, units, 4)) >= chance
+            level = 1 + np.searchsorted(above, generator.random((2 * steps, units, 4)) * (1 - 1e-12))
+            both = torch.from_numpy(refined * level)
+            stack.before.append(both[:steps])
+            stack.levels.append(both[steps:])
+        result.append(stack)
+    return result
 
 
 POLICIES = {"STATIC_HIGH": Policy.STATIC_HIGH, "all HH": Policy.STATIC_LOW, "SENSITIVITY": Policy.SENSITIVITY}
@@ -230,6 +252,7 @@ def _mean(cells):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--net", action="append", choices=sorted(NETWORKS), help="network; several times for several (default: all)")
+    parser.add_argument("--drawn", action="store_true", help="levels of networks at random, in the shares that they had (no fit, minutes)")
     parser.add_argument("--sizes-only", action="store_true", help="layers of made-up sizes only")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -250,7 +273,8 @@ def main() -> None:
                 name = f"{'2 x ' if size[2] == 2 else ''}{size[0]} + {size[1]}"
                 result["sizes"][name] = {tiles: {machine: found[tiles] for machine, found in own.items()} for tiles in TILES}
             for name in networks:
-                key, make = (name, SPEEDS[name], LEVEL_SET, UNIT_STEPS, code("models.quarters.network")), partial(stacks, name)
+                key = (name, arguments.drawn, SPEEDS[name], LEVEL_SET, UNIT_STEPS, "" if arguments.drawn else code("models.quarters.study"))
+                make = partial(drawn if arguments.drawn else stacks, name)
                 result["networks"][name] = {"plain": at(key, make, None, TILES), "machines": {
                     machine: at(key, make, machine, MACHINE_TILES, MACHINE_POLICIES) for machine in MACHINES}}
         except KeyboardInterrupt:
