@@ -5,7 +5,7 @@ A stack with one direction is one run. A layer with two is two runs, the second 
 input of the layer above: stage by stage.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -176,7 +176,7 @@ def side_by_side(directions: Iterable[list[Tensor]]) -> list[Tensor]:
     return [torch.cat(parts, dim=1).float() / 128 for parts in layers]
 
 
-def batches(lengths):
+def batches(lengths: list[int]) -> Iterator[list[int]]:
     """Indices in batches of similar lengths, and of at most BATCH_STEPS steps with the padding."""
     batch = []
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):

@@ -76,7 +76,7 @@ def _bytes(values: Tensor) -> bytes:
     return values.contiguous().numpy().tobytes()
 
 
-def main(arguments=None) -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.networks.freeze", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with frozen.json, write nothing")
     parser.add_argument("--net", choices=NETWORKS, help="one network only")

@@ -25,6 +25,7 @@ from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
 from .choose import Swept, curve
 from .levels import COSTS
+from .network import Progress
 from .rivals import SEEDS, RivalStudy, Shares, Widths
 from .study import Design, Study, Use, settings_of
 
@@ -53,7 +54,7 @@ def tasks(design: Design) -> list[Task]:
     return [*found, Task("static widths", Policy.STATIC_HIGH, Widths("ideal", design.exponents)), Task("RANDOM", Policy.RANDOM, Shares(design))]
 
 
-def details(study: RivalStudy, task: Task, log2_lambda: float, progress) -> dict:
+def details(study: RivalStudy, task: Task, log2_lambda: float, progress: Progress) -> dict:
     """Of a rival alone: the widths, and what they would cost on either machine; RANDOM under several seeds."""
     if isinstance(task.design, Widths):
         return study.widths_at(task.design, log2_lambda)
@@ -75,7 +76,7 @@ def following(sweep: list[Swept], budget: float) -> float | None:
     return None if known[above] - known[above - 1] <= NARROW or middle in known else float(middle)
 
 
-def calibrate(study: RivalStudy, task: Task, budget: float, progress) -> dict:
+def calibrate(study: RivalStudy, task: Task, budget: float, progress: Progress) -> dict:
     """log2_lambda of a task within a budget in margins, the sweep that led to it, and what it gives on CHECK."""
     high = study.point(Use.SEARCH, DESIGN, Policy.STATIC_HIGH, progress=progress)
     points, sweep = {}, {}
@@ -99,10 +100,11 @@ def calibrate(study: RivalStudy, task: Task, budget: float, progress) -> dict:
             "check": checked(study, task.design, task.policy, chosen, progress), **details(study, task, chosen, progress)}
 
 
-def checked(study: Study, design: Design, policy: Policy, log2_lambda: float | None, progress=lambda steps: None, shares=None, seed: int = 0) -> dict:
+def checked(study: Study, design: Design, policy: Policy, log2_lambda: float | None, progress: Progress = lambda steps: None,
+            seed: int = 0) -> dict:
     """What a policy gives on CHECK: speeds, shares, and losses in margins against 8 bits and float with their intervals."""
     high = study.point(Use.CHECK, DESIGN, Policy.STATIC_HIGH, progress=progress)
-    point = study.point(Use.CHECK, design, policy, log2_lambda, shares, seed, progress)
+    point = study.point(Use.CHECK, design, policy, log2_lambda, None, seed, progress)
     against_high = study.against_high(Use.CHECK, log2_lambda or 0.0, point, high)
     against_float = study.against_float(Use.CHECK, point)
     return {"speed": point.speed, "over_high": point.over_high, "energy": point.energy, "shares": point.shares, "low_weights": point.low_weights, "words": point.words,
@@ -112,7 +114,7 @@ def checked(study: Study, design: Design, policy: Policy, log2_lambda: float | N
             "error_in_test": against_high.error}
 
 
-def network_results(name: str, labels: list[str], budget: float, progress) -> dict:
+def network_results(name: str, labels: list[str], budget: float, progress: Progress) -> dict:
     study = RivalStudy(name, settings_of(name))
     found = [calibrate(study, task, budget, progress) for task in tasks(DESIGN) if task.label in labels]
     fixed = {policy.name: checked(study, DESIGN, policy, None, progress) for policy in (Policy.STATIC_HIGH, Policy.STATIC_LOW)}

@@ -23,8 +23,9 @@ from ..evaluation import interval
 from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
 from .choose import Curve, Swept, curve, isotonic, trimmed_mean
+from .network import Progress
 from .quantize import Settings
-from .study import Design, Study, Use, settings_of
+from .study import Design, Point, Study, Use, settings_of
 
 OUT = Path("build/quarters/levels.json")
 STEPS = {"textgenrnn": 64_000, "resemblyzer": 48_000}
@@ -53,14 +54,15 @@ DESIGNS = {
 }
 
 
-def swept(study: Study, use: Use, design: Design, policy: Policy, log2_lambdas, progress=lambda steps: None) -> tuple[list[Swept], list]:
+def swept(study: Study, use: Use, design: Design, policy: Policy, log2_lambdas: list[float],
+          progress: Progress = lambda steps: None) -> tuple[list[Swept], list[Point]]:
     """([Swept], [Point]) of a policy at some multipliers, against STATIC_HIGH."""
     high = study.point(use, REFERENCE, Policy.STATIC_HIGH)
     points = [study.point(use, design, policy, log2_lambda, progress=progress) for log2_lambda in log2_lambdas]
     return [study.against_high(use, log2_lambda, point, high) for log2_lambda, point in zip(log2_lambdas, points)], points
 
 
-def reference(study: Study, progress) -> tuple[Curve, float, float]:
+def reference(study: Study, progress: Progress) -> tuple[Curve, float, float]:
     """(curve of REFERENCE, excess error at which the loss is LOSS, its log2_lambda)."""
     found: list[Swept] = []
     for log2_lambda in SWEEP:
@@ -72,7 +74,7 @@ def reference(study: Study, progress) -> tuple[Curve, float, float]:
     return line, excess, float(np.interp(np.log(excess), np.log(line.excess), line.log2_lambda))
 
 
-def speed_at(errors: list[np.ndarray], speeds: list[float], high: np.ndarray, excess: float, draw=slice(None)) -> float:
+def speed_at(errors: list[np.ndarray], speeds: list[float], high: np.ndarray, excess: float, draw: slice | np.ndarray = slice(None)) -> float:
     """Speed at an excess error, linear in both logarithms between points; beyond them along the line of the two nearest."""
     base = trimmed_mean(high[draw])
     x = np.log(np.maximum(isotonic([trimmed_mean(one[draw]) - base for one in errors]), excess * 1e-4))
@@ -83,7 +85,7 @@ def speed_at(errors: list[np.ndarray], speeds: list[float], high: np.ndarray, ex
     return float(np.exp(y[place - 1] + np.clip(share, -1, 2) * (y[place] - y[place - 1])))
 
 
-def compare(name: str, settings: Settings, designs: dict[str, Design], progress) -> dict:
+def compare(name: str, settings: Settings, designs: dict[str, Design], progress: Progress) -> dict:
     """Speeds of designs on one network at one excess error, with paired replicates over samples."""
     study = Study(name, settings, STEPS.get(name, OTHER_STEPS))
     line, excess, log2_lambda = reference(study, progress)

@@ -11,7 +11,7 @@ from ..policies import Policy, next_history
 from ..quantized_lstm import PREPARED_SUMS
 from .cell import RowSums, output
 from .layer import ACTIVATIONS, QuarterLayer
-from .selectors import make_selector
+from .selectors import Selector, make_selector
 
 # Policies that refine nothing: the level of all rows, None for all quarters.
 STATIC = {Policy.STATIC_HIGH: None, Policy.STATIC_LOW: 0}
@@ -65,7 +65,7 @@ class QuarterLSTM:
         return result
 
 
-def run_layer(layer: QuarterLayer, x: Tensor, policy: Policy, selector=None, start: tuple | None = None) -> tuple[Tensor, Tensor, Tensor]:
+def run_layer(layer: QuarterLayer, x: Tensor, policy: Policy, selector: Selector | None = None, start: tuple | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Run a layer over integers x [steps, batch, terms, inputs] from start (h, c, history) [batch, units], or from zero.
 
     Returns h int8 and c int16 [steps, batch, units] and levels int8 [steps, batch, 4, units].

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A torch.nn.LSTM with one or two directions on the quarter-product machine: as models.quantized_network, of QuarterLSTM."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,6 +16,8 @@ from . import quantize
 from .levels import ALL, COSTS, QUARTERS, Cost, Level, Levels, quarter_words, row_quarters, time_cost
 from .lstm import QuarterLSTM
 
+# Told of steps as they are done.
+Progress = Callable[[int], object]
 BASELINE_WORD = 16  # weights of a word of the 8-bit baseline build
 
 
@@ -78,7 +81,8 @@ class QuarterNetwork:
         for direction in self.directions:
             direction.layers = [replace(layer, cell_floor=cell_floor) for layer in direction.layers]
 
-    def run(self, inputs: list[Tensor], policy: Policy, shares: list | None = None, seed: int = 0, progress=lambda steps: None) -> NetworkRun:
+    def run(self, inputs: list[Tensor], policy: Policy, shares: list | None = None, seed: int = 0,
+            progress: Progress = lambda steps: None) -> NetworkRun:
         """Run float sequences [steps, inputs], each from zero state. shares: [direction][layer][gate][level], for RANDOM."""
         count = [[1 if policy is Policy.STATIC_HIGH else len(layer.levels) for layer in direction.layers] for direction in self.directions]
         rows = [[torch.zeros(levels, layer.units, 4, dtype=torch.int64) for levels, layer in zip(counts, direction.layers)]

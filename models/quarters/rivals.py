@@ -8,7 +8,6 @@
 STATIC_ROWS needs nothing of its own: it is a policy of the machine.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -18,7 +17,7 @@ from ..networks import Part
 from ..policies import Policy
 from ..sources import code
 from . import widths
-from .network import NetworkRun, QuarterNetwork
+from .network import NetworkRun, Progress, QuarterNetwork
 from .study import Design, Study
 
 SHARE_STEPS = 4096  # of the fitted data, on which RANDOM learns shares
@@ -66,7 +65,7 @@ class RandomNetwork(QuarterNetwork):
         self.learned = self.shares(super().run(self.inputs, Policy.SENSITIVITY))
 
     def run(self, inputs: list[Tensor], policy: Policy = Policy.RANDOM, shares: list | None = None, seed: int = 0,
-            progress: Callable[[int], object] = lambda steps: None) -> NetworkRun:
+            progress: Progress = lambda steps: None) -> NetworkRun:
         return super().run(inputs, policy, shares or self.learned, seed, progress)
 
 

@@ -5,12 +5,17 @@ A selector is called once a step with z [batch, 4, units] at the lowest level, t
 level of each row, int64 [batch, 4, units].
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from ..cell import finish
 from ..policies import Policy, cell_codes, sensitivity
 from .layer import QuarterLayer
+
+# (z [batch, 4, units] at the lowest level, c, history [batch, units]) -> level of each row.
+Selector = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def row_thresholds(layer: QuarterLayer) -> Tensor:
@@ -34,7 +39,7 @@ class CellHistory:
     def __init__(self, layer: QuarterLayer):
         self.thresholds = row_thresholds(layer)
 
-    def __call__(self, z, c, history):
+    def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
         return level_of(cell_codes(c, history), self.thresholds)
 
 
@@ -44,7 +49,7 @@ class Sensitivity:
     def __init__(self, layer: QuarterLayer):
         self.thresholds, self.c_frac, self.cell_floor = row_thresholds(layer), layer.c_frac, layer.cell_floor
 
-    def __call__(self, z, c, history):
+    def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
         gates, _, tanh_c = finish(z, c, self.c_frac)
         return level_of(sensitivity(gates, tanh_c, c, self.cell_floor), self.thresholds)
 
@@ -55,7 +60,7 @@ class StaticRows:
     def __init__(self, layer: QuarterLayer):
         self.level = level_of(torch.zeros(1, 4, layer.units, dtype=torch.int16), row_thresholds(layer))
 
-    def __call__(self, z, c, history):
+    def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
         return self.level.expand(len(c), -1, -1)
 
 
@@ -67,12 +72,12 @@ class Random:
         self.above = torch.tensor(shares, dtype=torch.float64).flip(1).cumsum(1).flip(1)[:, 1:]
         self.generator = torch.Generator().manual_seed(seed)
 
-    def __call__(self, z, c, history):
+    def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
         drawn = torch.rand(z.shape, generator=self.generator, dtype=torch.float64)
         return sum((drawn < above.unsqueeze(1)).long() for above in self.above.unbind(1))
 
 
-def make_selector(policy: Policy, layer: QuarterLayer, shares: list | None, seed: int):
+def make_selector(policy: Policy, layer: QuarterLayer, shares: list | None, seed: int) -> Selector | None:
     """Selector of a policy for a layer; None where nothing is to be decided. shares: of the layer, [gate][level], for RANDOM."""
     if policy is Policy.RANDOM and shares is None:
         raise ValueError("RANDOM needs the shares of levels, [layer][gate][level]")

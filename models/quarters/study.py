@@ -2,7 +2,6 @@
 """Measurements of a network on the quarter-product machine, on its calibration data; kept in the cache, so that what was interrupted goes on."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -18,7 +17,7 @@ from ..policies import Policy
 from ..sources import code
 from .choose import Swept, test_error, trimmed_mean
 from .levels import COSTS, LEVELS
-from .network import FittedNetwork, QuarterNetwork, fit
+from .network import FittedNetwork, Progress, QuarterNetwork, fit
 from .quantize import Settings
 
 FIT_STEPS = 12_800
@@ -122,7 +121,7 @@ class Study:
         return cached(("quarters float", *self.data_key, code("models.evaluation"), use.name, self.steps), lambda: self._bootstrap[use].estimate(self._exact[use]))
 
     def point(self, use: Use, design: Design, policy: Policy, log2_lambda: float | None = None, shares: list | None = None, seed: int = 0,
-              progress: Callable[[int], object] = lambda steps: None) -> Point:
+              progress: Progress = lambda steps: None) -> Point:
         """Measure a policy, at a multiplier if it has thresholds; shares: of RANDOM."""
         def measure():
             q, samples = self.quantized(design), self.held_out[use]
@@ -153,7 +152,7 @@ class Study:
         """Replicates of the loss against float, in margins."""
         return self.loss(use, self.float_estimate(use).replicates, point.estimate.replicates)
 
-    def loss(self, use: Use, reference, metric):
+    def loss(self, use: Use, reference: float | np.ndarray, metric: float | np.ndarray) -> float | np.ndarray:
         """How much worse a metric is than a reference, in margins."""
         unit = margin(self.network, self.float_estimate(use).value) * (1 if self.network.higher_is_better else -1)
         return (reference - metric) / unit
