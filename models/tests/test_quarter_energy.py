@@ -96,3 +96,9 @@ def test_rows_that_start_at_their_last_level():
     low, direct, late = row_energy(HH, (1, 0, 1)), row_energy(ALL, (1, 0, 1), ALL), row_energy(ALL, (1, 0, 1))
     assert energy == pytest.approx((4 * low + 3 * direct + late) / 2)
     assert words == (4 * 2 + 4 * 8) / 2
+
+
+def test_a_row_that_starts_above_what_is_asked_for_stays_there():
+    layer, starts = Shape(64, 64, (HH, ALL)), [torch.ones(64, 4, dtype=torch.int64)]
+    asked = torch.tensor([2, 1]).view(2, 1, 1).expand(2, 64, 4)  # two steps at HH, one at all quarters
+    assert parts([layer], [asked], 3, starts=starts)["rows"] == pytest.approx(64 * 4 * row_energy(ALL, (1, 0, 1), ALL))
