@@ -10,6 +10,7 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -25,7 +26,7 @@ from tqdm import tqdm
 from ..build import Build
 from ..cache import cached
 from ..cycle_model import CycleModel
-from ..networks import NETWORKS
+from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
 from ..quantized_network import directed
 from ..sources import code
@@ -196,7 +197,7 @@ POLICIES = {"STATIC_HIGH": Policy.STATIC_HIGH, "all HH": Policy.STATIC_LOW, "SEN
 MACHINE_POLICIES = ("all HH", "SENSITIVITY")
 
 
-def measure(key: tuple, make, tiles: int, machine: str | None, policies=tuple(POLICIES)) -> dict:
+def measure(key: tuple, make: Callable, tiles: int, machine: str | None, policies: tuple[str, ...] = tuple(POLICIES)) -> dict:
     """Speed over the baseline build and overhead over ideal, by policy, of all runs of a network one behind the other. machine: of MACHINES."""
     schedule = code("models.quarters.cycle_model")
 
@@ -251,12 +252,12 @@ def _mean(cells):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--net", action="append", choices=sorted(NETWORKS), help="network; several times for several (default: all)")
+    parser.add_argument("--net", action="append", choices=sorted(SPEEDS), help="network; several times for several (default: all)")
     parser.add_argument("--drawn", action="store_true", help="levels of networks at random, in the shares that they had (no fit, minutes)")
     parser.add_argument("--sizes-only", action="store_true", help="layers of made-up sizes only")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    networks = [] if arguments.sizes_only else arguments.net or sorted(NETWORKS)
+    networks = [] if arguments.sizes_only else arguments.net or [name for name in SPEEDS if arguments.drawn or name in FROZEN]
     result = {"levels": LEVEL_SET, "networks": {}, "sizes": {}}
     runs = len(SIZES) * (1 + len(SIZE_MACHINES)) * len(TILES) + len(networks) * (len(TILES) + len(MACHINES) * len(MACHINE_TILES))
     with tqdm(total=runs, unit="run", dynamic_ncols=True) as bar:

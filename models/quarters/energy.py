@@ -19,9 +19,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from ..networks import NETWORKS
+from ..networks.freeze import NETWORKS as FROZEN
 from .cycle_model import GRANULE, Shape
-from .layer import WORD
+from .layer import WORD, QuarterLayer
 from .levels import ALL, HH, Level, Levels, row_energy, row_quarters
 from .memories import BASELINE, QUARTERS, Memories
 from .network import BASELINE_WORD
@@ -88,7 +88,7 @@ def level_counts(levels: Tensor, count: int) -> Tensor:
     return torch.stack([(levels == place).sum(0) for place in range(count)])
 
 
-def best_starts(layer, counts: Tensor, cost: Callable, own: Memories = QUARTERS) -> Tensor:
+def best_starts(layer: Shape | QuarterLayer, counts: Tensor, cost: Callable, own: Memories = QUARTERS) -> Tensor:
     """Level [units, 4] at which each row starts so that it costs least: cost(level, words, start) of a row; counts as of memory_energy."""
     words, levels = segment_words(layer), layer.levels
     totals = torch.stack([sum(found * cost(levels[max(place, start)], words, levels[start]) for place, found in enumerate(counts.double()))
@@ -196,15 +196,15 @@ def network_table(found: dict, title: str, real: bool = True) -> Table:
 
 
 def main() -> None:
-    from .cost import drawn, stacks  # their imports are slow
+    from .cost import SPEEDS, drawn, stacks  # their imports are slow
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--net", action="append", choices=sorted(NETWORKS), help="network; several times for several (default: all)")
+    parser.add_argument("--net", action="append", choices=sorted(SPEEDS), help="network; several times for several (default: all)")
     parser.add_argument("--drawn", action="store_true", help="levels at random, in the shares that networks had (no fit, seconds)")
     arguments = parser.parse_args()
     console, result = Console(width=200), {}
     console.print(word_table())
-    own = {name: (drawn if arguments.drawn else stacks)(name) for name in arguments.net or sorted(NETWORKS)}
+    own = {name: (drawn if arguments.drawn else stacks)(name) for name in arguments.net or [name for name in SPEEDS if arguments.drawn or name in FROZEN]}
     for choice in CHOICES:
         for rows in (1, 2):
             result[f"{choice}, {rows}"] = {name: evaluate(found, choice, rows) for name, found in own.items()}
