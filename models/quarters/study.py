@@ -11,7 +11,7 @@ import numpy as np
 
 from ..cache import cached
 from ..evaluation import Bootstrap, Estimate, margin, outputs
-from ..networks import Network, Part, Sample, load
+from ..networks import Part, Sample, load
 from ..networks.freeze import FROZEN
 from ..policies import Policy
 from ..sources import code
@@ -88,7 +88,9 @@ class Study:
         self._quantized: dict[Design, QuarterNetwork] = {}
 
     def _part(self, part: Part, steps: int | None) -> list[Sample]:
-        return cached(("frozen data", *self.data_key, part.name, steps), lambda: first(self.network, part, steps))
+        there = frozen_steps(self.network.name, part)
+        steps = None if steps is None or steps >= there else steps
+        return cached(("frozen data", *self.data_key, part.name, steps), lambda: self.network.samples(part, steps))
 
     @cached_property
     def fitted(self) -> FittedNetwork:
@@ -166,6 +168,11 @@ class Study:
         return np.array([self.network.metric([sample], [output]) for sample, output in zip(self.held_out[use], found)])
 
 
+def frozen_steps(name: str, part: Part) -> int:
+    """Steps of a part, as frozen.json counts them."""
+    return json.loads(FROZEN.read_text())[name][part.value]["steps"]
+
+
 def test_sizes(name: str) -> list[float]:
     """Samples of each group of a network's test, as frozen.json counts them: all groups alike."""
     test = json.loads(FROZEN.read_text())[name][Part.TEST.value]
@@ -182,10 +189,3 @@ def leading(samples: list[Sample], steps: int) -> list[Sample]:
     count = np.cumsum([len(sample.inputs) for sample in samples])
     return samples[:int(np.searchsorted(count, steps)) + 1]
 
-
-def first(network: Network, part: Part, steps: int | None) -> list[Sample]:
-    """So many steps of a part, or all that there are."""
-    try:
-        return network.samples(part, steps)
-    except ValueError:
-        return network.samples(part)

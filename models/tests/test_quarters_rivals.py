@@ -183,8 +183,8 @@ def test_h_of_fewer_bits_saturates_at_its_limits():
 def study(toy, tmp_path, monkeypatch):
     """A study of the toy, with frozen data, and a cache of its own."""
     network = Toy(layers=2)
-    monkeypatch.setattr(network, "samples", lambda part, steps=None: network.calibration(240) if part is Part.FIT else network.test(480), raising=False)
     monkeypatch.setattr("models.quarters.study.load", lambda name: network)
+    monkeypatch.setattr("models.quarters.study.frozen_steps", lambda name, part: {Part.FIT: 240, Part.HELD_OUT: 960}[part])
     monkeypatch.setattr("models.cache.FOLDER", tmp_path)
     return RivalStudy("toy", Settings(), fit_steps=240)
 
@@ -222,8 +222,7 @@ def test_points_of_rivals(study):
 
 def test_rivals_are_calibrated_for_themselves(study, monkeypatch):
     """Through the command's own steps: each has a multiplier, a sweep on SEARCH and what it gives on CHECK."""
-    monkeypatch.setattr("models.quarters.study.margin", lambda network, value: 0.005, raising=False)
-    monkeypatch.setattr("models.quarters.study.test_sizes", lambda name: [20.0] * 4000, raising=False)
+    monkeypatch.setattr("models.quarters.study.test_sizes", lambda name: [20.0] * 4000)
     calibrate = import_module("models.quarters.calibrate")
     monkeypatch.setattr(calibrate, "POINTS", 3)
     monkeypatch.setattr(calibrate, "STEP", 40.0)

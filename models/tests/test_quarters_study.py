@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models import cache
+from models.networks import Part
 from models.policies import Policy
 from models.quarters import calibrate, compare, study
 from models.quarters.levels import ALL, COSTS, HH, LEVELS, row_quarters
@@ -24,6 +25,7 @@ def toy(monkeypatch, tmp_path):
     monkeypatch.setattr(cache, "FOLDER", tmp_path)
     monkeypatch.setattr(study, "load", lambda name: Toy(bidirectional=name == "both", layers=2 if name == "deep" else 1))
     monkeypatch.setattr(study, "test_sizes", lambda name: [2.0] * 40)
+    monkeypatch.setattr(study, "frozen_steps", lambda name, part: {Part.FIT: 20, Part.HELD_OUT: 80}[part] * STEPS)
 
 
 def toy_study(name="toy"):
