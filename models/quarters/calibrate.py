@@ -24,13 +24,14 @@ from ..evaluation import interval
 from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
 from .choose import Swept, curve
+from .compare import CHOSEN, DESIGNS
 from .levels import COSTS
 from .network import Progress
 from .rivals import SEEDS, RivalStudy, Shares, Widths
 from .study import Design, Study, Use, settings_of
 
 OUT = Path("build/quarters/calibrated.json")
-DESIGN = Design("HH 3/4 all", exponents=True, own_offsets=False, own_biases=False)  # chosen by models.quarters.compare
+DESIGN = DESIGNS[CHOSEN]
 # Where the search of each task begins, log2 of an error for a word of quarters (for energy: for a pJ), and its step; points that it takes at most.
 STARTS = {
     "SENSITIVITY for time": -26.0, "SENSITIVITY for energy": -35.0, "SENSITIVITY for product": -26.0, "STATIC_ROWS": -32.0, "CELL_HISTORY": -32.0,

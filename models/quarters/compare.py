@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Which levels of precision: python -m models.quarters.compare
+"""Which levels of precision, and what rivals are worth: python -m models.quarters.compare
 
-Designs (a set of levels, exponents of x or not, constants of its own for each level or not) under SENSITIVITY on held-out calibration data. What a
-design is worth is its ideal speed over the baseline build, padded words included, at one error of the output that is the same for all designs of
-a network: that at which the loss of the task is half the margin, by a line from excess error to loss that is fitted to the sweep of
-REFERENCE. Points are cached, so that what was interrupted goes on; writes build/quarters/levels.json.
+Designs (a set of levels, exponents of x or not, constants of its own for each level or not) under SENSITIVITY, and rivals of SENSITIVITY in the chosen
+design, on held-out calibration data. What one is worth is its ideal speed over the baseline build, padded words included, at one error of the
+output that is the same for all of a network: that at which the loss of the task is half the margin, by a line from excess error to loss that is
+fitted to the sweep of REFERENCE. Points are cached, so that what was interrupted goes on; writes build/quarters/levels.json.
 """
 
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from ..policies import Policy
 from .choose import Curve, Swept, curve, isotonic, trimmed_mean
 from .network import Progress
 from .quantize import Settings
+from .rivals import RivalStudy, Shares, Widths
 from .study import Design, Point, Study, Use, settings_of
 
 OUT = Path("build/quarters/levels.json")
@@ -32,7 +34,8 @@ STEPS = {"textgenrnn": 64_000, "resemblyzer": 48_000}
 OTHER_STEPS = 16_000
 SWEEP = (-40.0, -36.0, -33.0, -30.0, -27.0, -24.0, -20.0, -16.0, -12.0)
 ENOUGH = 1.5  # a loss, in margins, at which the sweep ends
-AROUND = (-1.5, 1.5)  # of the reference's log2_lambda: where other designs are measured
+# Where designs are measured: on both sides of the reference's log2_lambda, or of a rival's start; then in steps beyond, until the error lies between two points.
+AROUND, STEP, EXTENSIONS = 1.5, 3.0, 5
 LOSS = 0.5  # in margins, of the error at which designs are compared
 REPLICATES = 400
 # Shared constants: a row has one offset, and two biases, of the lowest level and of all others.
@@ -52,6 +55,25 @@ DESIGNS = {
     "HH 3/4 all, exponents, shared constants": Design("HH 3/4 all", exponents=True, own_offsets=False, own_biases=False),
     "HL all: today's two planes": Design("HL all"),
 }
+CHOSEN = "HH 3/4 all, exponents, shared constants"
+RIVALS = ("STATIC_ROWS", "CELL_HISTORY", "RANDOM", "static widths")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A policy in a design; start: the log2_lambda at which its search begins (None: the reference's)."""
+
+    design: Design | Widths | Shares
+    policy: Policy = Policy.SENSITIVITY
+    start: float | None = None
+
+
+def candidates() -> dict[str, Candidate]:
+    """Designs and rivals by name; static widths are those of a machine whose cycles are in proportion to both widths."""
+    chosen = DESIGNS[CHOSEN]
+    rivals = (Candidate(chosen, Policy.STATIC_ROWS, -30.0), Candidate(chosen, Policy.CELL_HISTORY, -30.0), Candidate(Shares(chosen), Policy.RANDOM, -40.0),
+              Candidate(Widths("ideal", chosen.exponents), Policy.STATIC_HIGH, -30.0))
+    return {name: Candidate(design) for name, design in DESIGNS.items()} | dict(zip(RIVALS, rivals))
 
 
 def swept(study: Study, use: Use, design: Design, policy: Policy, log2_lambdas: list[float],
@@ -85,19 +107,38 @@ def speed_at(errors: list[np.ndarray], speeds: list[float], high: np.ndarray, ex
     return float(np.exp(y[place - 1] + np.clip(share, -1, 2) * (y[place] - y[place - 1])))
 
 
-def compare(name: str, settings: Settings, designs: dict[str, Design], progress: Progress) -> dict:
-    """Speeds of designs on one network at one excess error, with paired replicates over samples."""
-    study = Study(name, settings, STEPS.get(name, OTHER_STEPS))
+def around(study: Study, candidate: Candidate, start: float, excess: float, progress: Progress) -> dict[float, Point]:
+    """Points of a candidate by log2_lambda, with an excess error between those of two of them if EXTENSIONS suffice."""
+    high, points = study.point(Use.SEARCH, REFERENCE, Policy.STATIC_HIGH).error, {}
+
+    def measure(log2_lambda):
+        points[log2_lambda] = study.point(Use.SEARCH, candidate.design, candidate.policy, log2_lambda, progress=progress)
+        return points[log2_lambda].error - high
+
+    first = round(2 * (start - AROUND)) / 2
+    least, most = measure(first), measure(first + 2 * AROUND)
+    for _ in range(EXTENSIONS):
+        if most < excess:
+            most = measure(max(points) + STEP)
+        elif least > excess:
+            least = measure(min(points) - STEP)
+    return dict(sorted(points.items()))
+
+
+def compare(name: str, settings: Settings, chosen: dict[str, Candidate], progress: Progress) -> dict:
+    """Speeds of candidates on one network at one excess error, with paired replicates over samples."""
+    study = RivalStudy(name, settings, STEPS.get(name, OTHER_STEPS))
     line, excess, log2_lambda = reference(study, progress)
     high = study.point(Use.SEARCH, REFERENCE, Policy.STATIC_HIGH).errors
     draws = np.random.default_rng(0).integers(len(high), size=(REPLICATES, len(high)))
     result = {"network": name, "excess": excess, "log2_lambda": log2_lambda, "slope": line.slope, "designs": {}}
-    for label, design in designs.items():
-        _, points = swept(study, Use.SEARCH, design, Policy.SENSITIVITY, [round(2 * (log2_lambda + step)) / 2 for step in AROUND], progress=progress)
-        errors, speeds = [point.errors for point in points], [point.speed for point in points]
+    for label, candidate in chosen.items():
+        points = around(study, candidate, log2_lambda if candidate.start is None else candidate.start, excess, progress)
+        errors, speeds = [point.errors for point in points.values()], [point.speed for point in points.values()]
         result["designs"][label] = {
             "speed": speed_at(errors, speeds, high, excess), "replicates": [speed_at(errors, speeds, high, excess, draw) for draw in draws],
-            "points": [{"excess": point.error - trimmed_mean(high), "speed": point.speed, "shares": point.shares} for point in points]}
+            "points": [{"log2_lambda": key, "excess": point.error - trimmed_mean(high), "speed": point.speed, "shares": point.shares}
+                       for key, point in points.items()]}
     low = study.point(Use.SEARCH, REFERENCE, Policy.STATIC_LOW)
     loss = study.against_high(Use.SEARCH, 0.0, low, study.point(Use.SEARCH, REFERENCE, Policy.STATIC_HIGH)).replicates
     result["all_low"] = {"speed": low.speed, "loss": float(np.nanmean(loss)), "interval": interval(loss)}
@@ -105,15 +146,15 @@ def compare(name: str, settings: Settings, designs: dict[str, Design], progress:
 
 
 def table(found: list[dict]) -> Table:
-    """Speeds by network and design, and their geometric mean relative to the best design's, with its interval."""
+    """Speeds by network and design, and their geometric mean relative to that of SENSITIVITY in the chosen design, with its interval."""
     shown = Table(box=box.SIMPLE_HEAD, title=f"ideal speed over the baseline build at a loss of {LOSS} margins")
-    for heading in ("design", *(one["network"] for one in found), "geometric mean", "of the best [95 %]"):
+    for heading in ("design", *(one["network"] for one in found), "geometric mean", "of SENSITIVITY's in the chosen design [95 %]"):
         shown.add_column(heading, justify="left" if heading == "design" else "right")
     names = list(found[0]["designs"])
     logs = {name: np.array([np.log([one["designs"][name]["speed"], *one["designs"][name]["replicates"]]) for one in found]).mean(0) for name in names}
-    best = max(names, key=lambda name: logs[name][0])
+    base = CHOSEN if CHOSEN in names else names[0]
     for name in names:
-        ratio = np.exp(logs[name] - logs[best])
+        ratio = np.exp(logs[name] - logs[base])
         low, high = np.quantile(ratio[1:], (0.025, 0.975))
         shown.add_row(name, *(f"{one['designs'][name]['speed']:.2f}" for one in found), f"{np.exp(logs[name][0]):.2f}", f"{ratio[0]:.3f} [{low:.3f}, {high:.3f}]")
     return shown
@@ -122,13 +163,14 @@ def table(found: list[dict]) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.quarters.compare", description=__doc__.splitlines()[0])
     parser.add_argument("--net", action="append", choices=FROZEN, help="network; several times for several")
-    parser.add_argument("--design", action="append", choices=list(DESIGNS), help="design; several times for several (default: all)")
+    parser.add_argument("--design", action="append", choices=[*DESIGNS, *RIVALS], help="design or rival; several times for several (default: all)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    designs, networks = {name: DESIGNS[name] for name in arguments.design or DESIGNS}, arguments.net or FROZEN
+    known, networks = candidates(), arguments.net or FROZEN
+    chosen = {name: known[name] for name in arguments.design or known}
     with tqdm(unit="step", dynamic_ncols=True) as bar:
         try:
-            found = [compare(name, settings_of(name), designs, bar.update) for name in networks]
+            found = [compare(name, settings_of(name), chosen, bar.update) for name in networks]
         except KeyboardInterrupt:
             sys.exit("interrupted: what was measured is kept, the same command goes on")
     Console(width=200).print(table(found))

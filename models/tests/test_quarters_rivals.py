@@ -224,14 +224,14 @@ def test_rivals_are_calibrated_for_themselves(study, monkeypatch):
     """Through the command's own steps: each has a multiplier, a sweep on SEARCH and what it gives on CHECK."""
     monkeypatch.setattr("models.quarters.study.test_sizes", lambda name: [20.0] * 4000)
     calibrate = import_module("models.quarters.calibrate")
-    monkeypatch.setattr(calibrate, "POINTS", 3)
-    monkeypatch.setattr(calibrate, "STEP", 40.0)
+    monkeypatch.setattr(calibrate, "POINTS", 2)
+    monkeypatch.setattr(calibrate, "STEP", 4.0)
     monkeypatch.setattr(calibrate, "STARTS", dict.fromkeys(calibrate.STARTS, -20.0))
     found = {}
     for task in calibrate.tasks(calibrate.DESIGN)[-2:]:
-        one = calibrate.calibrate(study, task, 1.0, lambda steps: None)
+        one = calibrate.calibrate(study, task, 100.0, lambda steps: None)
         json.dumps(one)
-        assert len(one["sweep"]) == 3 and one["check"]["over_high"] >= 1
+        assert len(one["sweep"]) == 2 and one["check"]["over_high"] >= 1
         found[task.label] = one
     ideal, random = found.values()
     assert ideal["check"]["speed"] == ideal["speeds"]["ideal"] > 1
