@@ -14,7 +14,7 @@ __all__ = ["MODULES", "NETWORKS", "NEW_MODULES", "Network", "Part", "Sample", "l
 # Modules by the name of the network; its class has the same name.
 MODULES = {name: f"{__name__}.{name}" for name in ("ddddocr", "resemblyzer", "silero", "spelling", "textgenrnn")}
 # Networks that no calibration has seen yet: `load` knows them, what goes over all NETWORKS does not.
-NEW_MODULES = {name: f"{__name__}.{name}" for name in ("diacritizer", "nanoocr")}
+NEW_MODULES = {name: f"{__name__}.{name}" for name in ("diacritizer", "dtln", "nanoocr")}
 
 
 class _Classes(Mapping):
