@@ -81,6 +81,8 @@ def margin(network: Network, base: float) -> float:
     Half a percent of bits. Of a rate half a point, or a tenth of the float network's error where that is less: half a point is a fifth of an error of 2.5 %.
     The published tables took MARGIN instead.
     """
+    if network.own_margin is not None:
+        return network.own_margin
     if network.relative_margin:
         return 0.005 * abs(base)
     return min(0.005, 0.1 * (1 - base if network.higher_is_better else base))

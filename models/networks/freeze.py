@@ -20,7 +20,7 @@ from .network import Part, Sample
 
 FROZEN = Path(__file__).with_name("frozen.json")
 # spelling has none: this repository trains it, on 104 recordings, and it gets a quarter of the letters wrong (docs/data.md).
-NETWORKS = ("ddddocr", "diacritizer", "nanoocr", "resemblyzer", "silero", "textgenrnn")
+NETWORKS = ("ddddocr", "diacritizer", "dtln", "nanoocr", "resemblyzer", "silero", "textgenrnn")
 PREFIX_STEPS = 1280  # that the fast test looks at
 
 

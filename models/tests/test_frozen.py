@@ -110,18 +110,23 @@ def test_a_missing_package_of_the_test_is_named_with_its_command(monkeypatch, tm
 
 
 class Rate:
-    relative_margin, higher_is_better = False, True
+    own_margin, relative_margin, higher_is_better = None, False, True
 
 
 class ErrorRate:
-    relative_margin, higher_is_better = False, False
+    own_margin, relative_margin, higher_is_better = None, False, False
 
 
 class Bits:
-    relative_margin, higher_is_better = True, False
+    own_margin, relative_margin, higher_is_better = None, True, False
+
+
+class Decibels:
+    own_margin, relative_margin, higher_is_better = 0.1, False, True
 
 
 def test_a_margin_is_half_a_point_or_a_tenth_of_the_error_or_half_a_percent():
     assert margin(Rate, 0.76) == 0.005 and margin(Rate, 0.9725) == pytest.approx(0.00275)
     assert margin(ErrorRate, 0.08) == 0.005 and margin(ErrorRate, 0.03) == pytest.approx(0.003)
     assert margin(Bits, 2.65) == pytest.approx(0.01325)
+    assert margin(Decibels, 12.5) == 0.1
