@@ -28,7 +28,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .ctc import best_path, root_probabilities
+from .ctc import root_probabilities, share_read
 from .network import Network, Part, Sample, in_calibration, in_fit, on_grid
 from .turns import whole_samples
 
@@ -125,10 +125,7 @@ class Ddddocr(Network):
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Share of images with every character right, on the best path through the logits."""
-        read = 0
-        for sample, output in zip(samples, outputs, strict=True):
-            read += torch.equal(best_path(output), sample.labels)
-        return read / len(samples)
+        return share_read(samples, outputs)
 
     def comparable(self, output: Tensor) -> Tensor:
         return root_probabilities(output)

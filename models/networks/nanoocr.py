@@ -24,7 +24,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .ctc import best_path, root_probabilities
+from .ctc import root_probabilities, share_read
 from .network import Network, Part, Sample, on_grid
 from .parts import part_of
 from .turns import whole_samples
@@ -85,10 +85,7 @@ class Nanoocr(Network):
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Share of words with every letter right and in its case, on the best path through the logits."""
-        read = 0
-        for sample, output in zip(samples, outputs, strict=True):
-            read += torch.equal(best_path(output), sample.labels)
-        return read / len(samples)
+        return share_read(samples, outputs)
 
     def comparable(self, output: Tensor) -> Tensor:
         return root_probabilities(output)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from models.networks import load, nanoocr
+from models.networks.ctc import best_path
 from models.networks.nanoocr import ALPHABET, FONTS, draw, package_weights, words
 from models.networks.network import Part, Sample, in_calibration
 
@@ -48,7 +49,7 @@ def test_reads_as_the_package_does(network, package):
     reader = package.NanoOCR.__new__(package.NanoOCR)
     reader.idx2char = {index + 1: character for index, character in enumerate(ALPHABET)}
     expected, _ = reader._ctc_decode(logits[:, None])
-    assert "".join(ALPHABET[index - 1] for index in nanoocr.best_path(logits)) == expected
+    assert "".join(ALPHABET[index - 1] for index in best_path(logits)) == expected
 
 
 def test_two_directions_fit_two_mebibytes_of_weights(network):
