@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models import cell as two_planes
 from models.layer import QuantizedLayer
 from models.policies import Policy
-from models.quarters.cell import RowSums, SegmentSums
+from models.quarters.cell import RowSums, SegmentSums, output
 from models.quarters.layer import ACTIVATIONS, QuarterLayer, split_activations
 from models.quarters.levels import ALL, LEVELS, QUARTERS, Level, check, quarter_words, row_quarters
 from models.quarters.lstm import run_layer
@@ -174,6 +174,17 @@ def test_largest_sums_stay_exact():
         counts, b = (ALL, row["b"]) if level is None else (layer.levels[level], row["b_level"][level])
         total = scalar_quarters.row_sum(row, x[0, 0].tolist(), h[0].tolist(), counts)
         assert z[0, place, 1, 0].item() == scalar_quarters.sat16(scalar_quarters.rounded(total, row["s"]) + b)
+
+
+@pytest.mark.parametrize("sign, largest", [(1, 119), (-1, -120)])
+def test_h_reaches_the_ends_of_its_format(sign, largest):
+    """An open output gate and a saturated cell: 119.99 in either direction, of which the positive one does not fit."""
+    z, c = torch.full((1, 4, 1), 32767, dtype=torch.int32), torch.full((1, 1), sign * 32767, dtype=torch.int32)
+    z[:, 0] = -32768
+    gates, _, tanh_c = two_planes.finish(z, c, 8)
+    assert output(gates, tanh_c).item() == largest
+    scalar = [scalar_quarters.sigmoid(-32768), scalar_quarters.sigmoid(32767), scalar_quarters.tanh(32767), scalar_quarters.sigmoid(32767)]
+    assert scalar_quarters.cell(scalar, sign * 32767, 8)[2] == largest
 
 
 def test_refined_rows_hold_what_lower_levels_held():
