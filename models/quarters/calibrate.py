@@ -8,17 +8,12 @@ are cached; writes build/quarters/calibrated.json.
 """
 
 import argparse
-import json
-import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich import box
-from rich.console import Console
 from rich.table import Table
-from tqdm import tqdm
 
 from ..evaluation import interval
 from ..networks.freeze import NETWORKS as FROZEN
@@ -27,6 +22,7 @@ from .choose import Swept, curve
 from .compare import CHOSEN, DESIGNS
 from .levels import COSTS
 from .network import Progress
+from .report import measure_networks
 from .rivals import SEEDS, RivalStudy, Shares, Widths
 from .study import Design, Study, Use, settings_of
 
@@ -141,17 +137,8 @@ def main() -> None:
     parser.add_argument("--task", action="append", choices=list(STARTS), help="what to calibrate; several times for several (default: all)")
     parser.add_argument("--budget", type=float, default=1.0, help="largest loss, in margins (%(default)s)")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    networks = arguments.net or FROZEN
-    with tqdm(unit="step", dynamic_ncols=True) as bar:
-        try:
-            found = [network_results(name, arguments.task or list(STARTS), arguments.budget, bar.update) for name in networks]
-        except KeyboardInterrupt:
-            sys.exit("interrupted: what was measured is kept, the same command goes on")
-    Console(width=200).print(table(found))
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps(found, indent=1) + "\n")
-    print(OUT)
+    labels = arguments.task or list(STARTS)
+    measure_networks(arguments.net or FROZEN, lambda name, progress: network_results(name, labels, arguments.budget, progress), table, OUT)
 
 
 if __name__ == "__main__":

@@ -8,24 +8,20 @@ fitted to the sweep of REFERENCE. Points are cached, so that what was interrupte
 """
 
 import argparse
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from rich import box
-from rich.console import Console
 from rich.table import Table
-from tqdm import tqdm
 
 from ..evaluation import interval
 from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
-from .choose import Curve, Swept, curve, isotonic, trimmed_mean
+from .choose import Curve, curve, isotonic, trimmed_mean
 from .network import Progress
 from .quantize import Settings
+from .report import measure_networks
 from .rivals import RivalStudy, Shares, Widths
 from .study import Design, Point, Study, Use, settings_of
 
@@ -76,19 +72,12 @@ def candidates() -> dict[str, Candidate]:
     return {name: Candidate(design) for name, design in DESIGNS.items()} | dict(zip(RIVALS, rivals))
 
 
-def swept(study: Study, use: Use, design: Design, policy: Policy, log2_lambdas: list[float],
-          progress: Progress = lambda steps: None) -> tuple[list[Swept], list[Point]]:
-    """([Swept], [Point]) of a policy at some multipliers, against STATIC_HIGH."""
-    high = study.point(use, REFERENCE, Policy.STATIC_HIGH)
-    points = [study.point(use, design, policy, log2_lambda, progress=progress) for log2_lambda in log2_lambdas]
-    return [study.against_high(use, log2_lambda, point, high) for log2_lambda, point in zip(log2_lambdas, points)], points
-
-
 def reference(study: Study, progress: Progress) -> tuple[Curve, float, float]:
     """(curve of REFERENCE, excess error at which the loss is LOSS, its log2_lambda)."""
-    found: list[Swept] = []
+    high, found = study.point(Use.SEARCH, REFERENCE, Policy.STATIC_HIGH, progress=progress), []
     for log2_lambda in SWEEP:
-        found += swept(study, Use.SEARCH, REFERENCE, Policy.SENSITIVITY, [log2_lambda], progress=progress)[0]
+        point = study.point(Use.SEARCH, REFERENCE, Policy.SENSITIVITY, log2_lambda, progress=progress)
+        found.append(study.against_high(Use.SEARCH, log2_lambda, point, high))
         if np.nanmean(found[-1].replicates) > ENOUGH:
             break
     line = curve(found)
@@ -122,6 +111,8 @@ def around(study: Study, candidate: Candidate, start: float, excess: float, prog
             most = measure(max(points) + STEP)
         elif least > excess:
             least = measure(min(points) - STEP)
+        else:
+            break
     return dict(sorted(points.items()))
 
 
@@ -165,18 +156,9 @@ def main() -> None:
     parser.add_argument("--net", action="append", choices=FROZEN, help="network; several times for several")
     parser.add_argument("--design", action="append", choices=[*DESIGNS, *RIVALS], help="design or rival; several times for several (default: all)")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    known, networks = candidates(), arguments.net or FROZEN
+    known = candidates()
     chosen = {name: known[name] for name in arguments.design or known}
-    with tqdm(unit="step", dynamic_ncols=True) as bar:
-        try:
-            found = [compare(name, settings_of(name), chosen, bar.update) for name in networks]
-        except KeyboardInterrupt:
-            sys.exit("interrupted: what was measured is kept, the same command goes on")
-    Console(width=200).print(table(found))
-    OUT.parent.mkdir(parents=True, exist_ok=True)
-    OUT.write_text(json.dumps(found, indent=1) + "\n")
-    print(OUT)
+    measure_networks(arguments.net or FROZEN, lambda name, progress: compare(name, settings_of(name), chosen, progress), table, OUT)
 
 
 if __name__ == "__main__":

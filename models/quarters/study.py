@@ -21,7 +21,7 @@ from .network import FittedNetwork, Progress, QuarterNetwork, fit
 from .quantize import Settings
 
 FIT_STEPS = 12_800
-# How each network is quantized, chosen by the error of its output on held-out data (docs/policies.md); others as Settings() has it.
+# How each network is quantized: as the first machine's calibration chose (models/calibrated/); others as Settings() has it.
 SETTINGS = {"resemblyzer": Settings(emphasis=1.0, cell_floor=45), "ddddocr": Settings(cell_floor=0)}
 
 

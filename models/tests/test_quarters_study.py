@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Designs and operating points of the quarter-product machine, on a toy network."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from models import cache
 from models.networks import Part
 from models.policies import Policy
-from models.quarters import calibrate, compare, study
+from models.quarters import calibrate, compare, report, study
 from models.quarters.levels import ALL, COSTS, HH, LEVELS, row_quarters
 from models.quarters.network import QuarterNetwork
 from models.quarters.quantize import Settings
@@ -119,3 +120,23 @@ def test_speed_at_an_error_lies_on_the_line_between_two_points():
     assert compare.speed_at(errors, [1.0, 2.0, 4.0], high, 4.0) == pytest.approx(2.0)
     assert compare.speed_at(errors, [1.0, 2.0, 4.0], high, 8.0) == pytest.approx(8**0.5)
     assert compare.speed_at(errors, [1.0, 2.0, 4.0], high, 2.0) == pytest.approx(2**0.5)
+
+
+def test_a_command_writes_what_it_measured_and_says_how_to_go_on(monkeypatch, tmp_path, capsys):
+    """compare's own way, on the toy: the same candidate is its own equal."""
+    monkeypatch.setattr(compare, "OTHER_STEPS", 30 * STEPS)
+    monkeypatch.setattr(compare, "SWEEP", (-30.0, -20.0))
+    chosen = {compare.CHOSEN: compare.candidates()[compare.CHOSEN]}
+    out = tmp_path / "made" / "levels.json"
+    report.measure_networks(["toy"], lambda name, progress: compare.compare(name, Settings(), chosen, progress), compare.table, out)
+    found, = json.loads(out.read_text())
+    assert list(found["designs"]) == [compare.CHOSEN] and found["designs"][compare.CHOSEN]["speed"] > 0
+    assert "1.000 [1.000, 1.000]" in capsys.readouterr().out
+    out.unlink()
+
+    def interrupted(name, progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit, match="the same command goes on"):
+        report.measure_networks(["toy"], interrupted, compare.table, out)
+    assert not out.exists()
