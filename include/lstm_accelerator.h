@@ -12,7 +12,7 @@
 
 /* VERSION (r): version of registers, packets and images (CHANGELOG.md) */
 #define LSTM_VERSION 0x004u
-#define LSTM_VERSION_RESET 0x00010000u
+#define LSTM_VERSION_RESET 0x00020000u
 #define LSTM_VERSION_MINOR_SHIFT 0
 #define LSTM_VERSION_MINOR_MASK 0x0000FFFFu /* moves when something is added that a driver of an older minor version need not know */
 #define LSTM_VERSION_MAJOR_SHIFT 16
@@ -23,7 +23,7 @@
 #define LSTM_BUILD_TILES_SHIFT 0
 #define LSTM_BUILD_TILES_MASK 0x000000FFu /* tiles */
 #define LSTM_BUILD_LANES_SHIFT 8
-#define LSTM_BUILD_LANES_MASK 0x0000FF00u /* products a cycle and tile of the dynamic build */
+#define LSTM_BUILD_LANES_MASK 0x0000FF00u /* products of 4x4 a cycle and tile of the dynamic build */
 #define LSTM_BUILD_IN_FLIGHT_SHIFT 16
 #define LSTM_BUILD_IN_FLIGHT_MASK 0x00FF0000u /* units in flight in a tile */
 #define LSTM_BUILD_DYNAMIC_SHIFT 24
@@ -118,7 +118,7 @@
 #define LSTM_STATE_SELECT 0x040u
 #define LSTM_STATE_SELECT_RESET 0x00000000u
 #define LSTM_STATE_SELECT_ADDRESS_SHIFT 0
-#define LSTM_STATE_SELECT_ADDRESS_MASK 0x0000FFFFu /* of a cell word, or of a byte in {bank, offset, lane} */
+#define LSTM_STATE_SELECT_ADDRESS_MASK 0x0000FFFFu /* of a cell word, or of a byte in {bank, offset, lane}: in the dynamic build its upper half in the upper nibble, its lower half in the lower one, both signed */
 #define LSTM_STATE_SELECT_KIND_SHIFT 16
 #define LSTM_STATE_SELECT_KIND_MASK 0x00010000u /* 0: cell, 1: activation byte */
 #define LSTM_STATE_SELECT_TILE_SHIFT 24
@@ -130,37 +130,43 @@
 /* counters, as of the last snapshot */
 enum lstm_counter {
     LSTM_COUNTER_CYCLES = 0,
-    LSTM_COUNTER_HI_PASS = 1,
-    LSTM_COUNTER_LO_PASS = 2,
-    LSTM_COUNTER_WAIT_INPUT = 3,
-    LSTM_COUNTER_WAIT_H = 4,
-    LSTM_COUNTER_WAIT_DECISION = 5,
-    LSTM_COUNTER_IN_FLIGHT_FULL = 6,
-    LSTM_COUNTER_WAIT_OUTPUT = 7,
-    LSTM_COUNTER_DRAIN = 8,
-    LSTM_COUNTER_IDLE = 9,
-    LSTM_COUNTER_ACTIVATION_WRITES = 10,
-    LSTM_COUNTER_SCALE_READS = 11,
-    LSTM_COUNTER_ROW_CONSTANT_READS = 12,
-    LSTM_COUNTER_CELL_READS = 13,
-    LSTM_COUNTER_CELL_WRITES = 14,
-    LSTM_COUNTER_ROW_SUM_WRITES = 15,
-    LSTM_COUNTER_STEPS = 16
+    LSTM_COUNTER_HH = 1,
+    LSTM_COUNTER_HL = 2,
+    LSTM_COUNTER_LH = 3,
+    LSTM_COUNTER_LL = 4,
+    LSTM_COUNTER_WAIT_INPUT = 5,
+    LSTM_COUNTER_WAIT_H = 6,
+    LSTM_COUNTER_WAIT_DECISION = 7,
+    LSTM_COUNTER_IN_FLIGHT_FULL = 8,
+    LSTM_COUNTER_WAIT_OUTPUT = 9,
+    LSTM_COUNTER_DRAIN = 10,
+    LSTM_COUNTER_IDLE = 11,
+    LSTM_COUNTER_ACTIVATION_WRITES = 12,
+    LSTM_COUNTER_SCALE_READS = 13,
+    LSTM_COUNTER_ROW_CONSTANT_READS = 14,
+    LSTM_COUNTER_CELL_READS = 15,
+    LSTM_COUNTER_CELL_WRITES = 16,
+    LSTM_COUNTER_ROW_SUM_WRITES = 17,
+    LSTM_COUNTER_STEPS = 18
 };
 #define LSTM_COUNTERS_BLOCKS 1
-#define LSTM_COUNTERS_COUNT 17
+#define LSTM_COUNTERS_COUNT 19
 #define LSTM_COUNTER_ADDRESS(number) (0x100u + 8u * (number))
 
 /* rows by layer, as of the last snapshot */
 enum lstm_row {
     LSTM_ROW_UNITS = 0,
-    LSTM_ROW_GATE_I = 1,
-    LSTM_ROW_GATE_F = 2,
-    LSTM_ROW_GATE_G = 3,
-    LSTM_ROW_GATE_O = 4
+    LSTM_ROW_MIDDLE_I = 1,
+    LSTM_ROW_MIDDLE_F = 2,
+    LSTM_ROW_MIDDLE_G = 3,
+    LSTM_ROW_MIDDLE_O = 4,
+    LSTM_ROW_ALL_I = 5,
+    LSTM_ROW_ALL_F = 6,
+    LSTM_ROW_ALL_G = 7,
+    LSTM_ROW_ALL_O = 8
 };
 #define LSTM_ROWS_BLOCKS 8
-#define LSTM_ROWS_COUNT 5
-#define LSTM_ROW_ADDRESS(block, number) (0x400u + 0x40u * (block) + 8u * (number))
+#define LSTM_ROWS_COUNT 9
+#define LSTM_ROW_ADDRESS(block, number) (0x400u + 0x80u * (block) + 8u * (number))
 
 #endif

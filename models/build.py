@@ -14,20 +14,20 @@ MOST_WEIGHTS = 1 << formats.HEADER["address"].bits  # words of a plane that a lo
 
 @dataclass(frozen=True)
 class Build:
-    """One build; lanes count the products a cycle and tile of the dynamic build, depths are in words."""
+    """One build; lanes count the products of 4x4 a cycle and tile of the dynamic build, depths are in words."""
 
     tiles: int = 4
-    lanes: int = 32
+    lanes: int = 64
     dynamic: bool = True
     in_flight: int = 8
-    weight_depth: int = 16384
+    weight_depth: int = 8192
     unit_depth: int = 512
-    activation_depth: int = 256
+    activation_depth: int = 128
 
     def __post_init__(self):
         rules = (
             (1 <= self.tiles <= formats.MAX_TILES, f"Tiles is 1..{formats.MAX_TILES}"),
-            (self.lanes in (4, 8, 16, 32, 64), "Lanes is 4, 8, 16, 32 or 64"),
+            (self.lanes in (8, 16, 32, 64), "Lanes is 8, 16, 32 or 64"),
             (self.in_flight >= 2 and self.in_flight & (self.in_flight - 1) == 0, "InFlight is a power of two, at least 2"),
             (8 <= self.weight_depth <= MOST_WEIGHTS, f"WeightDepth is 8..{MOST_WEIGHTS}"),
             (2 <= self.unit_depth <= 1 << 16, f"UnitDepth is 2..{1 << 16}"),
@@ -40,26 +40,27 @@ class Build:
 
     @property
     def dot_lanes(self) -> int:
-        """Weights of a weight word, bytes of an activation word."""
+        """Values of a word of weights or activations."""
         return formats.dot_lanes(self.lanes, self.dynamic)
 
     @property
-    def weight_bits(self) -> int:
-        return formats.weight_bits(self.dynamic)
+    def operand_bits(self) -> int:
+        """Bits of a weight or an activation, as they are multiplied."""
+        return formats.operand_bits(self.dynamic)
 
     def words(self, values: int) -> int:
         """Words that a vector of so many values takes."""
         return -(-values // self.dot_lanes)
 
     def row_words(self, layer: "QuantizedLayer") -> int:
-        """Weight words that a row of a QuantizedLayer reads from a plane: those of W_ih meet each term."""
+        """Words that a row of a QuantizedLayer reads for each quarter: those of W_ih meet each term."""
         return layer.terms * self.words(layer.inputs) + self.words(layer.units)
 
     def baseline(self) -> "Build":
-        """The 8-bit baseline build with the same bytes of memory: half the lanes, so words half as wide and twice as many."""
+        """The 8-bit baseline build with the same bytes of memory: a word has a quarter of the values, so there are four times as many."""
         if not self.dynamic:
             return self
-        return replace(self, dynamic=False, weight_depth=2 * self.weight_depth, activation_depth=2 * self.activation_depth)
+        return replace(self, dynamic=False, weight_depth=4 * self.weight_depth, activation_depth=4 * self.activation_depth)
 
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of the top module."""

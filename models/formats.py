@@ -23,6 +23,7 @@ MAX_TILES = 16
 ALL_TILES = 255      # in the header of an image packet
 BEAT_WIDTH = 128     # bits of a beat of x, h, trace and image
 MAX_GRANULE = BEAT_WIDTH // 8  # bytes that x writes in one cycle, at most
+EXPONENT_GROUP = 64  # values of x that share an exponent: the first beat of an x packet holds those of two terms
 
 
 # --- Codes.
@@ -49,10 +50,10 @@ GATES = tuple(gate.about for gate in Gate)
 
 
 class Policy(Code):
-    """Precision policies: what chooses, row by row, between low and high precision (docs/numerics.md)."""
+    """Precision policies: what chooses a level of precision, row by row (docs/numerics.md)."""
 
-    STATIC_HIGH = 0, "all rows are refined"
-    STATIC_LOW = 1, "no row is refined"
+    STATIC_HIGH = 0, "all rows at all quarters"
+    STATIC_LOW = 1, "all rows at the lowest level"
     CELL_HISTORY = 2, "each gate by the cell state before the step, or its history"
     SENSITIVITY = 3, "each gate by its estimate"
     # No build has these: the models compare the others with them.
@@ -62,6 +63,23 @@ class Policy(Code):
 
 
 BUILD_POLICIES = (Policy.STATIC_HIGH, Policy.STATIC_LOW, Policy.CELL_HISTORY, Policy.SENSITIVITY)
+
+
+class Quarter(Code):
+    """Quarter products by weight and activation; the upper bit of a code: the lower half of the weight, the lower bit: that of the activation."""
+
+    HH = 0, "upper halves of both"
+    HL = 1, "upper half of the weight, lower half of the activation"
+    LH = 2, "lower half of the weight, upper half of the activation"
+    LL = 3, "lower halves of both"
+
+
+class Level(Code):
+    """Levels of precision of a row."""
+
+    LOWEST = 0, "what every row starts with"
+    MIDDLE = 1, "the quarters that the layer's descriptor says"
+    ALL = 2, "all quarters: exact 8-bit"
 
 
 class Kind(Code):
@@ -75,15 +93,17 @@ class Kind(Code):
 class CycleClass(Code):
     """What a tile does in a cycle: a counter each."""
 
-    HI_PASS = 0, "hi pass: a weight word of the hi plane is read"
-    LO_PASS = 1, "lo pass: a weight word of the lo plane is read"
-    WAIT_INPUT = 2, "waiting for input"
-    WAIT_H = 3, "waiting for h"
-    WAIT_DECISION = 4, "waiting for a decision"
-    IN_FLIGHT_FULL = 5, "in-flight buffer full"
-    WAIT_OUTPUT = 6, "waiting for output"
-    DRAIN = 7, "drain"
-    IDLE = 8, "idle"
+    HH = 0, "a word of HH is added (baseline: a word of 8-bit products)"
+    HL = 1, "a word of HL is added"
+    LH = 2, "a word of LH is added"
+    LL = 3, "a word of LL is added"
+    WAIT_INPUT = 4, "waiting for input"
+    WAIT_H = 5, "waiting for h"
+    WAIT_DECISION = 6, "waiting for a decision"
+    IN_FLIGHT_FULL = 7, "in-flight buffer full"
+    WAIT_OUTPUT = 8, "waiting for output"
+    DRAIN = 9, "drain"
+    IDLE = 10, "idle"
 
 
 class TileEvent(Code):
@@ -166,13 +186,13 @@ def derived(reason: str) -> Callable:
     return enter
 
 
-@derived("products of a tile in a cycle, weights of a weight word, bytes of an activation word: one 8-bit multiplier takes the place of two of 4 bits")
+@derived("products of a tile in a cycle, values of a word of weights or activations: an 8x8 multiplier takes the place of four of 4x4")
 def dot_lanes(Lanes: Number, DynamicPrecision: Number) -> Number:
-    return choose(DynamicPrecision, Lanes, Lanes // 2)
+    return choose(DynamicPrecision, Lanes, Lanes // 4)
 
 
-@derived("of a weight in a plane")
-def weight_bits(DynamicPrecision: Number) -> Number:
+@derived("of a weight or an activation, as they are multiplied")
+def operand_bits(DynamicPrecision: Number) -> Number:
     return choose(DynamicPrecision, 4, 8)
 
 
@@ -211,19 +231,9 @@ def granule_bytes(DotLanes: Number) -> Number:
     return smaller(DotLanes, MAX_GRANULE)
 
 
-@derived("sum of a word: Lanes products of a weight and an int8")
-def word_sum_width(WeightBits: Number, Lanes: Number) -> Number:
-    return WeightBits + 8 + clog2(Lanes)
-
-
-@derived("sum of a segment: 1024 products of a weight and at most 127, 7 bits, and the sign is the weight's")
-def accumulator_width(WeightBits: Number) -> Number:
-    return WeightBits + 7 + clog2(MAX_UNITS)
-
-
-@derived("sum of a segment times m: 16 bits, and one that makes m a signed number")
-def product_width(WeightBits: Number) -> Number:
-    return accumulator_width(WeightBits) + SCALES.fields[0].width + 1
+@derived("sum of a word: Lanes products of two operands")
+def word_sum_width(OperandBits: Number, Lanes: Number) -> Number:
+    return 2 * OperandBits + clog2(Lanes)
 
 
 # --- Words of fields.
@@ -314,7 +324,8 @@ class Format:
 
     def kept(self, dynamic: bool) -> int:
         """Bits that a memory of a build keeps: up to the highest bit of its fields."""
-        return max(low + field.width * (field.count - 1) + field.kept for low, field in self.places.values() if dynamic or not field.dynamic)
+        kept = ((low, field, field.width if isinstance(field.kept, str) else field.kept) for low, field in self.places.values())
+        return max(low + field.width * (field.count - 1) + bits for low, field, bits in kept if dynamic or not field.dynamic)
 
     def __getitem__(self, name: str) -> Field:
         return self.places[name][1]
@@ -368,9 +379,16 @@ DESCRIPTOR = Format(
     Field("two_terms", 1, "the input has two terms", limits="layer 0 only"),
     reserved(7),
     Field("w_base", 32, "first of its weight words", bits="WeightWidth", limits="within WeightDepth, all rows"),
-    Field("theta", 8, "θ, for the layer's policy", signed=True, count=len(GATES)),
-    Field("cell_floor", 6, "cell_floor of SENSITIVITY"),
-    reserved(58),
+    Field("theta_middle", 8, "θ of level MIDDLE, for the layer's policy", signed=True, count=len(GATES), dynamic=True),
+    Field("theta_all", 8, "θ of level ALL", signed=True, count=len(GATES), dynamic=True),
+    Field("cell_floor", 6, "cell_floor of SENSITIVITY", dynamic=True),
+    Field("lowest_x0", 3, "quarters that level LOWEST has of the input's first term, in the order HH, HL, LH, LL", least=1, most=len(Quarter), dynamic=True),
+    Field("lowest_x1", 3, "of the second term", most=len(Quarter), dynamic=True),
+    Field("lowest_h", 3, "of h", least=1, most=len(Quarter), dynamic=True),
+    Field("middle_x0", 3, "quarters of level MIDDLE", most=len(Quarter), limits="no less than lowest_x0, and more there or in h", dynamic=True),
+    Field("middle_x1", 3, "of the second term", most=len(Quarter), limits="no less than lowest_x1", dynamic=True),
+    Field("middle_h", 3, "of h", most=len(Quarter), limits="no less than lowest_h", dynamic=True),
+    reserved(8),
     host=True,
 )
 
@@ -385,7 +403,7 @@ ROW_CONSTANT = Format(
     "ROW_CONSTANT", "requantization parameters of a row",
     Field("s", 6, "shift"),
     Field("b", 18, "bias", signed=True),
-    Field("b_low", 18, "bias in low precision", signed=True, dynamic=True),
+    Field("b_low", 18, "bias at the lowest level", signed=True, dynamic=True),
     Field("offset", 8, "what the row adds to θ", signed=True, dynamic=True),
 )
 
@@ -397,7 +415,7 @@ CELL = Format(
 
 COMPLETE = Format(
     "COMPLETE", "what post-processing is told of a unit whose rows are complete",
-    Field("mask", len(GATES), "rows that hold both planes"),
+    Field("levels", 2 * len(GATES), "levels of its rows"),
     Field("is_final", 1, "the pass decides nothing"),
 )
 
@@ -421,7 +439,7 @@ ENTRY = Format(
 COMMIT = Format(
     "COMMIT", "what a tile puts on the commit bus",
     Field("bank", 1, "t & 1"),
-    Field("mask", len(GATES), "rows that were refined"),
+    Field("levels", 2 * len(GATES), "levels of its rows"),
     Field("h", 8, "h"),
     Field("position", 10, "of the unit in its layer"),
     Field("layer", 3, "layer"),
@@ -443,9 +461,8 @@ WORD_TAG = Format(
     Field("index", "IndexWidth", "its number in flight"),
     Field("fresh", 1, "the row sum starts from zero"),
     Field("segment", SEGMENT.width, "SEGMENT"),
-    Field("hi_plane", 1, "the weights are of the hi plane"),
-    Field("last", 1, "last word of its segment"),
-    Field("first", 1, "first word of its segment"),
+    Field("last", 1, "last sum of its segment"),
+    Field("first", 1, "first sum of its segment"),
     Field("zero", 1, "the activations count as zero"),
     whole=True,
 )
@@ -455,7 +472,6 @@ SUM_TAG = Format(
     Field("data", COMPLETE.width, "COMPLETE"),
     Field("complete", 1, "the last segment of a unit's rows"),
     Field("fresh", 1, "the row sum starts from zero"),
-    Field("hi_plane", 1, "the weights are of the hi plane"),
     Field("gate", 2, "gate"),
     Field("index", "IndexWidth", "its unit's number in flight"),
     whole=True,
@@ -465,12 +481,12 @@ SUM_TAG = Format(
 class Target(Code):
     """Memories that an image packet can load."""
 
-    WEIGHTS_HI = 0, "weights, hi plane (baseline: 8-bit weights)"
-    WEIGHTS_LO = 1, "weights, lo plane (dynamic build only)"
+    WEIGHTS_HI = 0, "weights, upper halves (baseline: 8-bit weights)"
+    WEIGHTS_LO = 1, "weights, lower halves (dynamic build only)"
     SCALES = 2, SCALES.about
     ROW_CONSTANTS = 3, ROW_CONSTANT.about
     CELL = 4, CELL.about
-    ACTIVATIONS = 5, "activations; address = {bank, offset}; always to all tiles"
+    ACTIVATIONS = 5, "activations, upper half in the upper nibble (baseline: 8 bits); address = {bank, offset}; always to all tiles"
     DESCRIPTORS = 6, f"{DESCRIPTOR.about}s; address = layer"
 
     @property
@@ -482,7 +498,7 @@ class Target(Code):
         """Width of a word."""
         if self.word:
             return self.word.width
-        return build.dot_lanes * (8 if self is Target.ACTIVATIONS else build.weight_bits)
+        return build.dot_lanes * (8 if self is Target.ACTIVATIONS else build.operand_bits)
 
     def depth(self, build: "Build") -> int:
         """Words of the memory in a build; 0 if it has none."""
@@ -516,7 +532,12 @@ QUANTITIES = (
     ("STEP", 2, "step mod 4: two steps of x come ahead, two of h wait to leave"),
     ("STEP_FLAGS", 4, "a bit a step mod 4"),
     ("GATE", 2, "code of a gate"),
-    ("MASK", len(GATES), "a bit a gate"),
+    ("LEVEL", 2, "code of a level"),
+    ("LEVELS", 2 * len(GATES), "a level a gate"),
+    ("QUARTER", 2, "code of a quarter"),
+    ("QUARTERS", len(Quarter), "a bit a quarter"),
+    ("QUARTER_COUNT", 3, f"the first so many quarters, 0..{len(Quarter)}"),
+    ("SHIFT", 4, "of a word's sum: 4 for upper weights, up to 4 for upper activations"),
     ("POLICY", 2, "code of a policy"),
     ("KIND", 2, "code of a kind of row pass"),
     ("CLASS", 4, "code of a cycle class"),
@@ -528,5 +549,7 @@ QUANTITIES = (
     ("GRANULE", 2, "number of a granule in an activation word: 64 bytes in granules of 16"),
     ("BEAT", BEAT_WIDTH, "of a stream"),
     ("H", 8, "h, x or an activation"),
-    ("ROW_SUM", 44, "|sum| < 2^42: three segments of less than 2^24 times m < 2^16, hi and lo plane; with its sign 43, one is to spare"),
+    ("NIBBLE", 4, "half of a weight or an activation, or the exponent of a word of x"),
+    ("SEGMENT_SUM", 26, f"|sum| <= 2^24: {MAX_UNITS} products of at most 2^14; and its sign"),
+    ("ROW_SUM", 43, "|sum| <= 3 * 2^40: three segments times m < 2^16"),
 )

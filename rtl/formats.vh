@@ -10,6 +10,7 @@
 `define MAX_LAYERS 8
 `define MAX_UNITS 1024
 `define ALL_TILES 255
+`define EXPONENT_GROUP 64
 
 // Quantities on ports of their own.
 `define LAYER 2:0  // number of a layer, of 8
@@ -30,8 +31,18 @@
 `define STEP_FLAGS_WIDTH 4
 `define GATE 1:0  // code of a gate
 `define GATE_WIDTH 2
-`define MASK 3:0  // a bit a gate
-`define MASK_WIDTH 4
+`define LEVEL 1:0  // code of a level
+`define LEVEL_WIDTH 2
+`define LEVELS 7:0  // a level a gate
+`define LEVELS_WIDTH 8
+`define QUARTER 1:0  // code of a quarter
+`define QUARTER_WIDTH 2
+`define QUARTERS 3:0  // a bit a quarter
+`define QUARTERS_WIDTH 4
+`define QUARTER_COUNT 2:0  // the first so many quarters, 0..4
+`define QUARTER_COUNT_WIDTH 3
+`define SHIFT 3:0  // of a word's sum: 4 for upper weights, up to 4 for upper activations
+`define SHIFT_WIDTH 4
 `define POLICY 1:0  // code of a policy
 `define POLICY_WIDTH 2
 `define KIND 1:0  // code of a kind of row pass
@@ -54,8 +65,12 @@
 `define BEAT_WIDTH 128
 `define H 7:0  // h, x or an activation
 `define H_WIDTH 8
-`define ROW_SUM 43:0  // |sum| < 2^42: three segments of less than 2^24 times m < 2^16, hi and lo plane; with its sign 43, one is to spare
-`define ROW_SUM_WIDTH 44
+`define NIBBLE 3:0  // half of a weight or an activation, or the exponent of a word of x
+`define NIBBLE_WIDTH 4
+`define SEGMENT_SUM 25:0  // |sum| <= 2^24: 1024 products of at most 2^14; and its sign
+`define SEGMENT_SUM_WIDTH 26
+`define ROW_SUM 42:0  // |sum| <= 3 * 2^40: three segments times m < 2^16
+`define ROW_SUM_WIDTH 43
 
 // Codes.
 `define GATE_I 2'd0  // i
@@ -63,42 +78,53 @@
 `define GATE_G 2'd2  // g
 `define GATE_O 2'd3  // o
 
-`define POLICY_STATIC_HIGH 2'd0  // all rows are refined
-`define POLICY_STATIC_LOW 2'd1  // no row is refined
+`define POLICY_STATIC_HIGH 2'd0  // all rows at all quarters
+`define POLICY_STATIC_LOW 2'd1  // all rows at the lowest level
 `define POLICY_CELL_HISTORY 2'd2  // each gate by the cell state before the step, or its history
 `define POLICY_SENSITIVITY 2'd3  // each gate by its estimate
+
+`define QUARTER_HH 2'd0  // upper halves of both
+`define QUARTER_HL 2'd1  // upper half of the weight, lower half of the activation
+`define QUARTER_LH 2'd2  // lower half of the weight, upper half of the activation
+`define QUARTER_LL 2'd3  // lower halves of both
+
+`define LEVEL_LOWEST 2'd0  // what every row starts with
+`define LEVEL_MIDDLE 2'd1  // the quarters that the layer's descriptor says
+`define LEVEL_ALL 2'd2  // all quarters: exact 8-bit
 
 `define KIND_EARLY 2'd0  // early pass
 `define KIND_LATE 2'd1  // late pass
 `define KIND_REFINEMENT 2'd2  // refinement
 
-`define TARGET_WEIGHTS_HI 4'd0  // weights, hi plane (baseline: 8-bit weights)
-`define TARGET_WEIGHTS_LO 4'd1  // weights, lo plane (dynamic build only)
+`define TARGET_WEIGHTS_HI 4'd0  // weights, upper halves (baseline: 8-bit weights)
+`define TARGET_WEIGHTS_LO 4'd1  // weights, lower halves (dynamic build only)
 `define TARGET_SCALES 4'd2  // multipliers of a row
 `define TARGET_ROW_CONSTANTS 4'd3  // requantization parameters of a row
 `define TARGET_CELL 4'd4  // cell state of a unit
-`define TARGET_ACTIVATIONS 4'd5  // activations; address = {bank, offset}; always to all tiles
+`define TARGET_ACTIVATIONS 4'd5  // activations, upper half in the upper nibble (baseline: 8 bits); address = {bank, offset}; always to all tiles
 `define TARGET_DESCRIPTORS 4'd6  // layer descriptors; address = layer
 
-`define CLASSES 9
-`define CLASS_HI_PASS 4'd0  // hi pass: a weight word of the hi plane is read
-`define CLASS_LO_PASS 4'd1  // lo pass: a weight word of the lo plane is read
-`define CLASS_WAIT_INPUT 4'd2  // waiting for input
-`define CLASS_WAIT_H 4'd3  // waiting for h
-`define CLASS_WAIT_DECISION 4'd4  // waiting for a decision
-`define CLASS_IN_FLIGHT_FULL 4'd5  // in-flight buffer full
-`define CLASS_WAIT_OUTPUT 4'd6  // waiting for output
-`define CLASS_DRAIN 4'd7  // drain
-`define CLASS_IDLE 4'd8  // idle
+`define CLASSES 11
+`define CLASS_HH 4'd0  // a word of HH is added (baseline: a word of 8-bit products)
+`define CLASS_HL 4'd1  // a word of HL is added
+`define CLASS_LH 4'd2  // a word of LH is added
+`define CLASS_LL 4'd3  // a word of LL is added
+`define CLASS_WAIT_INPUT 4'd4  // waiting for input
+`define CLASS_WAIT_H 4'd5  // waiting for h
+`define CLASS_WAIT_DECISION 4'd6  // waiting for a decision
+`define CLASS_IN_FLIGHT_FULL 4'd7  // in-flight buffer full
+`define CLASS_WAIT_OUTPUT 4'd8  // waiting for output
+`define CLASS_DRAIN 4'd9  // drain
+`define CLASS_IDLE 4'd10  // idle
 
 // Tile events, and the counters of classes and of events; all counters by number are in registers.vh.
 `define EVENTS_OF(scale_read, row_constant_read, cell_read, cell_write, row_sum_write) {row_sum_write, cell_write, cell_read, row_constant_read, scale_read}
 `define COUNTER_CLASSES 1  // the first of them
-`define COUNTER_EVENTS 11  // the first of them
+`define COUNTER_EVENTS 13  // the first of them
 
 // Widths that follow from parameters.
-`define DOT_LANES(Lanes, DynamicPrecision) ((DynamicPrecision) != 0 ? (Lanes) : (Lanes) / 2)  // products of a tile in a cycle, weights of a weight word, bytes of an activation word: one 8-bit multiplier takes the place of two of 4 bits
-`define WEIGHT_BITS(DynamicPrecision) ((DynamicPrecision) != 0 ? 4 : 8)  // of a weight in a plane
+`define DOT_LANES(Lanes, DynamicPrecision) ((DynamicPrecision) != 0 ? (Lanes) : (Lanes) / 4)  // products of a tile in a cycle, values of a word of weights or activations: an 8x8 multiplier takes the place of four of 4x4
+`define OPERAND_BITS(DynamicPrecision) ((DynamicPrecision) != 0 ? 4 : 8)  // of a weight or an activation, as they are multiplied
 `define INDEX_WIDTH(InFlight) ($clog2(InFlight))  // number of a unit in flight
 `define UNIT_WIDTH(UnitDepth) ($clog2(UnitDepth))  // number of a unit in a tile, over all layers
 `define WEIGHT_WIDTH(WeightDepth) ($clog2(WeightDepth))  // address of a weight word in a plane
@@ -106,14 +132,13 @@
 `define LOAD_WIDTH(DotLanes) (8 * (DotLanes) > 256 ? 8 * (DotLanes) : 256)  // the load bus: the widest of an activation word, a weight word and a descriptor
 `define READ_WIDTH(DotLanes) (8 * (DotLanes) > 32 ? 8 * (DotLanes) : 32)  // a tile's answer to a state read: an activation word, or a cell word on the 32 bits of a register
 `define GRANULE_BYTES(DotLanes) ((DotLanes) < 16 ? (DotLanes) : 16)  // bytes of x that are written in a cycle: a beat, or a word that is narrower
-`define WORD_SUM_WIDTH(WeightBits, Lanes) ((WeightBits) + 8 + $clog2(Lanes))  // sum of a word: Lanes products of a weight and an int8
-`define ACCUMULATOR_WIDTH(WeightBits) ((WeightBits) + 7 + 10)  // sum of a segment: 1024 products of a weight and at most 127, 7 bits, and the sign is the weight's
-`define PRODUCT_WIDTH(WeightBits) ((WeightBits) + 7 + 10 + 16 + 1)  // sum of a segment times m: 16 bits, and one that makes m a signed number
+`define WORD_SUM_WIDTH(OperandBits, Lanes) (2 * (OperandBits) + $clog2(Lanes))  // sum of a word: Lanes products of two operands
 `define BEATS(bits) (((bits) + 127) / 128)  // beats of a word
 
 // DESCRIPTOR: layer descriptor.
 `define DESCRIPTOR 255:0
 `define DESCRIPTOR_WIDTH 256
+`define DESCRIPTOR_KEPT(DynamicPrecision) ((DynamicPrecision) != 0 ? 248 : 160)  // bits in the memory of a build
 `define DESCRIPTOR_UNITS 10:0  // units of the layer
 `define DESCRIPTOR_UNITS_WIDTH 11
 `define DESCRIPTOR_UNITS_VALUE(word) {16'd0, word[15:0]}
@@ -146,20 +171,48 @@
 `define DESCRIPTOR_W_BASE 128 +: WeightWidth  // first of its weight words
 `define DESCRIPTOR_W_BASE_LOW 128
 `define DESCRIPTOR_W_BASE_VALUE(word) word[159:128]
-`define DESCRIPTOR_THETA(gate) 160 + 8*(gate) +: 8  // θ, for the layer's policy
-`define DESCRIPTOR_THETA_WIDTH 8
-`define DESCRIPTOR_CELL_FLOOR 197:192  // cell_floor of SENSITIVITY
+`define DESCRIPTOR_THETA_MIDDLE(gate) 160 + 8*(gate) +: 8  // θ of level MIDDLE, for the layer's policy
+`define DESCRIPTOR_THETA_MIDDLE_WIDTH 8
+`define DESCRIPTOR_THETA_ALL(gate) 192 + 8*(gate) +: 8  // θ of level ALL
+`define DESCRIPTOR_THETA_ALL_WIDTH 8
+`define DESCRIPTOR_CELL_FLOOR 229:224  // cell_floor of SENSITIVITY
 `define DESCRIPTOR_CELL_FLOOR_WIDTH 6
-`define DESCRIPTOR_CELL_FLOOR_VALUE(word) {26'd0, word[197:192]}
+`define DESCRIPTOR_CELL_FLOOR_VALUE(word) {26'd0, word[229:224]}
+`define DESCRIPTOR_LOWEST_X0 232:230  // quarters that level LOWEST has of the input's first term, in the order HH, HL, LH, LL
+`define DESCRIPTOR_LOWEST_X0_WIDTH 3
+`define DESCRIPTOR_LOWEST_X0_VALUE(word) {29'd0, word[232:230]}
+`define DESCRIPTOR_LOWEST_X1 235:233  // of the second term
+`define DESCRIPTOR_LOWEST_X1_WIDTH 3
+`define DESCRIPTOR_LOWEST_X1_VALUE(word) {29'd0, word[235:233]}
+`define DESCRIPTOR_LOWEST_H 238:236  // of h
+`define DESCRIPTOR_LOWEST_H_WIDTH 3
+`define DESCRIPTOR_LOWEST_H_VALUE(word) {29'd0, word[238:236]}
+`define DESCRIPTOR_MIDDLE_X0 241:239  // quarters of level MIDDLE
+`define DESCRIPTOR_MIDDLE_X0_WIDTH 3
+`define DESCRIPTOR_MIDDLE_X0_VALUE(word) {29'd0, word[241:239]}
+`define DESCRIPTOR_MIDDLE_X1 244:242  // of the second term
+`define DESCRIPTOR_MIDDLE_X1_WIDTH 3
+`define DESCRIPTOR_MIDDLE_X1_VALUE(word) {29'd0, word[244:242]}
+`define DESCRIPTOR_MIDDLE_H 247:245  // of h
+`define DESCRIPTOR_MIDDLE_H_WIDTH 3
+`define DESCRIPTOR_MIDDLE_H_VALUE(word) {29'd0, word[247:245]}
 // Reserved bits are 0, and fields in the range that is the same for every build.
 `define DESCRIPTOR_IN_RANGE(word) \
   (word[127:121] == 0 \
-   && word[255:198] == 0 \
+   && word[255:248] == 0 \
    && word[15:0] >= 1 \
    && word[15:0] <= 1024 \
    && word[47:32] >= 1 \
    && word[115] \
-   && word[119:118] == 0)
+   && word[119:118] == 0 \
+   && word[232:230] >= 1 \
+   && word[232:230] <= 4 \
+   && word[235:233] <= 4 \
+   && word[238:236] >= 1 \
+   && word[238:236] <= 4 \
+   && word[241:239] <= 4 \
+   && word[244:242] <= 4 \
+   && word[247:245] <= 4)
 
 // SCALES: multipliers of a row.
 `define SCALES 47:0
@@ -179,7 +232,7 @@
 `define ROW_CONSTANT_S_WIDTH 6
 `define ROW_CONSTANT_B 23:6  // bias
 `define ROW_CONSTANT_B_WIDTH 18
-`define ROW_CONSTANT_B_LOW 41:24  // bias in low precision
+`define ROW_CONSTANT_B_LOW 41:24  // bias at the lowest level
 `define ROW_CONSTANT_B_LOW_WIDTH 18
 `define ROW_CONSTANT_OFFSET 49:42  // what the row adds to θ
 `define ROW_CONSTANT_OFFSET_WIDTH 8
@@ -216,12 +269,12 @@
    && word[7:4] == 0)
 
 // COMPLETE: what post-processing is told of a unit whose rows are complete.
-`define COMPLETE 4:0
-`define COMPLETE_WIDTH 5
-`define COMPLETE_MASK 3:0  // rows that hold both planes
-`define COMPLETE_MASK_WIDTH 4
-`define COMPLETE_IS_FINAL 4  // the pass decides nothing
-`define COMPLETE_OF(mask, is_final) {is_final, mask}
+`define COMPLETE 8:0
+`define COMPLETE_WIDTH 9
+`define COMPLETE_LEVELS 7:0  // levels of its rows
+`define COMPLETE_LEVELS_WIDTH 8
+`define COMPLETE_IS_FINAL 8  // the pass decides nothing
+`define COMPLETE_OF(levels, is_final) {is_final, levels}
 
 // ROW: address of a row in the memories of scales and row constants.
 `define ROW UnitWidth + 2 - 1:0
@@ -242,9 +295,9 @@
 `define ENTRY_OF(base, unit, step, layer, none, last) {last, none, layer, step, unit, base}
 
 // COMMIT: what a tile puts on the commit bus.
-`define COMMIT 25:0
-`define COMMIT_WIDTH 26
-`define COMMIT_OF(bank, mask, h, position, layer) {layer, position, h, mask, bank}
+`define COMMIT 29:0
+`define COMMIT_WIDTH 30
+`define COMMIT_OF(bank, levels, h, position, layer) {layer, position, h, levels, bank}
 
 // SEGMENT: part of a row that has a multiplier of its own; neither bit: x0.
 `define SEGMENT 1:0
@@ -254,13 +307,13 @@
 `define SEGMENT_OF(x1, h) {h, x1}
 
 // WORD_TAG: what comes with the sum of a word.
-`define WORD_TAG UnitWidth + IndexWidth + 15 - 1:0
-`define WORD_TAG_WIDTH (UnitWidth + IndexWidth + 15)
-`define WORD_TAG_OF(data, complete, unit, gate, index, fresh, segment, hi_plane, last, first, zero) {zero, first, last, hi_plane, segment, fresh, index, gate, unit, complete, data}
+`define WORD_TAG UnitWidth + IndexWidth + 18 - 1:0
+`define WORD_TAG_WIDTH (UnitWidth + IndexWidth + 18)
+`define WORD_TAG_OF(data, complete, unit, gate, index, fresh, segment, last, first, zero) {zero, first, last, segment, fresh, index, gate, unit, complete, data}
 
 // SUM_TAG: what comes with the sum of a segment.
-`define SUM_TAG IndexWidth + 10 - 1:0
-`define SUM_TAG_WIDTH (IndexWidth + 10)
-`define SUM_TAG_OF(data, complete, fresh, hi_plane, gate, index) {index, gate, hi_plane, fresh, complete, data}
+`define SUM_TAG IndexWidth + 13 - 1:0
+`define SUM_TAG_WIDTH (IndexWidth + 13)
+`define SUM_TAG_OF(data, complete, fresh, gate, index) {index, gate, fresh, complete, data}
 
 `endif

@@ -52,7 +52,7 @@ class Build(IntFlag):
 
     @staticmethod
     def lanes(value: int) -> int:
-        """Products a cycle and tile of the dynamic build: the value in its place, bits 15:8."""
+        """Products of 4x4 a cycle and tile of the dynamic build: the value in its place, bits 15:8."""
         return value << 8
 
     @staticmethod
@@ -121,7 +121,7 @@ class StateSelect(IntFlag):
 
     @staticmethod
     def address(value: int) -> int:
-        """Of a cell word, or of a byte in {bank, offset, lane}: the value in its place, bits 15:0."""
+        """Of a cell word, or of a byte in {bank, offset, lane}: in the dynamic build its upper half in the upper nibble, its lower half in the lower one, both signed: the value in its place, bits 15:0."""
         return value << 0
 
     @staticmethod
@@ -134,22 +134,24 @@ class Counter(IntEnum):
     """Numbers of the counters, as of the last snapshot."""
 
     CYCLES = 0
-    HI_PASS = 1
-    LO_PASS = 2
-    WAIT_INPUT = 3
-    WAIT_H = 4
-    WAIT_DECISION = 5
-    IN_FLIGHT_FULL = 6
-    WAIT_OUTPUT = 7
-    DRAIN = 8
-    IDLE = 9
-    ACTIVATION_WRITES = 10
-    SCALE_READS = 11
-    ROW_CONSTANT_READS = 12
-    CELL_READS = 13
-    CELL_WRITES = 14
-    ROW_SUM_WRITES = 15
-    STEPS = 16
+    HH = 1
+    HL = 2
+    LH = 3
+    LL = 4
+    WAIT_INPUT = 5
+    WAIT_H = 6
+    WAIT_DECISION = 7
+    IN_FLIGHT_FULL = 8
+    WAIT_OUTPUT = 9
+    DRAIN = 10
+    IDLE = 11
+    ACTIVATION_WRITES = 12
+    SCALE_READS = 13
+    ROW_CONSTANT_READS = 14
+    CELL_READS = 15
+    CELL_WRITES = 16
+    ROW_SUM_WRITES = 17
+    STEPS = 18
 
 
 def counter_address(number: int) -> int:
@@ -161,15 +163,19 @@ class Row(IntEnum):
     """Numbers of the rows by layer, as of the last snapshot."""
 
     UNITS = 0
-    GATE_I = 1
-    GATE_F = 2
-    GATE_G = 3
-    GATE_O = 4
+    MIDDLE_I = 1
+    MIDDLE_F = 2
+    MIDDLE_G = 3
+    MIDDLE_O = 4
+    ALL_I = 5
+    ALL_F = 6
+    ALL_G = 7
+    ALL_O = 8
 
 
 def row_address(block: int, number: int) -> int:
     """Byte address of the low word; the high word is 4 bytes on."""
-    return 0x400 + 0x40 * block + 8 * number
+    return 0x400 + 0x80 * block + 8 * number
 
 
 ROWS_BLOCKS = 8
