@@ -28,6 +28,7 @@ from models.formats import (
     Term,
     TileEvent,
 )
+from models.policies import DECIDING
 
 LEVEL_BITS = dict((name, width) for name, width, _ in QUANTITIES)["LEVEL"]
 HEAD = f"""// {LICENCE}
@@ -93,6 +94,8 @@ def verilog() -> str:
     lines.append("\n// Codes.")
     codes("GATE", width["GATE"], Gate)
     codes("POLICY", width["POLICY"], BUILD_POLICIES)
+    define("POLICY_EXISTS", f"{1 << width['POLICY']}'d{sum(1 << policy for policy in BUILD_POLICIES)}", "a bit a policy")
+    define("POLICY_DECIDES", f"{1 << width['POLICY']}'d{sum(1 << policy for policy in BUILD_POLICIES if policy in DECIDING)}", "a bit a policy: it looks at a provisional pass")
     codes("QUARTER", width["QUARTER"], Quarter)
     codes("LEVEL", width["LEVEL"], Level)
     codes("KIND", width["KIND"], Kind)
@@ -122,6 +125,8 @@ def _macros(word: Format) -> list[str]:
     for name, (low, field) in ({} if word.whole else word.places).items():
         macro = f"{word.name}_{name.upper()}"
         lines.append(f"`define {macro}{_select(low, field)}  // {field.about}")
+        if field.count > 1:
+            lines.append(f"`define {macro}S {low + field.width * field.count - 1}:{low}  // of all gates")
         if isinstance(field.kept, int) and field.kept > 1:
             lines.append(f"`define {macro}_WIDTH {field.kept}")
         elif fixed and isinstance(field.kept, str):

@@ -74,7 +74,7 @@
 #define LSTM_CONFIG_OVERRIDE_SHIFT 2
 #define LSTM_CONFIG_OVERRIDE_MASK 0x00000004u /* policy takes the place of every layer's own */
 #define LSTM_CONFIG_POLICY_SHIFT 4
-#define LSTM_CONFIG_POLICY_MASK 0x00000030u /* policy of all layers under override */
+#define LSTM_CONFIG_POLICY_MASK 0x00000070u /* policy of all layers under override */
 #define LSTM_CONFIG_IRQ_ENABLE_SHIFT 8
 #define LSTM_CONFIG_IRQ_ENABLE_MASK 0x00000100u /* irq_o is high while a bit of INTERRUPT is */
 
@@ -102,7 +102,7 @@
 #define LSTM_ERRORS_DESCRIPTOR_SHIFT 5
 #define LSTM_ERRORS_DESCRIPTOR_MASK 0x00000020u /* a descriptor that no layer can have */
 #define LSTM_ERRORS_START_SHIFT 6
-#define LSTM_ERRORS_START_MASK 0x00000040u /* start with LAYERS 0 or > 8, SEQUENCES 0, a layer without valid descriptor, while an image packet is under way or while resetting, or after X_SHORT or X_LONG without soft reset */
+#define LSTM_ERRORS_START_MASK 0x00000040u /* start with LAYERS 0 or > 8, SEQUENCES 0, a layer without valid descriptor, override with a policy that does not exist, while an image packet is under way or while resetting, or after X_SHORT or X_LONG without soft reset */
 #define LSTM_ERRORS_ACCESS_SHIFT 7
 #define LSTM_ERRORS_ACCESS_MASK 0x00000080u /* STATE_DATA read while busy or resetting, bad tile, address out of range */
 

@@ -375,7 +375,7 @@ DESCRIPTOR = Format(
     Field("h_addr", 16, "first word of its h in a bank", bits="OffsetWidth", limits="within ActivationDepth, all words"),
     Field("unit_base", 16, "first of its units in the tile", bits="UnitWidth", limits="within UnitDepth, all slots"),
     Field("c_frac", 4, "fraction bits of its cell state", least=8, most=15),
-    Field("policy", 4, "precision policy", most=max(BUILD_POLICIES)),
+    Field("policy", 4, "precision policy", most=max(BUILD_POLICIES), bits=3),
     Field("two_terms", 1, "the input has two terms", limits="layer 0 only"),
     reserved(7),
     Field("w_base", 32, "first of its weight words", bits="WeightWidth", limits="within WeightDepth, all rows"),
@@ -443,6 +443,19 @@ COMMIT = Format(
     Field("h", 8, "h"),
     Field("position", 10, "of the unit in its layer"),
     Field("layer", 3, "layer"),
+    whole=True,
+)
+
+PASS = Format(
+    "PASS", "row that the dot-product unit is to pass over",
+    Field("levels", 2 * len(GATES), "levels of its unit's rows, of a refinement"),
+    Field("complete", 1, "the unit's rows are complete after this pass"),
+    Field("base", "WeightWidth", "first weight word of its unit"),
+    Field("unit", "UnitWidth", "its number in the tile"),
+    Field("step", 2, "step mod 4"),
+    Field("layer", 3, "layer"),
+    Field("gate", 2, "gate"),
+    Field("index", "IndexWidth", "its number in flight"),
     whole=True,
 )
 
@@ -518,7 +531,7 @@ HEADER = Format(
     host=True,
 )
 
-FORMATS = (DESCRIPTOR, SCALES, ROW_CONSTANT, CELL, HEADER, COMPLETE, ROW, ENTRY, COMMIT, SEGMENT, WORD_TAG, SUM_TAG)
+FORMATS = (DESCRIPTOR, SCALES, ROW_CONSTANT, CELL, HEADER, COMPLETE, ROW, ENTRY, COMMIT, PASS, SEGMENT, WORD_TAG, SUM_TAG)
 
 
 # --- Quantities that pass between modules on ports of their own: (name, bits, what it is and why so wide).
@@ -534,11 +547,12 @@ QUANTITIES = (
     ("GATE", 2, "code of a gate"),
     ("LEVEL", 2, "code of a level"),
     ("LEVELS", 2 * len(GATES), "a level a gate"),
+    ("THETAS", 8 * len(GATES), "a threshold a gate"),
     ("QUARTER", 2, "code of a quarter"),
     ("QUARTERS", len(Quarter), "a bit a quarter"),
     ("QUARTER_COUNT", 3, f"the first so many quarters, 0..{len(Quarter)}"),
-    ("SHIFT", 4, "of a word's sum: 4 for upper weights, up to 4 for upper activations"),
-    ("POLICY", 2, "code of a policy"),
+    ("SHIFT", 4, "of a word's sum: 4 for upper weights, and the exponent for upper activations"),
+    ("POLICY", 3, "code of a policy"),
     ("KIND", 2, "code of a kind of row pass"),
     ("CLASS", 4, "code of a cycle class"),
     ("EVENTS", len(TileEvent), "a bit a tile event"),

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 // The one write port of the activation memories, the same for every tile. By priority: a committed h (one byte), a loaded
-// word, a granule of x. Commits and loads cannot wait; loads come only while no run is under way.
+// word, a granule of x. Commits and loads cannot wait; loads come only while no run is under way. In the dynamic build a byte on the bus is two signed
+// halves: h = 16 upper + lower is split here, x and loads come split.
 // Latency: on the bus one cycle after the transfer, visible to a read one cycle later.
 `include "formats.vh"
 `default_nettype none
 
 module activation_writer #(
-  parameter DotLanes        = 32,
-  parameter ActivationDepth = 256,
+  parameter DynamicPrecision = 1,
+  parameter DotLanes         = 64,
+  parameter ActivationDepth  = 128,
   parameter OffsetWidth     = `OFFSET_WIDTH(ActivationDepth),    // derived, not to be set
   parameter GranuleBytes    = `GRANULE_BYTES(DotLanes)           // derived, not to be set
 ) (
@@ -29,11 +31,13 @@ module activation_writer #(
   input  wire [OffsetWidth:0]      x_address_i,
   input  wire [`GRANULE]           x_granule_i,        // which granule of the word
   input  wire [8*GranuleBytes-1:0] x_data_i,
+  input  wire [`NIBBLE]            x_exponent_i,
 
   output wire                      act_we_o,
   output wire [OffsetWidth:0]      act_address_o,
   output wire [DotLanes-1:0]       act_be_o,
-  output wire [8*DotLanes-1:0]     act_data_o
+  output wire [8*DotLanes-1:0]     act_data_o,
+  output wire [`NIBBLE]            act_exponent_o
 );
 
   localparam LaneBits = $clog2(DotLanes);
@@ -43,11 +47,13 @@ module activation_writer #(
   reg [OffsetWidth:0]  act_address_q;
   reg [DotLanes-1:0]   act_be_q;
   reg [8*DotLanes-1:0] act_data_q;
+  reg [`NIBBLE]        act_exponent_q;
 
   assign act_we_o      = act_we_q;
   assign act_address_o = act_address_q;
   assign act_be_o      = act_be_q;
-  assign act_data_o    = act_data_q;
+  assign act_data_o     = act_data_q;
+  assign act_exponent_o = act_exponent_q;
 
   assign x_ready_o = ~commit_valid_i & ~load_valid_i;
 
@@ -56,11 +62,13 @@ module activation_writer #(
   wire [OffsetWidth-1:0] commit_word;
   assign {unused_high, commit_word} = {{OffsetWidth{1'b0}}, commit_position_i} >> LaneBits;
 
+  wire [`H] commit_byte = DynamicPrecision != 0 ? {commit_h_i[7:4] + {3'd0, commit_h_i[3]}, commit_h_i[3:0]} : commit_h_i;
+
   always @(posedge clk_i)
     if (commit_valid_i) begin
       act_address_q <= {commit_bank_i, h_address_i + commit_word};
       act_be_q      <= {{DotLanes-1{1'b0}}, 1'b1} << commit_position_i[LaneBits-1:0];
-      act_data_q    <= {DotLanes{commit_h_i}};
+      act_data_q    <= {DotLanes{commit_byte}};
     end else if (load_valid_i) begin
       act_address_q <= load_address_i;
       act_be_q      <= {DotLanes{1'b1}};
@@ -70,6 +78,9 @@ module activation_writer #(
       act_be_q      <= GranuleMask << (GranuleBytes * x_granule_i);
       act_data_q    <= {DotLanes/GranuleBytes{x_data_i}};
     end
+
+  always @(posedge clk_i)
+    act_exponent_q <= x_exponent_i;
 
   always @(posedge clk_i)
     act_we_q <= rst_ni & (commit_valid_i | load_valid_i | x_valid_i);

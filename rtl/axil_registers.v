@@ -10,13 +10,13 @@
 
 module axil_registers #(
   parameter Tiles            = 4,
-  parameter Lanes            = 32,
+  parameter Lanes            = 64,
   parameter DynamicPrecision = 1,
   parameter InFlight         = 8,
-  parameter WeightDepth      = 16384,
+  parameter WeightDepth      = 8192,
   parameter UnitDepth        = 512,
-  parameter ActivationDepth  = 256,
-  parameter DotLanes         = 32,
+  parameter ActivationDepth  = 128,
+  parameter DotLanes         = 64,
   parameter ReadWidth        = 32                        // bits of a tile's answer to a state read
 ) (
   input  wire                                  clk_i,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Round robin over the commits of the tiles, one a cycle. A commit is the h of a finished unit with the mask of its refined gates;
+// Round robin over the commits of the tiles, one a cycle. A commit is the h of a finished unit with the levels of its gates;
 // it is consumed in the very cycle in which it appears at commit_*_o (the activation bus registers it), so nothing is queued here.
 // stall_i holds all commits back (the row counters are being copied). Combinational but for the turn.
 `include "formats.vh"
@@ -17,14 +17,14 @@ module commit_arbiter #(
   input  wire [`LAYER_WIDTH*Tiles-1:0]    commit_layer_i,
   input  wire [`POSITION_WIDTH*Tiles-1:0] commit_position_i,
   input  wire [`H_WIDTH*Tiles-1:0]        commit_h_i,
-  input  wire [`MASK_WIDTH*Tiles-1:0]     commit_mask_i,
+  input  wire [`LEVELS_WIDTH*Tiles-1:0]     commit_levels_i,
   input  wire [Tiles-1:0]                 commit_bank_i,
 
   output wire                             commit_valid_o,
   output reg  [`LAYER]                    commit_layer_o,
   output reg  [`POSITION]                 commit_position_o,
   output reg  [`H]                        commit_h_o,
-  output reg  [`MASK]                     commit_mask_o,
+  output reg  [`LEVELS]                     commit_levels_o,
   output reg                              commit_bank_o,
 
   input  wire                             stall_i
@@ -45,14 +45,14 @@ module commit_arbiter #(
     commit_layer_o    = 0;
     commit_position_o = 0;
     commit_h_o        = 0;
-    commit_mask_o     = 0;
+    commit_levels_o     = 0;
     commit_bank_o     = 0;
     for (tile = 0; tile < Tiles; tile = tile + 1)
       if (grant[tile]) begin
         commit_layer_o    = commit_layer_i[`LAYER_WIDTH*tile +: `LAYER_WIDTH];
         commit_position_o = commit_position_i[`POSITION_WIDTH*tile +: `POSITION_WIDTH];
         commit_h_o        = commit_h_i[`H_WIDTH*tile +: `H_WIDTH];
-        commit_mask_o     = commit_mask_i[`MASK_WIDTH*tile +: `MASK_WIDTH];
+        commit_levels_o     = commit_levels_i[`LEVELS_WIDTH*tile +: `LEVELS_WIDTH];
         commit_bank_o     = commit_bank_i[tile];
       end
   end

@@ -9,12 +9,12 @@
 
 module control #(
   parameter Tiles            = 4,
-  parameter Lanes            = 32,
+  parameter Lanes            = 64,
   parameter DynamicPrecision = 1,
   parameter InFlight         = 8,
-  parameter WeightDepth      = 16384,
+  parameter WeightDepth      = 8192,
   parameter UnitDepth        = 512,
-  parameter ActivationDepth  = 256,
+  parameter ActivationDepth  = 128,
   parameter DotLanes         = `DOT_LANES(Lanes, DynamicPrecision), // this and below: derived, not to be set
   parameter ReadWidth        = `READ_WIDTH(DotLanes)
 ) (
@@ -58,7 +58,7 @@ module control #(
   input  wire                           step_done_i,
   input  wire                           commit_valid_i,
   input  wire [`LAYER]                  commit_layer_i,
-  input  wire [`MASK]                   commit_mask_i,
+  input  wire [`LEVELS]                   commit_levels_i,
   output wire                           commit_stall_o,
   output wire [Tiles-1:0]               state_read_o,
   output wire                           state_kind_o,
@@ -214,7 +214,7 @@ module control #(
     .rst_ni         (rst_ni),
     .commit_valid_i (commit_valid_i),
     .commit_layer_i (commit_layer_i),
-    .commit_mask_i  (commit_mask_i),
+    .commit_levels_i  (commit_levels_i),
     .snapshot_i     (snapshot),
     .clear_i        (clear_counters),
     .read_enable_i  (rows_read),

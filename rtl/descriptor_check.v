@@ -8,10 +8,10 @@
 
 module descriptor_check #(
   parameter Tiles           = 4,
-  parameter DotLanes        = 32,
-  parameter WeightDepth     = 16384,
+  parameter DotLanes        = 64,
+  parameter WeightDepth     = 8192,
   parameter UnitDepth       = 512,
-  parameter ActivationDepth = 256
+  parameter ActivationDepth = 128
 ) (
   input  wire               check_i,
   /* verilator lint_off UNUSEDSIGNAL */   // any value of the thresholds is good
@@ -23,7 +23,7 @@ module descriptor_check #(
 );
   // 32 bits are enough for every sum and product: where one could overflow, another condition fails.
   reg [31:0] units, slots, x_words, h_words, x_address, h_address, unit_base, weight_base;
-  reg        terms, slots_good;
+  reg        terms, slots_good, levels_good;
 
   integer tile;
   always @* begin
@@ -37,12 +37,18 @@ module descriptor_check #(
     terms       = descriptor_i[`DESCRIPTOR_TWO_TERMS];
     weight_base = `DESCRIPTOR_W_BASE_VALUE(descriptor_i);
     slots_good  = 1'b1;
+    // Each level holds the quarters of the one below, and more of them in both of the passes that every row has, or in one.
+    levels_good = descriptor_i[`DESCRIPTOR_MIDDLE_X0] >= descriptor_i[`DESCRIPTOR_LOWEST_X0]
+               && descriptor_i[`DESCRIPTOR_MIDDLE_X1] >= descriptor_i[`DESCRIPTOR_LOWEST_X1]
+               && descriptor_i[`DESCRIPTOR_MIDDLE_H] >= descriptor_i[`DESCRIPTOR_LOWEST_H]
+               && (descriptor_i[`DESCRIPTOR_MIDDLE_X0] != descriptor_i[`DESCRIPTOR_LOWEST_X0]
+                   || descriptor_i[`DESCRIPTOR_MIDDLE_H] != descriptor_i[`DESCRIPTOR_LOWEST_H]);
     good_o      = 1'b0;
     if (check_i) begin
       for (tile = 0; tile < Tiles; tile = tile + 1)
         if (tiles_i[tile])
           slots_good = slots_good && slots * Tiles + tile >= units && slots * Tiles + tile < units + Tiles;
-      good_o = slots_good
+      good_o = slots_good && levels_good
         && `DESCRIPTOR_IN_RANGE(descriptor_i)
         && x_words * DotLanes <= `MAX_UNITS
         && h_words * DotLanes >= units && h_words * DotLanes < units + DotLanes

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: MIT
-// Dot product of one weight word and one activation word: sum = Σ_lane weight[lane] * activation[lane], exact.
+// Dot product of one word of weights and one of activations: sum = Σ_lane weight[lane] * activation[lane], exact.
 //
-// Lanes signed weights of WeightBits and int8 activations in, a sum out. Latency 2 cycles, one word a cycle.
+// Lanes signed weights and activations of OperandBits in, a sum out. Latency 2 cycles, one word a cycle.
 // The multiplications are written as `*`: their arithmetic form is a matter of synthesis.
 `include "formats.vh"
 `default_nettype none
 
 module dot_product #(
-  parameter Lanes      = 32,
-  parameter WeightBits = 4,
-  parameter SumWidth   = `WORD_SUM_WIDTH(WeightBits, Lanes) // derived, not to be set
+  parameter Lanes       = 64,
+  parameter OperandBits = 4,
+  parameter SumWidth    = `WORD_SUM_WIDTH(OperandBits, Lanes) // derived, not to be set
 ) (
-  input  wire                        clk_i,
-  input  wire [Lanes*WeightBits-1:0] weights_i,
-  input  wire [Lanes*8-1:0]          activations_i,
-  output wire signed [SumWidth-1:0]  sum_o
+  input  wire                         clk_i,
+  input  wire [Lanes*OperandBits-1:0] weights_i,
+  input  wire [Lanes*OperandBits-1:0] activations_i,
+  output wire signed [SumWidth-1:0]   sum_o
 );
   // The register stands in the middle of the adder tree.
   localparam GroupLanes = Lanes >= 4 ? 4 : Lanes;
   localparam Groups     = Lanes / GroupLanes;
-  localparam GroupWidth = `WORD_SUM_WIDTH(WeightBits, GroupLanes);
+  localparam GroupWidth = `WORD_SUM_WIDTH(OperandBits, GroupLanes);
 
   wire [Groups*GroupWidth-1:0] group_sums;
   reg  [Groups*GroupWidth-1:0] group_sums_q;
@@ -32,7 +32,7 @@ module dot_product #(
       always @* begin
         group_sum = 0;
         for (lane = g * GroupLanes; lane < (g + 1) * GroupLanes; lane = lane + 1)
-          group_sum = group_sum + $signed(weights_i[lane*WeightBits +: WeightBits]) * $signed(activations_i[lane*8 +: 8]);
+          group_sum = group_sum + $signed(weights_i[lane*OperandBits +: OperandBits]) * $signed(activations_i[lane*OperandBits +: OperandBits]);
       end
       assign group_sums[g*GroupWidth +: GroupWidth] = group_sum;
     end

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From complete row sums to committed units: queue, post-processing, row constants, cell memory, commit queue. Wiring only.
 //
-// Complete units in; h and mask on the commit bus, masks to refine to the scheduler. Latency of a pass 13 cycles and a cycle in each queue.
+// Complete units in; h and levels on the commit bus, levels to refine to the scheduler. Latency of a pass 15 cycles and a cycle in each queue.
 `include "formats.vh"
 `default_nettype none
 
@@ -11,7 +11,7 @@ module elementwise_engine #(
   parameter TileId           = 0,
   parameter InFlight         = 8,
   parameter UnitDepth        = 512,
-  parameter WeightWidth      = 14,
+  parameter WeightWidth      = 13,
   parameter IndexWidth       = `INDEX_WIDTH(InFlight),       // this and below: derived, not to be set
   parameter UnitWidth        = `UNIT_WIDTH(UnitDepth)
 ) (
@@ -49,14 +49,14 @@ module elementwise_engine #(
   // results
   output wire                         refine_valid_o,
   output wire        [IndexWidth-1:0] result_index_o,
-  output wire        [`MASK]          result_mask_o,
+  output wire        [`LEVELS]        result_levels_o,
   output wire                         commit_valid_o,
   input  wire                         commit_ready_i,
   output wire        [IndexWidth-1:0] commit_index_o,
   output wire        [`LAYER]         commit_layer_o,
   output wire        [`POSITION]      commit_position_o,
   output wire        [`H]             commit_h_o,
-  output wire        [`MASK]          commit_mask_o,
+  output wire        [`LEVELS]        commit_levels_o,
   output wire                         commit_bank_o,
   // events
   output wire                         constant_read_o,
@@ -93,7 +93,10 @@ module elementwise_engine #(
   endgenerate
   assign cell_word_o[`CELL_WIDTH-1:CellWidth] = 0;
 
-  wire                 commit_push, commit_space, post_processing_busy, result_bank;
+  wire                 commit_push, result_bank;
+  /* verilator lint_off UNUSEDSIGNAL */   // a pass begins only if there is room for what it leaves
+  wire                 commit_never_full;
+  /* verilator lint_on UNUSEDSIGNAL */
   wire [`ROW]          constant_address;
   wire [UnitWidth-1:0] cell_read_address, cell_write_address;
   /* verilator lint_off UNUSEDSIGNAL */   // the baseline build has no history
@@ -111,14 +114,14 @@ module elementwise_engine #(
     .request_valid_i     (finish_valid),
     .request_ready_o     (finish_ready),
     .request_final_i     (finish_data[`COMPLETE_IS_FINAL]),
-    .request_mask_i      (finish_data[`COMPLETE_MASK]),
+    .request_levels_i    (finish_data[`COMPLETE_LEVELS]),
     .request_index_i     (finish_index_o),
     .request_entry_i     (finish_entry_i),
     .gates_descriptor_i  (gates_descriptor_i),
-    .commit_descriptor_i (late_descriptor_i),
+    .late_descriptor_i   (late_descriptor_i),
     .gates_layer_o       (gates_layer_o),
-    .commit_layer_o      (late_layer_o),
-    .gates_policy_i      (policy_i),
+    .late_layer_o        (late_layer_o),
+    .late_policy_i       (policy_i),
     .step_first_i        (step_first_i),
     .sum_index_o         (sum_index_o),
     .sum_gate_o          (sum_gate_o),
@@ -132,28 +135,35 @@ module elementwise_engine #(
     .cell_write_o        (cell_write_o),
     .cell_write_address_o(cell_write_address),
     .cell_o              (cell_new),
-    .commit_room_i       (!commit_valid_o || (commit_space && !post_processing_busy)),
+    .commit_room_i       (commit_room_q != 0),
     .commit_valid_o      (commit_push),
     .refine_valid_o      (refine_valid_o),
     .result_index_o      (result_index_o),
-    .result_mask_o       (result_mask_o),
+    .result_levels_o     (result_levels_o),
     .result_h_o          (result_h),
     .result_layer_o      (result_layer),
     .result_bank_o       (result_bank),
-    .result_position_o   (result_position),
-    .busy_o              (post_processing_busy)
+    .result_position_o   (result_position)
   );
 
-  fifo #(.Width(IndexWidth + `COMMIT_WIDTH), .Depth(2)) u_commit_queue (
+  // Room of the commit queue that no pass under way may need: two passes are, and a unit leaves a cycle after it came.
+  localparam CommitDepth = 4;
+  reg [$clog2(CommitDepth):0] commit_room_q;
+  wire taken = finish_valid && finish_ready, freed = commit_valid_o && commit_ready_i;
+  always @(posedge clk_i)
+    if (!rst_ni || clear_i) commit_room_q <= CommitDepth;
+    else commit_room_q <= commit_room_q - {2'd0, taken} + {2'd0, refine_valid_o} + {2'd0, freed};
+
+  fifo #(.Width(IndexWidth + `COMMIT_WIDTH), .Depth(CommitDepth)) u_commit_queue (
     .clk_i      (clk_i),
     .rst_ni     (rst_ni),
     .clear_i    (clear_i),
     .valid_i(commit_push),
-    .ready_o(commit_space),
-    .data_i ({result_index_o, `COMMIT_OF(result_bank, result_mask_o, result_h, result_position, result_layer)}),
+    .ready_o(commit_never_full),
+    .data_i ({result_index_o, `COMMIT_OF(result_bank, result_levels_o, result_h, result_position, result_layer)}),
     .valid_o(commit_valid_o),
     .ready_i(commit_ready_i),
-    .data_o ({commit_index_o, `COMMIT_OF(commit_bank_o, commit_mask_o, commit_h_o, commit_position_o, commit_layer_o)})
+    .data_o ({commit_index_o, `COMMIT_OF(commit_bank_o, commit_levels_o, commit_h_o, commit_position_o, commit_layer_o)})
   );
 
   ram #(.Width(ConstantWidth), .Depth(4*UnitDepth)) u_constants (

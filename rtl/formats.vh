@@ -35,16 +35,18 @@
 `define LEVEL_WIDTH 2
 `define LEVELS 7:0  // a level a gate
 `define LEVELS_WIDTH 8
+`define THETAS 31:0  // a threshold a gate
+`define THETAS_WIDTH 32
 `define QUARTER 1:0  // code of a quarter
 `define QUARTER_WIDTH 2
 `define QUARTERS 3:0  // a bit a quarter
 `define QUARTERS_WIDTH 4
 `define QUARTER_COUNT 2:0  // the first so many quarters, 0..4
 `define QUARTER_COUNT_WIDTH 3
-`define SHIFT 3:0  // of a word's sum: 4 for upper weights, up to 4 for upper activations
+`define SHIFT 3:0  // of a word's sum: 4 for upper weights, and the exponent for upper activations
 `define SHIFT_WIDTH 4
-`define POLICY 1:0  // code of a policy
-`define POLICY_WIDTH 2
+`define POLICY 2:0  // code of a policy
+`define POLICY_WIDTH 3
 `define KIND 1:0  // code of a kind of row pass
 `define KIND_WIDTH 2
 `define CLASS 3:0  // code of a cycle class
@@ -78,11 +80,13 @@
 `define GATE_G 2'd2  // g
 `define GATE_O 2'd3  // o
 
-`define POLICY_STATIC_HIGH 2'd0  // all rows at all quarters
-`define POLICY_STATIC_LOW 2'd1  // all rows at the lowest level
-`define POLICY_CELL_HISTORY 2'd2  // each gate by the cell state before the step, or its history
-`define POLICY_SENSITIVITY 2'd3  // each gate by its estimate
+`define POLICY_STATIC_HIGH 3'd0  // all rows at all quarters
+`define POLICY_STATIC_LOW 3'd1  // all rows at the lowest level
+`define POLICY_CELL_HISTORY 3'd2  // each gate by the cell state before the step, or its history
+`define POLICY_SENSITIVITY 3'd3  // each gate by its estimate
 
+`define POLICY_EXISTS 8'd15  // a bit a policy
+`define POLICY_DECIDES 8'd12  // a bit a policy: it looks at a provisional pass
 `define QUARTER_HH 2'd0  // upper halves of both
 `define QUARTER_HL 2'd1  // upper half of the weight, lower half of the activation
 `define QUARTER_LH 2'd2  // lower half of the weight, upper half of the activation
@@ -163,8 +167,8 @@
 `define DESCRIPTOR_C_FRAC 115:112  // fraction bits of its cell state
 `define DESCRIPTOR_C_FRAC_WIDTH 4
 `define DESCRIPTOR_C_FRAC_VALUE(word) {28'd0, word[115:112]}
-`define DESCRIPTOR_POLICY 117:116  // precision policy
-`define DESCRIPTOR_POLICY_WIDTH 2
+`define DESCRIPTOR_POLICY 118:116  // precision policy
+`define DESCRIPTOR_POLICY_WIDTH 3
 `define DESCRIPTOR_POLICY_VALUE(word) {28'd0, word[119:116]}
 `define DESCRIPTOR_TWO_TERMS 120  // the input has two terms
 `define DESCRIPTOR_TWO_TERMS_VALUE(word) {31'd0, word[120:120]}
@@ -172,8 +176,10 @@
 `define DESCRIPTOR_W_BASE_LOW 128
 `define DESCRIPTOR_W_BASE_VALUE(word) word[159:128]
 `define DESCRIPTOR_THETA_MIDDLE(gate) 160 + 8*(gate) +: 8  // θ of level MIDDLE, for the layer's policy
+`define DESCRIPTOR_THETA_MIDDLES 191:160  // of all gates
 `define DESCRIPTOR_THETA_MIDDLE_WIDTH 8
 `define DESCRIPTOR_THETA_ALL(gate) 192 + 8*(gate) +: 8  // θ of level ALL
+`define DESCRIPTOR_THETA_ALLS 223:192  // of all gates
 `define DESCRIPTOR_THETA_ALL_WIDTH 8
 `define DESCRIPTOR_CELL_FLOOR 229:224  // cell_floor of SENSITIVITY
 `define DESCRIPTOR_CELL_FLOOR_WIDTH 6
@@ -298,6 +304,11 @@
 `define COMMIT 29:0
 `define COMMIT_WIDTH 30
 `define COMMIT_OF(bank, levels, h, position, layer) {layer, position, h, levels, bank}
+
+// PASS: row that the dot-product unit is to pass over.
+`define PASS WeightWidth + UnitWidth + IndexWidth + 16 - 1:0
+`define PASS_WIDTH (WeightWidth + UnitWidth + IndexWidth + 16)
+`define PASS_OF(levels, complete, base, unit, step, layer, gate, index) {index, gate, layer, step, unit, base, complete, levels}
 
 // SEGMENT: part of a row that has a multiplier of its own; neither bit: x0.
 `define SEGMENT 1:0

@@ -11,11 +11,11 @@
 
 module image_loader #(
   parameter Tiles            = 4,
-  parameter DotLanes         = 32,
+  parameter DotLanes         = 64,
   parameter DynamicPrecision = 1,
-  parameter WeightDepth      = 16384,
+  parameter WeightDepth      = 8192,
   parameter UnitDepth        = 512,
-  parameter ActivationDepth  = 256,
+  parameter ActivationDepth  = 128,
   parameter LoadWidth        = `LOAD_WIDTH(DotLanes)  // derived, not to be set
 ) (
   input  wire                 clk_i,
@@ -38,8 +38,8 @@ module image_loader #(
   output wire                 descriptor_error_o
 );
   localparam [1:0] Header = 2'd0, Payload = 2'd1, Discard = 2'd2;
-  localparam        WeightBits      = `WEIGHT_BITS(DynamicPrecision);
-  localparam [31:0] WeightBeats     = `BEATS(DotLanes * WeightBits);
+  localparam        OperandBits     = `OPERAND_BITS(DynamicPrecision);
+  localparam [31:0] WeightBeats     = `BEATS(DotLanes * OperandBits);
   localparam [31:0] ActivationBeats = `BEATS(DotLanes * `H_WIDTH);
   localparam [31:0] DescriptorBeats = `BEATS(`DESCRIPTOR_WIDTH);
 

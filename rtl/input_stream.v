@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // x stream to the activation memories: takes the packet of step t, up to two steps ahead of layer 0, and writes it to bank t mod 2.
 //
+// In the dynamic build the first beat of a packet holds the exponents of its groups of 64 values, a nibble each, which go out beside the values.
 // A beat is written in granules of min(16, DotLanes) bytes, one a cycle; with DotLanes >= 16 a beat comes in every cycle. A packet of the
 // wrong length halts the stream until clear_i: its step is not announced. clear_i also discards the rest of a packet that has begun.
 // x_loaded_o pulses when the last granule of a step is in the memories, two cycles after it left here.
@@ -8,8 +9,9 @@
 `default_nettype none
 
 module input_stream #(
-  parameter DotLanes        = 32,
-  parameter ActivationDepth = 256,
+  parameter DynamicPrecision = 1,
+  parameter DotLanes        = 64,
+  parameter ActivationDepth = 128,
   parameter OffsetWidth     = `OFFSET_WIDTH(ActivationDepth), // this and below: derived, not to be set
   parameter GranuleBytes    = `GRANULE_BYTES(DotLanes)
 ) (
@@ -26,6 +28,7 @@ module input_stream #(
   output wire [OffsetWidth:0]      x_address_o,
   output wire [`GRANULE]           x_granule_o,
   output wire [8*GranuleBytes-1:0] x_data_o,
+  output wire [`NIBBLE]            x_exponent_o,
   input  wire                      start_i,                 // a run of sequences_i sequences
   input  wire [31:0]               sequences_i,
   input  wire                      stateful_i,
@@ -65,14 +68,15 @@ module input_stream #(
 
   wire [`WORDS_WIDTH:0] x_words  = x_terms_i ? {x_words_i, 1'b0} : {1'b0, x_words_i};
   wire [`WORDS_WIDTH:0] left     = in_packet_q ? left_q : x_words << GranuleBits;
-  wire        closing    = left <= BeatGranules[`WORDS_WIDTH:0];
+  wire        header     = DynamicPrecision != 0 & ~in_packet_q; // the beat of the exponents
+  wire        closing    = ~header & left <= BeatGranules[`WORDS_WIDTH:0];
   wire [`WORDS_WIDTH:0] slices   = closing ? left : BeatGranules[`WORDS_WIDTH:0];
 
   wire        sent     = valid_q & x_ready_i;
   wire        free     = ~valid_q | (sent & slices_q == 1);
   wire        accept   = s_x_tvalid_i & s_x_tready_o;
   wire        take     = accept & ~discard_q;
-  wire        good     = take & closing == s_x_tlast_i;
+  wire        good     = take & ~header & closing == s_x_tlast_i;
   wire        complete = take & closing & s_x_tlast_i;
   wire        open     = accept ? ~s_x_tlast_i : in_packet_q;
   wire        finish   = complete & s_x_tuser_i & sequences_q == 1;
@@ -122,7 +126,7 @@ module input_stream #(
       sequences_q <= sequences_i;
       first_q     <= 1'b1;
     end
-    if (take) left_q <= left - slices;
+    if (take) left_q <= header ? left : left - slices;
     if (complete) begin
       first_q     <= s_x_tuser_i;
       sequences_q <= sequences_q - {31'b0, s_x_tuser_i};
@@ -149,13 +153,40 @@ module input_stream #(
     if (good) begin
       beat_q   <= s_x_tdata_i;
       slices_q <= slices;
-      closing_q  <= closing;
-      if (!in_packet_q) begin
-        address_q <= {2'b0, x_address_i} << GranuleBits;
-        bank_q    <= step_q[0];
-      end
+      closing_q <= closing;
+    end
+    if (take && !in_packet_q) begin
+      address_q <= {2'b0, x_address_i} << GranuleBits;
+      bank_q    <= step_q[0];
     end
   end
+
+  // The exponent of the granule at the output is in the low bits; the next one follows after the last granule of a group, or of a term.
+  generate
+    if (DynamicPrecision != 0) begin : gen_exponents
+      localparam [31:0] GroupGranules = `EXPONENT_GROUP / GranuleBytes;
+      reg [`BEAT]          exponents_q;
+      reg [3:0]            group_left_q;
+      reg [`WORDS_WIDTH:0] term_left_q;
+      wire [`WORDS_WIDTH:0] term = {1'b0, x_words_i} << GranuleBits;
+      wire term_end = term_left_q == 1, group_end = group_left_q == 1 || term_end;
+
+      assign x_exponent_o = exponents_q[`NIBBLE];
+
+      always @(posedge clk_i)
+        if (take && header) begin
+          exponents_q  <= s_x_tdata_i;
+          group_left_q <= GroupGranules[3:0];
+          term_left_q  <= term;
+        end else if (sent) begin
+          if (group_end) exponents_q <= exponents_q >> `NIBBLE_WIDTH;
+          group_left_q <= group_end ? GroupGranules[3:0] : group_left_q - 1'b1;
+          term_left_q  <= term_end ? term : term_left_q - 1'b1;
+        end
+    end else begin : gen_no_exponents
+      assign x_exponent_o = 0;
+    end
+  endgenerate
 
   always @(posedge clk_i)
     if (!rst_ni || clear_i) begin

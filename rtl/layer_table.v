@@ -6,7 +6,7 @@
 
 module layer_table #(
   parameter Tiles           = 4,
-  parameter ActivationDepth = 256,
+  parameter ActivationDepth = 128,
   parameter OffsetWidth     = `OFFSET_WIDTH(ActivationDepth)   // derived, not to be set
 ) (
   input  wire                   clk_i,

@@ -10,12 +10,12 @@
 
 module lstm_accelerator #(
   parameter Tiles            = 4,      // 1..16
-  parameter Lanes            = 32,     // 4, 8, 16, 32, 64: products a cycle and tile of the dynamic build
+  parameter Lanes            = 64,     // 8, 16, 32, 64: products of 4x4 a cycle and tile of the dynamic build
   parameter DynamicPrecision = 1,      // 0: baseline accelerator, 8-bit only
   parameter InFlight         = 8,      // units in flight in a tile: a power of two, at least 2
-  parameter WeightDepth      = 16384,  // weight words of a tile and plane, up to 2^20
+  parameter WeightDepth      = 8192,  // weight words of a tile and plane, up to 2^20
   parameter UnitDepth        = 512,    // units of all layers in a tile, 2..2^16
-  parameter ActivationDepth  = 256     // words of a bank of the activation memory: a power of two, at least 2
+  parameter ActivationDepth  = 128     // words of a bank of the activation memory: a power of two, at least 2
 ) (
   input  wire         clk_i,
   input  wire         rst_ni,
@@ -79,10 +79,11 @@ module lstm_accelerator #(
   wire [OffsetWidth:0] act_address;
   wire [DotLanes-1:0] act_be;
   wire [8*DotLanes-1:0] act_data;
+  wire [`NIBBLE] act_exponent;
   wire [`LAYER] commit_layer;
   wire [`POSITION] commit_position;
   wire [`H] commit_h;
-  wire [`MASK] commit_mask;
+  wire [`LEVELS] commit_levels;
   wire [`READ_ADDRESS] state_address;
   wire [ReadWidth*Tiles-1:0] state_data;
   wire [`CLASS_WIDTH*Tiles-1:0] tile_class;
@@ -132,7 +133,7 @@ module lstm_accelerator #(
     .step_done_i       (step_done),
     .commit_valid_i    (commit_valid),
     .commit_layer_i    (commit_layer),
-    .commit_mask_i     (commit_mask),
+    .commit_levels_i     (commit_levels),
     .commit_stall_o    (commit_stall),
     .state_read_o      (state_read),
     .state_kind_o      (state_kind),
@@ -171,7 +172,7 @@ module lstm_accelerator #(
     .commit_layer_i     (commit_layer),
     .commit_position_i  (commit_position),
     .commit_h_i         (commit_h),
-    .commit_mask_i      (commit_mask),
+    .commit_levels_i      (commit_levels),
     .commit_bank_i      (commit_bank),
     .load_valid_o       (load_valid),
     .load_target_o      (load_target),
@@ -181,6 +182,7 @@ module lstm_accelerator #(
     .act_address_o      (act_address),
     .act_be_o           (act_be),
     .act_data_o         (act_data),
+    .act_exponent_o     (act_exponent),
     .start_i            (start),
     .clear_i            (clear),
     .stateful_i         (stateful),
@@ -218,11 +220,12 @@ module lstm_accelerator #(
     .act_address_i      (act_address),
     .act_be_i           (act_be),
     .act_data_i         (act_data),
+    .act_exponent_i     (act_exponent),
     .commit_valid_o     (commit_valid),
     .commit_layer_o     (commit_layer),
     .commit_position_o  (commit_position),
     .commit_h_o         (commit_h),
-    .commit_mask_o      (commit_mask),
+    .commit_levels_o      (commit_levels),
     .commit_bank_o      (commit_bank),
     .commit_stall_i     (commit_stall),
     .start_i            (start),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Elements of committed units, gathered in two banks (even and odd steps) and sent as one packet a step. Two instances: the h of the last
-// layer (a byte a unit), and the decision trace (a mask nibble a unit, all layers).
+// layer (a byte a unit), and the decision trace (the levels of a unit in a byte, all layers).
 //
 // A packet holds, for each layer from first_layer_i to last_layer_i, its units from position 0 in beats of 128 bits; bits beyond are 0.
 // done_i tells that the step in bank done_bank_i is complete; freed_o that its packet has been taken and the bank may be written again.
@@ -10,7 +10,7 @@
 `default_nettype none
 
 module output_stream #(
-  parameter ElementBits = 8,                                  // 8 or 4
+  parameter ElementBits = 8,
   parameter Layers      = 1,                                  // in a packet: 1, or the most
   parameter BeatUnits   = `BEAT_WIDTH / ElementBits                   // derived, not to be set
 ) (

@@ -5,12 +5,12 @@
 
 module parameter_check #(
   parameter Tiles            = 4,
-  parameter Lanes            = 32,
+  parameter Lanes            = 64,
   parameter DynamicPrecision = 1,
   parameter InFlight         = 8,
-  parameter WeightDepth      = 16384,
+  parameter WeightDepth      = 8192,
   parameter UnitDepth        = 512,
-  parameter ActivationDepth  = 256
+  parameter ActivationDepth  = 128
 );
   localparam DotLanes = `DOT_LANES(Lanes, DynamicPrecision);
 
@@ -18,8 +18,8 @@ module parameter_check #(
     if (Tiles < 1 || Tiles > 16) begin : gen_tiles
       Tiles_must_be_1_to_16 error ();
     end
-    if (Lanes != 4 && Lanes != 8 && Lanes != 16 && Lanes != 32 && Lanes != 64) begin : gen_lanes
-      Lanes_must_be_4_8_16_32_or_64 error ();
+    if (Lanes != 8 && Lanes != 16 && Lanes != 32 && Lanes != 64) begin : gen_lanes
+      Lanes_must_be_8_16_32_or_64 error ();
     end
     if (DynamicPrecision != 0 && DynamicPrecision != 1) begin : gen_dynamic_precision
       DynamicPrecision_must_be_0_or_1 error ();

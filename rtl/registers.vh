@@ -65,13 +65,13 @@
 
 // CONFIG (rw): settings of a run, taken over at its start (irq_enable: at once)
 `define REG_CONFIG 12'h028
-`define REG_CONFIG_MASK 32'h00000137
+`define REG_CONFIG_MASK 32'h00000177
 `define REG_CONFIG_RESET 32'h00000000
 `define REG_CONFIG_WIDTH 9
 `define REG_CONFIG_STATEFUL 0
 `define REG_CONFIG_TRACE 1
 `define REG_CONFIG_OVERRIDE 2
-`define REG_CONFIG_POLICY 5:4
+`define REG_CONFIG_POLICY 6:4
 `define REG_CONFIG_IRQ_ENABLE 8
 
 // LAYERS (rw): layers of a run, 1..8

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Row sum to pre-activation: z = sat16(round(P / 2^s) + bias).
+// Row sum to pre-activation: z = sat16(round(P / 2^s) + bias), round(v) = floor(v + 1/2) (docs/numerics.md).
 //
 // P signed SumWidth bits, s and bias (Q5.12) as in ROW_CONSTANT, z int16 Q3.12. Latency 2 cycles, one row a cycle.
 `include "formats.vh"
@@ -15,31 +15,28 @@ module requantizer #(
   input  wire signed [BiasWidth-1:0]             bias_i,
   output wire signed [15:0]                      z_o
 );
-  wire signed [SumWidth-1:0] rounded;
+  // 2 P / 2^s: the bit below the point is kept for rounding. Beyond these bits z saturates whatever the bias is, so they need not be carried further.
+  localparam HalvesWidth = BiasWidth + 3;
+  wire signed [SumWidth:0] halves   = $signed({sum_i, 1'b0}) >>> shift_i;
+  wire                     overflow = halves[SumWidth:HalvesWidth-1] != {(SumWidth+2-HalvesWidth){halves[SumWidth]}};
 
-  round_shift #(.Width(SumWidth), .ShiftWidth(`ROW_CONSTANT_S_WIDTH)) u_round_shift (
-    .value_i  (sum_i),
-    .shift_i  (shift_i),
-    .rounded_o(rounded)
-  );
-
-  // A sum beyond these bits saturates z whatever the bias is, so the exact sum need not be carried further.
-  localparam ScaledWidth = BiasWidth + 2;
-  wire overflow = rounded[SumWidth-1:ScaledWidth-1] != {(SumWidth-ScaledWidth+1){rounded[SumWidth-1]}};
-
-  reg signed [ScaledWidth-1:0] scaled_q;
+  reg signed [HalvesWidth-1:0] halves_q;
   reg signed [BiasWidth-1:0]   bias_q;
   reg signed [15:0]            z_q;
 
-  wire signed [ScaledWidth:0] biased     = scaled_q + $signed({{(ScaledWidth+1-BiasWidth){bias_q[BiasWidth-1]}}, bias_q});
-  wire                        z_overflow = biased[ScaledWidth:15] != {(ScaledWidth-14){biased[ScaledWidth]}};
+  // round(halves / 2) + bias in one addition.
+  /* verilator lint_off UNUSEDSIGNAL */  // the half itself falls away
+  wire signed [HalvesWidth:0] doubled = $signed({halves_q[HalvesWidth-1], halves_q}) + $signed({{(HalvesWidth-BiasWidth){bias_q[BiasWidth-1]}}, bias_q, 1'b1});
+  /* verilator lint_on UNUSEDSIGNAL */
+  wire signed [HalvesWidth-1:0] biased     = doubled[HalvesWidth:1];
+  wire                          z_overflow = biased[HalvesWidth-1:15] != {(HalvesWidth-15){biased[HalvesWidth-1]}};
 
   assign z_o = z_q;
 
   always @(posedge clk_i) begin
-    scaled_q <= overflow ? {rounded[SumWidth-1], {(ScaledWidth-1){~rounded[SumWidth-1]}}} : rounded[ScaledWidth-1:0];
+    halves_q <= overflow ? {halves[SumWidth], {(HalvesWidth-1){~halves[SumWidth]}}} : halves[HalvesWidth-1:0];
     bias_q   <= bias_i;
-    z_q      <= z_overflow ? {biased[ScaledWidth], {15{~biased[ScaledWidth]}}} : biased[15:0];
+    z_q      <= z_overflow ? {biased[HalvesWidth-1], {15{~biased[HalvesWidth-1]}}} : biased[15:0];
   end
 endmodule
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Rows by layer: units committed, and rows of gates i, f, g, o that were refined; 64 bits each, live and as of the last snapshot.
+// Rows by layer: units committed, and rows of gates i, f, g, o that ended at each level above the lowest; 64 bits each, live and as of the last snapshot.
 //
 // The live values lie in a memory of a word a layer, which a commit reads in its cycle and writes in the next; a commit to the same layer right
 // behind takes the word over. Snapshot and clear walk through the layers with commits held back (busy_o); reset clears both memories.
@@ -13,7 +13,7 @@ module row_counters (
   input  wire                              rst_ni,
   input  wire                              commit_valid_i,
   input  wire [`LAYER]                     commit_layer_i,
-  input  wire [`MASK]                      commit_mask_i,
+  input  wire [`LEVELS]                      commit_levels_i,
   input  wire                              snapshot_i,    // pulses, ignored while busy_o
   input  wire                              clear_i,
   input  wire                              read_enable_i,
@@ -28,7 +28,7 @@ module row_counters (
   reg             valid_q, forward_q;
   reg [`LAYER]    layer_q;
   reg [`REG_ROWS_NUMBER_WIDTH-1:0] read_index_q;
-  reg [`MASK]     mask_q;
+  reg [`LEVELS]   levels_q;
   reg [Width-1:0] written_q, sum;
 
   reg             busy_q, snapshot_q, clear_q, reset_q;
@@ -60,22 +60,24 @@ module row_counters (
   assign busy_o      = busy_q;
   assign read_data_o = snapshot[64*read_index_q +: 64];
 
-  // The counters of the gates are in the order of the mask.
+  // The counters of the gates are in the order of their codes.
   integer gate;
   always @* begin
     sum = 0;
     if (valid_q) begin
       sum = forward_q ? written_q : live;
       sum[64*`REG_ROWS_UNITS +: 64] = sum[64*`REG_ROWS_UNITS +: 64] + 64'd1;
-      for (gate = 0; gate < `MASK_WIDTH; gate = gate + 1)
-        sum[64*(`REG_ROWS_GATE_I+gate) +: 64] = sum[64*(`REG_ROWS_GATE_I+gate) +: 64] + {63'd0, mask_q[gate]};
+      for (gate = 0; gate < `LEVELS_WIDTH / `LEVEL_WIDTH; gate = gate + 1) begin
+        sum[64*(`REG_ROWS_MIDDLE_I+gate) +: 64] = sum[64*(`REG_ROWS_MIDDLE_I+gate) +: 64] + {63'd0, levels_q[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH] == `LEVEL_MIDDLE};
+        sum[64*(`REG_ROWS_ALL_I+gate) +: 64]    = sum[64*(`REG_ROWS_ALL_I+gate) +: 64] + {63'd0, levels_q[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH] == `LEVEL_ALL};
+      end
     end
   end
 
   always @(posedge clk_i) begin
     if (commit_valid_i) begin
       layer_q   <= commit_layer_i;
-      mask_q    <= commit_mask_i;
+      levels_q  <= commit_levels_i;
       forward_q <= valid_q & layer_q == commit_layer_i;
     end
     if (valid_q) written_q <= sum;

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: MIT
-// From addresses to row sums: weight memories, activation memory, dot product, row sums. P += m_k * Σ weight * activation.
+// From addresses to row sums: memories and operands, dot product, row sums. P += m_k * Σ weight * activation. Wiring only.
 //
-// A word's addresses in, its contribution to the row sum 6 cycles later. Loads write the same memories while the tile is idle.
+// A word's addresses in, its contribution to the row sum 8 cycles later. Loads write the same memories while the tile is idle.
 `include "formats.vh"
 `default_nettype none
 
 module row_engine #(
   parameter DynamicPrecision = 1,
-  parameter DotLanes         = 32,
-  parameter WeightBits       = 4,
+  parameter DotLanes         = 64,
   parameter InFlight         = 8,
-  parameter WeightDepth      = 16384,
+  parameter WeightDepth      = 8192,
   parameter UnitDepth        = 512,
-  parameter ActivationDepth  = 256,
-  parameter IndexWidth       = `INDEX_WIDTH(InFlight),                     // this and below: derived, not to be set
+  parameter ActivationDepth  = 128,
+  parameter OperandBits      = `OPERAND_BITS(DynamicPrecision),            // this and below: derived, not to be set
+  parameter IndexWidth       = `INDEX_WIDTH(InFlight),
   parameter UnitWidth        = `UNIT_WIDTH(UnitDepth),
   parameter WeightWidth      = `WEIGHT_WIDTH(WeightDepth),
   parameter OffsetWidth      = `OFFSET_WIDTH(ActivationDepth)
@@ -33,23 +33,15 @@ module row_engine #(
   input  wire [OffsetWidth:0]             act_address_i,
   input  wire [DotLanes-1:0]              act_be_i,
   input  wire [8*DotLanes-1:0]            act_data_i,
+  input  wire [`NIBBLE]                   act_exponent_i,
   // words of a row pass
-  input  wire                             hi_read_i,
-  /* verilator lint_off UNUSEDSIGNAL */   // the baseline build has no lo plane
-  input  wire                             lo_read_i,
-  /* verilator lint_on UNUSEDSIGNAL */
+  input  wire                             valid_i,
+  input  wire [`QUARTERS]                 reads_i,
+  input  wire [`QUARTER]                  quarter_i,
+  input  wire                             own_exponent_i,
   input  wire [WeightWidth-1:0]           weight_address_i,
   input  wire [OffsetWidth:0]             activation_address_i,
-  input  wire                             zero_i,
-  input  wire                             first_i,
-  input  wire                             last_i,
-  input  wire [`SEGMENT]                  segment_i,
-  input  wire                             fresh_i,
-  input  wire [IndexWidth-1:0]            index_i,
-  input  wire [`GATE]                     gate_i,
-  input  wire [UnitWidth-1:0]             unit_i,
-  input  wire                             complete_i,
-  input  wire [`COMPLETE]                 complete_data_i,
+  input  wire [`WORD_TAG]                 tag_i,
   // units whose rows are complete
   output wire                             complete_o,
   output wire [IndexWidth-1:0]            complete_index_o,
@@ -64,96 +56,57 @@ module row_engine #(
   output wire                             scale_read_o,
   output wire                             sum_write_o
 );
-  localparam SumWidth = `WORD_SUM_WIDTH(WeightBits, DotLanes);
+  localparam SumWidth       = `WORD_SUM_WIDTH(OperandBits, DotLanes);
+  localparam OperandLatency = 2, DotLatency = 2;
 
-  wire [DotLanes*WeightBits-1:0] hi_word, weights;
-  wire [DotLanes*8-1:0]          activation_word;
-  wire                           hi_plane;
-
-  ram #(.Width(DotLanes*WeightBits), .Depth(WeightDepth)) u_hi_plane (
-    .clk_i          (clk_i),
-    .write_enable_i (load_hi_i),
-    .write_address_i(load_address_i[WeightWidth-1:0]),
-    .write_data_i   (load_data_i[DotLanes*WeightBits-1:0]),
-    .read_enable_i  (hi_read_i),
-    .read_address_i (weight_address_i),
-    .read_data_o    (hi_word)
+  wire [DotLanes*OperandBits-1:0] weights, activations;
+  wire [`SHIFT]                   operand_shift, shift;
+  operands #(.DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .WeightDepth(WeightDepth), .ActivationDepth(ActivationDepth)) u_operands (
+    .clk_i               (clk_i),
+    .load_hi_i           (load_hi_i),
+    .load_lo_i           (load_lo_i),
+    .load_address_i      (load_address_i[WeightWidth-1:0]),
+    .load_data_i         (load_data_i[DotLanes*OperandBits-1:0]),
+    .act_we_i            (act_we_i),
+    .act_address_i       (act_address_i),
+    .act_be_i            (act_be_i),
+    .act_data_i          (act_data_i),
+    .act_exponent_i      (act_exponent_i),
+    .reads_i             (reads_i),
+    .quarter_i           (quarter_i),
+    .own_exponent_i      (own_exponent_i),
+    .weight_address_i    (weight_address_i),
+    .activation_address_i(activation_address_i),
+    .weights_o           (weights),
+    .activations_o       (activations),
+    .shift_o             (operand_shift),
+    .read_enable_i       (read_enable_i),
+    .read_address_i      (read_address_i),
+    .read_data_o         (read_data_o)
   );
-
-  generate
-    if (DynamicPrecision != 0) begin : gen_lo_plane
-      wire [DotLanes*WeightBits-1:0] lo_word;
-
-      ram #(.Width(DotLanes*WeightBits), .Depth(WeightDepth)) u_lo_plane (
-        .clk_i          (clk_i),
-        .write_enable_i (load_lo_i),
-        .write_address_i(load_address_i[WeightWidth-1:0]),
-        .write_data_i   (load_data_i[DotLanes*WeightBits-1:0]),
-        .read_enable_i  (lo_read_i),
-        .read_address_i (weight_address_i),
-        .read_data_o    (lo_word)
-      );
-
-      assign weights = hi_plane ? hi_word : lo_word;
-    end else begin : gen_one_plane
-      /* verilator lint_off UNUSEDSIGNAL */  // the baseline build has one plane
-      wire unused = &{load_lo_i, hi_plane};
-      /* verilator lint_on UNUSEDSIGNAL */
-      assign weights = hi_word;
-    end
-  endgenerate
-
-  wire word_read = hi_read_i || lo_read_i;
-
-  ram #(.Width(DotLanes*8), .Depth(2*ActivationDepth), .WriteWidth(8)) u_activations (
-    .clk_i          (clk_i),
-    .write_enable_i (act_be_i & {DotLanes{act_we_i}}),
-    .write_address_i(act_address_i),
-    .write_data_i   (act_data_i),
-    .read_enable_i  (word_read || read_enable_i),
-    .read_address_i (read_enable_i ? read_address_i : activation_address_i),
-    .read_data_o    (activation_word)
-  );
-
-  assign read_data_o = activation_word;
-
-  delay #(.Width(1), .Cycles(1)) u_word_tag (.clk_i(clk_i), .data_i(hi_read_i), .data_o(hi_plane));
 
   wire signed [SumWidth-1:0] word_sum;
-  dot_product #(.Lanes(DotLanes), .WeightBits(WeightBits)) u_dot_product (
+  dot_product #(.Lanes(DotLanes), .OperandBits(OperandBits)) u_dot_product (
     .clk_i        (clk_i),
     .weights_i    (weights),
-    .activations_i(activation_word),
+    .activations_i(activations),
     .sum_o        (word_sum)
   );
 
-  // The tag of a word meets its sum.
-  wire                  sum_valid;
-  wire [`WORD_TAG]      tag;
-  wire                  tag_zero, tag_first, tag_last, tag_hi, tag_fresh, tag_complete;
-  wire [`SEGMENT]       tag_segment;
-  wire [`GATE]          tag_gate;
-  wire [IndexWidth-1:0] tag_index;
-  wire [UnitWidth-1:0]  tag_unit;
-  wire [`COMPLETE]      tag_data;
-  assign `WORD_TAG_OF(tag_data, tag_complete, tag_unit, tag_gate, tag_index, tag_fresh, tag_segment, tag_hi, tag_last, tag_first, tag_zero) = tag;
+  // The tag and the shift of a word meet its sum.
+  wire [`WORD_TAG] tag;
+  delay #(.Width(`WORD_TAG_WIDTH), .Cycles(OperandLatency + DotLatency)) u_tag (.clk_i(clk_i), .data_i(tag_i), .data_o(tag));
+  delay #(.Width(`SHIFT_WIDTH), .Cycles(DotLatency)) u_shift (.clk_i(clk_i), .data_i(operand_shift), .data_o(shift));
 
-  delay #(.Width(`WORD_TAG_WIDTH), .Cycles(3)) u_sum_tag (
-    .clk_i (clk_i),
-    .data_i(`WORD_TAG_OF(complete_data_i, complete_i, unit_i, gate_i, index_i, fresh_i, segment_i, hi_read_i, last_i, first_i, zero_i)),
-    .data_o(tag)
-  );
   // Unlike the tag, reset: the words of an aborted run must not complete a row of the next.
-  reg [2:0] word_valid_q;
-  assign sum_valid = word_valid_q[2];
+  reg [OperandLatency+DotLatency-1:0] valid_q;
   always @(posedge clk_i)
-    if (!rst_ni || clear_i) word_valid_q <= 3'd0;
-    else word_valid_q <= {word_valid_q[1:0], word_read};
+    if (!rst_ni || clear_i) valid_q <= 0;
+    else valid_q <= {valid_q[OperandLatency+DotLatency-2:0], valid_i};
 
-  wire                  scale_read;
-  wire [`ROW]           scale_address;
-  wire [`SCALES]        scale;
-
+  wire           scale_read;
+  wire [`ROW]    scale_address;
+  wire [`SCALES] scale;
   ram #(.Width(`SCALES_WIDTH), .Depth(4*UnitDepth)) u_scales (
     .clk_i          (clk_i),
     .write_enable_i (load_scale_i),
@@ -166,22 +119,14 @@ module row_engine #(
 
   assign scale_read_o = scale_read;
 
-  row_sums #(.InFlight(InFlight), .InputWidth(SumWidth), .UnitWidth(UnitWidth), .WeightBits(WeightBits), .HiShift(DynamicPrecision != 0 ? 4 : 0)) u_row_sums (
+  row_sums #(.InFlight(InFlight), .InputWidth(SumWidth), .UnitWidth(UnitWidth)) u_row_sums (
     .clk_i           (clk_i),
     .rst_ni          (rst_ni),
     .clear_i         (clear_i),
-    .valid_i         (sum_valid),
-    .sum_i           (tag_zero ? {SumWidth{1'b0}} : word_sum),
-    .first_i         (tag_first),
-    .last_i          (tag_last),
-    .hi_plane_i      (tag_hi),
-    .segment_i       (tag_segment),
-    .fresh_i         (tag_fresh),
-    .index_i         (tag_index),
-    .gate_i          (tag_gate),
-    .unit_i          (tag_unit),
-    .complete_i      (tag_complete),
-    .complete_data_i (tag_data),
+    .valid_i         (valid_q[OperandLatency+DotLatency-1]),
+    .sum_i           (word_sum),
+    .shift_i         (shift),
+    .tag_i           (tag),
     .scale_read_o    (scale_read),
     .scale_address_o (scale_address),
     .scale_i         (scale),

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
-// Row sums of the units in flight: P += m_k * acc_k (times 16 for the hi plane of the dynamic build), acc_k = Σ_word sum.
+// Row sums of the units in flight: P += m_k * acc_k, acc_k = Σ sum * 2^shift over the words and quarters of a segment.
 //
-// Dot-product sums in (signed SumWidth, with the tag of their word), exact row sums kept in InFlight*4 words. A segment may be one
-// word long; a segment's row sum is written 3 cycles after its last word's sum. complete_o marks that all rows of a row pass's unit are in.
+// Sums of words in (signed InputWidth, with their shift and tag), exact row sums kept in InFlight*4 words. One word a cycle, also where every segment is
+// one word long. Stages, by cycles after a segment's last sum:
+//   1 acc  2 acc times each byte of m  3 m * acc, and the row sum so far  4 the new row sum is in the memory; complete_o is high in 3
 `include "formats.vh"
 `default_nettype none
 
 module row_sums #(
   parameter InFlight    = 8,
-  parameter InputWidth  = 18,
+  parameter InputWidth  = 14,
   parameter UnitWidth   = 9,
-  parameter WeightBits  = 4,
-  parameter HiShift     = 4,
   parameter IndexWidth  = `INDEX_WIDTH(InFlight) // derived, not to be set
 ) (
   input  wire                         clk_i,
@@ -19,16 +18,8 @@ module row_sums #(
   input  wire                         clear_i,
   input  wire                         valid_i,
   input  wire signed [InputWidth-1:0] sum_i,
-  input  wire                         first_i,    // of the segment
-  input  wire                         last_i,     // of the segment
-  input  wire                         hi_plane_i,
-  input  wire        [`SEGMENT]       segment_i,  // which m
-  input  wire                         fresh_i,    // the row sum starts from zero
-  input  wire        [IndexWidth-1:0] index_i,
-  input  wire        [`GATE]          gate_i,
-  input  wire        [UnitWidth-1:0]  unit_i,
-  input  wire                         complete_i,
-  input  wire        [`COMPLETE]      complete_data_i,
+  input  wire        [`SHIFT]         shift_i,
+  input  wire        [`WORD_TAG]      tag_i,
   output wire                         scale_read_o,
   output wire        [`ROW]           scale_address_o,
   input  wire        [`SCALES]        scale_i,
@@ -40,60 +31,92 @@ module row_sums #(
   input  wire        [`GATE]          read_gate_i,
   output wire signed [`ROW_SUM]       read_sum_o
 );
-  localparam AccumulatorWidth = `ACCUMULATOR_WIDTH(WeightBits);
-  localparam ProductWidth     = `PRODUCT_WIDTH(WeightBits);
+  localparam HalfProduct = `SEGMENT_SUM_WIDTH + 9; // acc times a byte of m
 
-  reg signed [AccumulatorWidth-1:0] accumulator_q;
-  reg signed [ProductWidth-1:0]     product_q;
-  reg                 scaled_valid_q, product_valid_q;
-  reg [`SEGMENT]      segment_q;
-  reg [`SUM_TAG]      tag_q, product_tag_q;
+  wire                  zero, first, last, fresh, complete;
+  wire [`SEGMENT]       segment;
+  wire [`GATE]          gate;
+  wire [IndexWidth-1:0] index;
+  wire [UnitWidth-1:0]  unit;
+  wire [`COMPLETE]      complete_data;
+  assign `WORD_TAG_OF(complete_data, complete, unit, gate, index, fresh, segment, last, first, zero) = tag_i;
 
-  wire [`SUM_TAG] tag = `SUM_TAG_OF(complete_data_i, complete_i, fresh_i, hi_plane_i, gate_i, index_i);
+  assign scale_read_o    = valid_i && last;
+  assign scale_address_o = `ROW_OF(gate, unit);
 
-  assign scale_read_o    = valid_i && last_i;
-  assign scale_address_o = `ROW_OF(gate_i, unit_i);
+  // Stage 1: the sum of a segment.
+  wire signed [`SEGMENT_SUM] widened = {{(`SEGMENT_SUM_WIDTH-InputWidth){sum_i[InputWidth-1]}}, sum_i};
+  wire signed [`SEGMENT_SUM] shifted = zero ? {`SEGMENT_SUM_WIDTH{1'b0}} : widened <<< shift_i;
 
-  wire [`SCALES_M_X0_WIDTH-1:0] mantissa = segment_q[`SEGMENT_H] ? scale_i[`SCALES_M_H] : segment_q[`SEGMENT_X1] ? scale_i[`SCALES_M_X1] : scale_i[`SCALES_M_X0];
+  reg signed [`SEGMENT_SUM] accumulator_q;
+  reg        [`SEGMENT]     segment_q;
+  reg        [`SUM_TAG]     tag_q;
+  reg                       valid_q;
+
+  wire [`SCALES_M_X0_WIDTH-1:0] m = segment_q[`SEGMENT_H] ? scale_i[`SCALES_M_H] : segment_q[`SEGMENT_X1] ? scale_i[`SCALES_M_X1] : scale_i[`SCALES_M_X0];
+
+  // Stage 2: halves of the product.
+  reg signed [HalfProduct-1:0] product_hi_q, product_lo_q;
+  reg        [`SUM_TAG]        half_tag_q;
+  reg                          half_valid_q;
+
+  wire [`COMPLETE]      half_data;
+  wire                  half_complete, half_fresh;
+  wire [`GATE]          half_gate;
+  wire [IndexWidth-1:0] half_index;
+  assign `SUM_TAG_OF(half_data, half_complete, half_fresh, half_gate, half_index) = half_tag_q;
+
+  // Stage 3: the product, and the row sum that it is added to. A row sum that is written in this very cycle is taken from there.
+  reg signed [`ROW_SUM]       product_q, old_sum_q;
+  reg        [`COMPLETE]      complete_data_q;
+  reg        [`GATE]          gate_q;
+  reg        [IndexWidth-1:0] index_q;
+  reg                         complete_q, product_valid_q;
+
+  wire signed [`ROW_SUM] stored_sum;
+  wire signed [`ROW_SUM] sum     = old_sum_q + product_q;
+  wire                   forward = product_valid_q && {index_q, gate_q} == {half_index, half_gate};
+
+  wire signed [`ROW_SUM] product_hi = {{(`ROW_SUM_WIDTH-HalfProduct){product_hi_q[HalfProduct-1]}}, product_hi_q};
+  wire signed [`ROW_SUM] product_lo = {{(`ROW_SUM_WIDTH-HalfProduct){product_lo_q[HalfProduct-1]}}, product_lo_q};
 
   always @(posedge clk_i) begin
-    if (valid_i) accumulator_q <= (first_i ? {AccumulatorWidth{1'b0}} : accumulator_q) + {{(AccumulatorWidth-InputWidth){sum_i[InputWidth-1]}}, sum_i};
-    segment_q     <= segment_i;
-    tag_q         <= tag;
-    product_q     <= accumulator_q * $signed({1'b0, mantissa});
-    product_tag_q <= tag_q;
+    if (valid_i) accumulator_q <= (first ? {`SEGMENT_SUM_WIDTH{1'b0}} : accumulator_q) + shifted;
+    segment_q       <= segment;
+    tag_q           <= `SUM_TAG_OF(complete_data, complete, fresh, gate, index);
+    product_hi_q    <= accumulator_q * $signed({1'b0, m[15:8]});
+    product_lo_q    <= accumulator_q * $signed({1'b0, m[7:0]});
+    half_tag_q      <= tag_q;
+    product_q       <= (product_hi <<< 8) + product_lo;
+    old_sum_q       <= half_fresh ? {`ROW_SUM_WIDTH{1'b0}} : forward ? sum : stored_sum;
+    complete_data_q <= half_data;
+    complete_q      <= half_complete;
+    gate_q          <= half_gate;
+    index_q         <= half_index;
     if (!rst_ni || clear_i) begin
-      scaled_valid_q  <= 1'b0;
+      valid_q         <= 1'b0;
+      half_valid_q    <= 1'b0;
       product_valid_q <= 1'b0;
     end else begin
-      scaled_valid_q  <= valid_i && last_i;
-      product_valid_q <= scaled_valid_q;
+      valid_q         <= valid_i && last;
+      half_valid_q    <= valid_q;
+      product_valid_q <= half_valid_q;
     end
   end
-
-  wire [IndexWidth-1:0] index;
-  wire [`GATE]          gate;
-  wire                  hi_plane, fresh, complete;
-  wire [`COMPLETE]      complete_data;
-  assign `SUM_TAG_OF(complete_data, complete, fresh, hi_plane, gate, index) = product_tag_q;
-
-  wire signed [`ROW_SUM] old_sum;
-  wire signed [`ROW_SUM] product = {{(`ROW_SUM_WIDTH-ProductWidth){product_q[ProductWidth-1]}}, product_q};
-  wire signed [`ROW_SUM] sum     = (fresh ? {`ROW_SUM_WIDTH{1'b0}} : old_sum) + (hi_plane ? product <<< HiShift : product);
 
   register_file #(.Width(`ROW_SUM_WIDTH), .Depth(4*InFlight), .Reads(2)) u_sums (
     .clk_i          (clk_i),
     .write_enable_i (product_valid_q),
-    .write_address_i({index, gate}),
+    .write_address_i({index_q, gate_q}),
     .write_data_i   (sum),
-    .read_address_i ({read_index_i, read_gate_i, index, gate}),
-    .read_data_o    ({read_sum_o, old_sum})
+    .read_address_i ({read_index_i, read_gate_i, half_index, half_gate}),
+    .read_data_o    ({read_sum_o, stored_sum})
   );
 
   assign write_o          = product_valid_q;
-  assign complete_o       = product_valid_q && complete;
-  assign complete_index_o = index;
-  assign complete_data_o  = complete_data;
+  assign complete_o       = product_valid_q && complete_q;
+  assign complete_index_o = index_q;
+  assign complete_data_o  = complete_data_q;
 endmodule
 
 `default_nettype wire

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a tile's dot-product unit does in each cycle: in-flight buffer, refinement queue, sequencer, row pass. Wiring only.
 //
-// Progress of the network and masks to refine in, one tagged word read a cycle out. Latency from a choice to its first word 2 cycles.
+// Progress of the network and levels to refine to in, one tagged word read a cycle out. Latency from a choice to its first word 2 cycles.
 `include "formats.vh"
 `default_nettype none
 
@@ -9,8 +9,8 @@ module scheduler #(
   parameter DynamicPrecision = 1,
   parameter InFlight         = 8,
   parameter UnitWidth        = 9,
-  parameter WeightWidth      = 14,
-  parameter OffsetWidth      = 8,
+  parameter WeightWidth      = 13,
+  parameter OffsetWidth      = 7,
   parameter IndexWidth       = `INDEX_WIDTH(InFlight)        // derived, not to be set
 ) (
   input  wire                   clk_i,
@@ -38,22 +38,15 @@ module scheduler #(
   output wire [`ENTRY]          finish_entry_o,
   input  wire                   refine_valid_i,
   input  wire [IndexWidth-1:0]  refine_index_i,
-  input  wire [`MASK]           refine_mask_i,
+  input  wire [`LEVELS]         refine_levels_i,
   // words to read
-  output wire                   hi_read_o,
-  output wire                   lo_read_o,
+  output wire                   word_valid_o,
+  output wire [`QUARTERS]       word_reads_o,
+  output wire [`QUARTER]        word_quarter_o,
+  output wire                   word_own_exponent_o,
   output wire [WeightWidth-1:0] weight_address_o,
   output wire [OffsetWidth:0]   activation_address_o,
-  output wire                   zero_o,
-  output wire                   first_o,
-  output wire                   last_o,
-  output wire [`SEGMENT]        segment_o,
-  output wire                   fresh_o,
-  output wire [IndexWidth-1:0]  index_o,
-  output wire [`GATE]           gate_o,
-  output wire [UnitWidth-1:0]   unit_o,
-  output wire                   complete_o,
-  output wire [`COMPLETE]       complete_data_o,
+  output wire [`WORD_TAG]       word_tag_o,
   output wire [`CLASS]          class_o
 );
   // Units in flight.
@@ -75,8 +68,8 @@ module scheduler #(
     .skip_i        (skip),
     .skip_index_i  (late_index),
     .retired_o     (tile_done_o),
-    .late_index_i(late_index),
-    .late_entry_o(late_entry),
+    .late_index_i  (late_index),
+    .late_entry_o  (late_entry),
     .refine_index_i(refine_index),
     .refine_entry_o(refine_entry),
     .finish_index_i(finish_index_i),
@@ -85,44 +78,38 @@ module scheduler #(
 
   // Refinement queue: a unit is in it once at most, so it never overflows.
   wire                  refine_valid, refine_ready;
-  wire [`MASK]          refine_mask;
+  wire [`LEVELS]        refine_levels;
   generate
     if (DynamicPrecision != 0) begin : gen_refinement
       /* verilator lint_off UNUSEDSIGNAL */  // its depth is the in-flight buffer: never full
       wire never_full;
       /* verilator lint_on UNUSEDSIGNAL */
-      fifo #(.Width(IndexWidth + `MASK_WIDTH), .Depth(InFlight)) u_queue (
+      fifo #(.Width(IndexWidth + `LEVELS_WIDTH), .Depth(InFlight)) u_queue (
         .clk_i      (clk_i),
         .rst_ni     (rst_ni),
         .clear_i    (clear_i),
         .valid_i(refine_valid_i),
         .ready_o(never_full),
-        .data_i ({refine_index_i, refine_mask_i}),
+        .data_i ({refine_index_i, refine_levels_i}),
         .valid_o(refine_valid),
         .ready_i(refine_ready),
-        .data_o ({refine_index, refine_mask})
+        .data_o ({refine_index, refine_levels})
       );
     end else begin : gen_no_refinement
       /* verilator lint_off UNUSEDSIGNAL */  // the baseline build refines nothing
-      wire unused = &{refine_valid_i, refine_index_i, refine_mask_i, refine_ready};
+      wire unused = &{refine_valid_i, refine_index_i, refine_levels_i, refine_ready};
       /* verilator lint_on UNUSEDSIGNAL */
       assign refine_valid = 1'b0;
       assign refine_index = {IndexWidth{1'b0}};
-      assign refine_mask  = 0;
+      assign refine_levels = 0;
     end
   endgenerate
 
   // What to work on.
-  wire                   row_pass_valid, row_pass_ready, row_pass_complete;
-  wire [`KIND]           kind;
-  wire [`GATE]           row_pass_gate;
-  wire [`STEP]           row_pass_step;
-  wire [`LAYER]          next_layer;
-  wire [`MASK]           row_pass_mask;
-  wire [`CLASS]          wait_class;
-  wire [IndexWidth-1:0]  row_pass_index;
-  wire [UnitWidth-1:0]   row_pass_unit;
-  wire [WeightWidth-1:0] row_pass_base;
+  wire          row_pass_valid, row_pass_ready;
+  wire [`KIND]  kind;
+  wire [`PASS]  pass;
+  wire [`CLASS] wait_class;
   sequencer #(.IndexWidth(IndexWidth), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth)) u_sequencer (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
@@ -139,31 +126,25 @@ module scheduler #(
     .allocate_o        (allocate),
     .entry_o           (entry),
     .next_index_i      (next_index),
-    .in_flight_full_i     (in_flight_full),
-    .in_flight_count_i    (in_flight_count),
+    .in_flight_full_i  (in_flight_full),
+    .in_flight_count_i (in_flight_count),
     .skip_o            (skip),
-    .late_index_o    (late_index),
-    .late_entry_i    (late_entry),
+    .late_index_o      (late_index),
+    .late_entry_i      (late_entry),
     .refine_valid_i    (refine_valid),
     .refine_ready_o    (refine_ready),
-    .refine_mask_i     (refine_mask),
+    .refine_levels_i   (refine_levels),
     .refine_index_i    (refine_index),
     .refine_entry_i    (refine_entry),
-    .row_pass_valid_o     (row_pass_valid),
-    .row_pass_ready_i     (row_pass_ready),
+    .row_pass_valid_o  (row_pass_valid),
+    .row_pass_ready_i  (row_pass_ready),
     .kind_o            (kind),
-    .index_o           (row_pass_index),
-    .gate_o            (row_pass_gate),
-    .layer_o           (next_layer),
-    .step_o            (row_pass_step),
-    .unit_o            (row_pass_unit),
-    .base_o            (row_pass_base),
-    .complete_o        (row_pass_complete),
-    .mask_o            (row_pass_mask),
+    .pass_o            (pass),
     .wait_class_o      (wait_class)
   );
 
-  wire hi_pass, lo_pass;
+  wire            busy;
+  wire [`QUARTER] busy_quarter;
   row_pass #(.DynamicPrecision(DynamicPrecision), .IndexWidth(IndexWidth), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .OffsetWidth(OffsetWidth)) u_row_pass (
     .clk_i               (clk_i),
     .rst_ni              (rst_ni),
@@ -171,37 +152,24 @@ module scheduler #(
     .valid_i             (row_pass_valid),
     .ready_o             (row_pass_ready),
     .kind_i              (kind),
-    .index_i             (row_pass_index),
-    .gate_i              (row_pass_gate),
-    .layer_i             (next_layer),
-    .step_i              (row_pass_step),
-    .unit_i              (row_pass_unit),
-    .base_i              (row_pass_base),
-    .complete_i          (row_pass_complete),
-    .mask_i              (row_pass_mask),
+    .pass_i              (pass),
     .layer_o             (row_pass_layer_o),
     .descriptor_i        (row_pass_descriptor_i),
     .policy_i            (policy_i),
     .step_first_i        (step_first_i),
-    .hi_pass_o           (hi_pass),
-    .lo_pass_o           (lo_pass),
-    .hi_read_o           (hi_read_o),
-    .lo_read_o           (lo_read_o),
+    .busy_o              (busy),
+    .busy_quarter_o      (busy_quarter),
+    .valid_o             (word_valid_o),
+    .reads_o             (word_reads_o),
+    .quarter_o           (word_quarter_o),
+    .own_exponent_o      (word_own_exponent_o),
     .weight_address_o    (weight_address_o),
     .activation_address_o(activation_address_o),
-    .zero_o              (zero_o),
-    .first_o             (first_o),
-    .last_o              (last_o),
-    .segment_o           (segment_o),
-    .fresh_o             (fresh_o),
-    .index_o             (index_o),
-    .gate_o              (gate_o),
-    .unit_o              (unit_o),
-    .complete_o          (complete_o),
-    .complete_data_o     (complete_data_o)
+    .tag_o               (word_tag_o)
   );
 
-  assign class_o = hi_pass ? `CLASS_HI_PASS : lo_pass ? `CLASS_LO_PASS : wait_class;
+  // The codes of the quarters are the first cycle classes.
+  assign class_o = busy ? {{`CLASS_WIDTH-`QUARTER_WIDTH{1'b0}}, busy_quarter} : wait_class;
 endmodule
 
 `default_nettype wire

@@ -6,11 +6,11 @@
 
 module streams #(
   parameter Tiles            = 4,
-  parameter Lanes            = 32,
+  parameter Lanes            = 64,
   parameter DynamicPrecision = 1,
-  parameter WeightDepth      = 16384,
+  parameter WeightDepth      = 8192,
   parameter UnitDepth        = 512,
-  parameter ActivationDepth  = 256,
+  parameter ActivationDepth  = 128,
   parameter DotLanes         = `DOT_LANES(Lanes, DynamicPrecision), // this and below: derived, not to be set
   parameter LoadWidth        = `LOAD_WIDTH(DotLanes),
   parameter OffsetWidth      = `OFFSET_WIDTH(ActivationDepth)
@@ -39,7 +39,7 @@ module streams #(
   input  wire [`LAYER]         commit_layer_i,
   input  wire [`POSITION]      commit_position_i,
   input  wire [`H]             commit_h_i,
-  input  wire [`MASK]          commit_mask_i,
+  input  wire [`LEVELS]          commit_levels_i,
   input  wire                  commit_bank_i,
   output wire [Tiles-1:0]      load_valid_o,
   output wire [`LOAD_TARGET]   load_target_o,
@@ -49,6 +49,7 @@ module streams #(
   output wire [OffsetWidth:0]  act_address_o,
   output wire [DotLanes-1:0]   act_be_o,
   output wire [8*DotLanes-1:0] act_data_o,
+  output wire [`NIBBLE]        act_exponent_o,
   input  wire                  start_i,
   input  wire                  clear_i,
   input  wire                  stateful_i,
@@ -128,8 +129,9 @@ module streams #(
   wire [OffsetWidth:0] x_address;
   wire [`GRANULE] x_granule;
   wire [8*GranuleBytes-1:0] x_data;
+  wire [`NIBBLE] x_exponent;
   wire [`STEP_FLAGS] step_last;
-  input_stream #(.DotLanes(DotLanes), .ActivationDepth(ActivationDepth)) u_input_stream (
+  input_stream #(.DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .ActivationDepth(ActivationDepth)) u_input_stream (
     .clk_i              (clk_i),
     .rst_ni             (rst_ni),
     .clear_i            (clear_i),
@@ -143,6 +145,7 @@ module streams #(
     .x_address_o        (x_address),
     .x_granule_o        (x_granule),
     .x_data_o           (x_data),
+    .x_exponent_o       (x_exponent),
     .start_i            (start_i),
     .sequences_i        (sequences_i),
     .stateful_i         (stateful_i),
@@ -161,7 +164,7 @@ module streams #(
     .long_error_o       (error_event_o[`REG_ERRORS_X_LONG])
   );
 
-  activation_writer #(.DotLanes(DotLanes), .ActivationDepth(ActivationDepth)) u_activation_writer (
+  activation_writer #(.DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .ActivationDepth(ActivationDepth)) u_activation_writer (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
     .commit_valid_i    (commit_valid_i),
@@ -177,10 +180,12 @@ module streams #(
     .x_address_i       (x_address),
     .x_granule_i       (x_granule),
     .x_data_i          (x_data),
+    .x_exponent_i      (x_exponent),
     .act_we_o          (act_we_o),
     .act_address_o     (act_address_o),
     .act_be_o          (act_be_o),
-    .act_data_o        (act_data_o)
+    .act_data_o        (act_data_o),
+    .act_exponent_o    (act_exponent_o)
   );
 
   wire       unused_high;
@@ -216,7 +221,7 @@ module streams #(
   );
 
   wire unused_trace_tuser;
-  output_stream #(.ElementBits(`MASK_WIDTH), .Layers(`MAX_LAYERS)) u_trace_stream (
+  output_stream #(.ElementBits(`LEVELS_WIDTH), .Layers(`MAX_LAYERS)) u_trace_stream (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
     .clear_i           (clear_i),
@@ -224,7 +229,7 @@ module streams #(
     .commit_bank_i     (commit_bank_i),
     .commit_layer_i    (commit_layer_i),
     .commit_position_i (commit_position_i),
-    .commit_element_i  (commit_mask_i),
+    .commit_element_i  (commit_levels_i),
     .m_tdata_o         (m_trace_tdata_o),
     .m_tvalid_o        (m_trace_tvalid_o),
     .m_tready_i        (m_trace_tready_i),

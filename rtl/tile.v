@@ -10,12 +10,12 @@
 module tile #(
   parameter Tiles            = 4,
   parameter TileId           = 0,
-  parameter Lanes            = 32,
+  parameter Lanes            = 64,
   parameter DynamicPrecision = 1,
   parameter InFlight         = 8,
-  parameter WeightDepth      = 16384,
+  parameter WeightDepth      = 8192,
   parameter UnitDepth        = 512,
-  parameter ActivationDepth  = 256,
+  parameter ActivationDepth  = 128,
   parameter DotLanes         = `DOT_LANES(Lanes, DynamicPrecision), // this and below: derived, not to be set
   parameter LoadWidth        = `LOAD_WIDTH(DotLanes),
   parameter ReadWidth        = `READ_WIDTH(DotLanes),
@@ -34,13 +34,14 @@ module tile #(
   input  wire [OffsetWidth:0]  act_address_i,
   input  wire [DotLanes-1:0]   act_be_i,
   input  wire [8*DotLanes-1:0] act_data_i,
+  input  wire [`NIBBLE]        act_exponent_i,
   // commits
   output wire                  commit_valid_o,
   input  wire                  commit_ready_i,
   output wire [`LAYER]         commit_layer_o,
   output wire [`POSITION]      commit_position_o,
   output wire [`H]             commit_h_o,
-  output wire [`MASK]          commit_mask_o,
+  output wire [`LEVELS]        commit_levels_o,
   output wire                  commit_bank_o,
   // configuration and progress
   input  wire                  start_i,
@@ -66,7 +67,6 @@ module tile #(
   output wire [`CLASS]         class_o,
   output wire [`EVENTS]        event_o
 );
-  localparam WeightBits  = `WEIGHT_BITS(DynamicPrecision);
   localparam IndexWidth  = `INDEX_WIDTH(InFlight);
   localparam UnitWidth   = `UNIT_WIDTH(UnitDepth);
   localparam WeightWidth = `WEIGHT_WIDTH(WeightDepth);
@@ -74,34 +74,35 @@ module tile #(
   // Descriptors and the policy in force.
   wire [`LAYER] early_layer, row_pass_layer, gates_layer, late_layer;
   wire [`DESCRIPTOR] early_descriptor, row_pass_descriptor, gates_descriptor, late_descriptor;
-  descriptors u_descriptors (
-    .clk_i         (clk_i),
-    .write_i       (load_valid_i && load_target_i == `TARGET_DESCRIPTORS),
-    .write_layer_i (load_address_i[`LAYER]),
-    .write_data_i  (load_data_i[`DESCRIPTOR]),
-    .early_layer_i(early_layer),
-    .early_o      (early_descriptor),
+  descriptors #(.DynamicPrecision(DynamicPrecision)) u_descriptors (
+    .clk_i            (clk_i),
+    .write_i          (load_valid_i && load_target_i == `TARGET_DESCRIPTORS),
+    .write_layer_i    (load_address_i[`LAYER]),
+    .write_data_i     (load_data_i[`DESCRIPTOR]),
+    .early_layer_i    (early_layer),
+    .early_o          (early_descriptor),
     .row_pass_layer_i (row_pass_layer),
     .row_pass_o       (row_pass_descriptor),
-    .gates_layer_i (gates_layer),
-    .gates_o       (gates_descriptor),
-    .commit_layer_i(late_layer),
-    .commit_o      (late_descriptor)
+    .gates_layer_i    (gates_layer),
+    .gates_o          (gates_descriptor),
+    .late_layer_i     (late_layer),
+    .late_o           (late_descriptor)
   );
 
   wire [`POLICY] row_pass_policy = override_i ? override_policy_i : row_pass_descriptor[`DESCRIPTOR_POLICY];
-  wire [`GATE] gates_policy = override_i ? override_policy_i : gates_descriptor[`DESCRIPTOR_POLICY];
+  wire [`POLICY] late_policy     = override_i ? override_policy_i : late_descriptor[`DESCRIPTOR_POLICY];
 
   // What to work on.
-  wire                   hi_read, lo_read, zero, first, last, fresh, row_complete, refine;
+  wire                   word_valid, word_own_exponent, refine;
+  wire [`QUARTERS]       word_reads;
+  wire [`QUARTER]        word_quarter;
   wire [WeightWidth-1:0] weight_address;
   wire [OffsetWidth:0]   activation_address;
-  wire [`SEGMENT]        segment;
-  wire [`GATE]           row_gate, sum_gate;
-  wire [`MASK]           result_mask;
-  wire [IndexWidth-1:0]  row_index, complete_index, sum_index, finish_index, commit_index, result_index;
-  wire [UnitWidth-1:0]   row_unit;
-  wire [`COMPLETE]       row_data, complete_data;
+  wire [`WORD_TAG]       word_tag;
+  wire [`GATE]           sum_gate;
+  wire [`LEVELS]         result_levels;
+  wire [IndexWidth-1:0]  complete_index, sum_index, finish_index, commit_index, result_index;
+  wire [`COMPLETE]       complete_data;
   wire [`ENTRY]          finish_entry;
   scheduler #(
     .DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .OffsetWidth(OffsetWidth)
@@ -118,10 +119,10 @@ module tile #(
     .output_freed_i      (output_freed_i),
     .trace_freed_i       (trace_freed_i),
     .tile_done_o         (tile_done_o),
-    .early_layer_o      (early_layer),
-    .early_descriptor_i (early_descriptor),
-    .row_pass_layer_o       (row_pass_layer),
-    .row_pass_descriptor_i  (row_pass_descriptor),
+    .early_layer_o       (early_layer),
+    .early_descriptor_i  (early_descriptor),
+    .row_pass_layer_o    (row_pass_layer),
+    .row_pass_descriptor_i(row_pass_descriptor),
     .policy_i            (row_pass_policy),
     .done_i              (commit_valid_o && commit_ready_i),
     .done_index_i        (commit_index),
@@ -129,21 +130,14 @@ module tile #(
     .finish_entry_o      (finish_entry),
     .refine_valid_i      (refine),
     .refine_index_i      (result_index),
-    .refine_mask_i       (result_mask),
-    .hi_read_o           (hi_read),
-    .lo_read_o           (lo_read),
+    .refine_levels_i     (result_levels),
+    .word_valid_o        (word_valid),
+    .word_reads_o        (word_reads),
+    .word_quarter_o      (word_quarter),
+    .word_own_exponent_o (word_own_exponent),
     .weight_address_o    (weight_address),
     .activation_address_o(activation_address),
-    .zero_o              (zero),
-    .first_o             (first),
-    .last_o              (last),
-    .segment_o           (segment),
-    .fresh_o             (fresh),
-    .index_o             (row_index),
-    .gate_o              (row_gate),
-    .unit_o              (row_unit),
-    .complete_o          (row_complete),
-    .complete_data_o     (row_data),
+    .word_tag_o          (word_tag),
     .class_o             (class_o)
   );
 
@@ -151,7 +145,7 @@ module tile #(
   wire signed [`ROW_SUM] sum;
   wire [8*DotLanes-1:0]  activation_word;
   row_engine #(
-    .DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .WeightBits(WeightBits), .InFlight(InFlight), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
+    .DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .InFlight(InFlight), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
   ) u_row_engine (
     .clk_i               (clk_i),
     .rst_ni              (rst_ni),
@@ -165,20 +159,14 @@ module tile #(
     .act_address_i       (act_address_i),
     .act_be_i            (act_be_i),
     .act_data_i          (act_data_i),
-    .hi_read_i           (hi_read),
-    .lo_read_i           (lo_read),
+    .act_exponent_i      (act_exponent_i),
+    .valid_i             (word_valid),
+    .reads_i             (word_reads),
+    .quarter_i           (word_quarter),
+    .own_exponent_i      (word_own_exponent),
     .weight_address_i    (weight_address),
     .activation_address_i(activation_address),
-    .zero_i              (zero),
-    .first_i             (first),
-    .last_i              (last),
-    .segment_i           (segment),
-    .fresh_i             (fresh),
-    .index_i             (row_index),
-    .gate_i              (row_gate),
-    .unit_i              (row_unit),
-    .complete_i          (row_complete),
-    .complete_data_i     (row_data),
+    .tag_i               (word_tag),
     .complete_o          (unit_complete),
     .complete_index_o    (complete_index),
     .complete_data_o     (complete_data),
@@ -219,18 +207,18 @@ module tile #(
     .gates_descriptor_i(gates_descriptor),
     .late_layer_o      (late_layer),
     .late_descriptor_i (late_descriptor),
-    .policy_i          (gates_policy),
+    .policy_i          (late_policy),
     .step_first_i      (step_first_i),
     .refine_valid_o    (refine),
     .result_index_o    (result_index),
-    .result_mask_o     (result_mask),
+    .result_levels_o   (result_levels),
     .commit_valid_o    (commit_valid_o),
     .commit_ready_i    (commit_ready_i),
     .commit_index_o    (commit_index),
     .commit_layer_o    (commit_layer_o),
     .commit_position_o (commit_position_o),
     .commit_h_o        (commit_h_o),
-    .commit_mask_o     (commit_mask_o),
+    .commit_levels_o   (commit_levels_o),
     .commit_bank_o     (commit_bank_o),
     .constant_read_o   (constant_read),
     .cell_read_o       (cell_read),

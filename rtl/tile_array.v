@@ -5,12 +5,12 @@
 
 module tile_array #(
   parameter Tiles            = 4,
-  parameter Lanes            = 32,
+  parameter Lanes            = 64,
   parameter DynamicPrecision = 1,
   parameter InFlight         = 8,
-  parameter WeightDepth      = 16384,
+  parameter WeightDepth      = 8192,
   parameter UnitDepth        = 512,
-  parameter ActivationDepth  = 256,
+  parameter ActivationDepth  = 128,
   parameter DotLanes         = `DOT_LANES(Lanes, DynamicPrecision), // this and below: derived, not to be set
   parameter LoadWidth        = `LOAD_WIDTH(DotLanes),
   parameter ReadWidth        = `READ_WIDTH(DotLanes),
@@ -26,11 +26,12 @@ module tile_array #(
   input  wire [OffsetWidth:0]           act_address_i,
   input  wire [DotLanes-1:0]            act_be_i,
   input  wire [8*DotLanes-1:0]          act_data_i,
+  input  wire [`NIBBLE]                 act_exponent_i,
   output wire                           commit_valid_o,
   output wire [`LAYER]                  commit_layer_o,
   output wire [`POSITION]               commit_position_o,
   output wire [`H]                      commit_h_o,
-  output wire [`MASK]                   commit_mask_o,
+  output wire [`LEVELS]                   commit_levels_o,
   output wire                           commit_bank_o,
   input  wire                           commit_stall_i,
   input  wire                           start_i,
@@ -59,7 +60,7 @@ module tile_array #(
   wire [`LAYER_WIDTH*Tiles-1:0] commit_layer;
   wire [`POSITION_WIDTH*Tiles-1:0] commit_position;
   wire [`H_WIDTH*Tiles-1:0] commit_h;
-  wire [`MASK_WIDTH*Tiles-1:0] commit_mask;
+  wire [`LEVELS_WIDTH*Tiles-1:0] commit_levels;
 
   genvar k;
   generate
@@ -78,12 +79,13 @@ module tile_array #(
         .act_address_i     (act_address_i),
         .act_be_i          (act_be_i),
         .act_data_i        (act_data_i),
+        .act_exponent_i    (act_exponent_i),
         .commit_valid_o    (commit_valid[k]),
         .commit_ready_i    (commit_ready[k]),
         .commit_layer_o    (commit_layer[`LAYER_WIDTH*k +: `LAYER_WIDTH]),
         .commit_position_o (commit_position[`POSITION_WIDTH*k +: `POSITION_WIDTH]),
         .commit_h_o        (commit_h[`H_WIDTH*k +: `H_WIDTH]),
-        .commit_mask_o     (commit_mask[`MASK_WIDTH*k +: `MASK_WIDTH]),
+        .commit_levels_o     (commit_levels[`LEVELS_WIDTH*k +: `LEVELS_WIDTH]),
         .commit_bank_o     (commit_bank[k]),
         .start_i           (start_i),
         .clear_i           (clear_i),
@@ -116,13 +118,13 @@ module tile_array #(
     .commit_layer_i    (commit_layer),
     .commit_position_i (commit_position),
     .commit_h_i        (commit_h),
-    .commit_mask_i     (commit_mask),
+    .commit_levels_i     (commit_levels),
     .commit_bank_i     (commit_bank),
     .commit_valid_o    (commit_valid_o),
     .commit_layer_o    (commit_layer_o),
     .commit_position_o (commit_position_o),
     .commit_h_o        (commit_h_o),
-    .commit_mask_o     (commit_mask_o),
+    .commit_levels_o     (commit_levels_o),
     .commit_bank_o     (commit_bank_o),
     .stall_i           (commit_stall_i)
   );

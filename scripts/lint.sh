@@ -10,10 +10,10 @@ export RTL="${RTL:-rtl}" TOP=lstm_accelerator
 builds() {
     for dynamic in 1 0; do
         for tiles in 1 3 4 16; do
-            for lanes in 4 32 64; do echo "DynamicPrecision=$dynamic Tiles=$tiles Lanes=$lanes"; done
+            for lanes in 8 16 64; do echo "DynamicPrecision=$dynamic Tiles=$tiles Lanes=$lanes"; done
         done
         # The least and the greatest depths.
-        for lanes in 4 64; do
+        for lanes in 8 64; do
             echo "DynamicPrecision=$dynamic Lanes=$lanes InFlight=2 WeightDepth=8 UnitDepth=2 ActivationDepth=2"
             echo "DynamicPrecision=$dynamic Lanes=$lanes InFlight=64 WeightDepth=1048576 UnitDepth=65536 ActivationDepth=$((32768 / lanes))"
         done

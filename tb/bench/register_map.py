@@ -90,7 +90,7 @@ class Config(IntFlag):
 
     @staticmethod
     def policy(value: int) -> int:
-        """Policy of all layers under override: the value in its place, bits 5:4."""
+        """Policy of all layers under override: the value in its place, bits 6:4."""
         return value << 4
 
 
