@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: MIT
 """One step of an LSTM layer in integers (docs/numerics.md), for a batch and all units at once.
 
-Products are matrix products of integers: of bytes and nibbles in int8, where that is fast, else in float32. Both are exact in any order
-of summation: int8 products are added in pairs in 16 bits on processors without VNNI, but 255 * 8 * 2 fits there, which is why the two
-planes are multiplied apart; and no sum exceeds 127 * 127 * 1024 < 2**24.
+Sums of quarters are matrix products of integers in float32: exact in any order, as no partial sum exceeds 128 * 128 * 1024 = 2**24.
 Row sums are sums of (m / 2**s) * acc in float64: exact, as they are integers of 44 bits over a power of two. Adding the half that
 rounds them takes 53 bits at most up to s = 52; beyond, the sum is below 2**-8 and rounds to zero whatever is lost of it.
 From z on, int32 holds everything: a product of Q0.15 and an int16 is at most 2**30 in size.
 """
-
-import math
 
 import torch
 from torch import Tensor
@@ -17,72 +13,74 @@ from torch import Tensor
 from . import activation
 from .fixed_point import round_real_, round_shift, saturate
 from .grid import power_of_two
-from .layer import QuantizedLayer, split_planes
-
-# Sequences times weights from which int8 is faster than float32: a call of it costs more. Without AVX2 it never is.
-INT8_PRODUCTS = 1 << 22 if torch.cpu._is_avx2_supported() else math.inf
+from .layer import LARGEST_H, QuantizedLayer, split_activations, split_planes
 
 
-def _computed(of_low, of_high, low, high):
-    """What belongs to the precisions that are computed, low first."""
-    return [part for part, computed in ((of_low, low), (of_high, high)) if computed]
+class SegmentSums:
+    """Exact sums of the first quarters of products with one weight matrix w [rows, k], for the numbers of quarters that are asked for."""
+
+    def __init__(self, w: Tensor, quarters: list[int], exponents: bool = False):
+        self.exponents, self.rows = exponents, len(w)
+        self.quarters = sorted(set(quarters) - {0})
+        hi, lo = (plane.float() for plane in split_planes(w))
+        # With the upper part u of an activation a: HH is 16 wh u, HH + HL is 16 wh a, and LH is wl u.
+        self.upper = _Products(HH=16 * hi if 1 in quarters else None, LH=lo if 3 in quarters else None)
+        self.whole = _Products(HL=16 * hi if 2 in quarters or 3 in quarters else None, LL=w.float() if 4 in quarters else None)
+
+    def __call__(self, a: Tensor) -> dict[int, Tensor]:
+        """By number of quarters, float32 [n, rows] of integers a [n, k]."""
+        found = self.whole(a)
+        if self.upper.names:
+            upper, e = split_activations(a, self.exponents)
+            found |= self.upper(upper << e)
+        sums = {1: lambda: found["HH"], 2: lambda: found["HL"], 3: lambda: found["HL"] + found["LH"], 4: lambda: found["LL"]}
+        return {number: sums[number]() for number in self.quarters}
 
 
-class FloatProduct:
-    """Products of activations and a weight matrix w [rows, k] in float32."""
+class _Products:
+    """Products with several matrices [rows, k] at once, by name."""
 
-    def __init__(self, w: Tensor, low: bool, high: bool):
-        self.weights = torch.cat(_computed(split_planes(w)[0].T, w.T, low, high), dim=1).float()
+    def __init__(self, **matrices: Tensor | None):
+        present = {name: matrix for name, matrix in matrices.items() if matrix is not None}
+        self.names = tuple(present)
+        self.weights = torch.cat([matrix.T for matrix in present.values()], dim=1).contiguous() if present else None
 
-    def __call__(self, activations: Tensor) -> Tensor:
-        """Accumulators [n, precisions * rows] of integers -127..127 [n, k]: low (hi plane alone), then high."""
-        return activations.float() @ self.weights
-
-
-class Int8Product:
-    """The same in int8, by oneDNN: it takes activations unsigned, 128 above their values, and the planes one below the other."""
-
-    def __init__(self, w: Tensor, low: bool, high: bool):
-        self.low, self.high = low, high
-        planes = torch.cat(split_planes(w)[:1 + high]).to(torch.int8)
-        self.weights = torch.ops.onednn.qlinear_prepack(planes.contiguous(), None)
-
-    def __call__(self, activations: Tensor) -> Tensor:
-        activations = (activations.int() + 128).to(torch.uint8)
-        sums = torch.ops.onednn.qlinear_pointwise(
-            activations, 1.0, 128, self.weights, torch.ones(1), torch.zeros(1, dtype=torch.int32), None, 1.0, 0, torch.float32, "none", [], "")
-        if not self.high:
-            return sums
-        hi, lo = sums.chunk(2, dim=1)
-        both_planes = lo.add_(hi, alpha=16)
-        return sums if self.low else both_planes
+    def __call__(self, a: Tensor) -> dict[str, Tensor]:
+        if not self.names:
+            return {}
+        return dict(zip(self.names, (a.float() @ self.weights).chunk(len(self.names), dim=1)))
 
 
 class RowSums:
-    """Row sums of a layer and their pre-activations z for a batch, in low precision, in high precision, or in both.
+    """Pre-activations z of a layer at some of its levels, for a batch. levels: places in layer.levels; None: all quarters."""
 
-    shape: [precisions, 4, units], low first, of z after the batch.
-    """
-
-    def __init__(self, layer: QuantizedLayer, batch: int, low: bool, high: bool):
-        self.shape = (low + high, 4, layer.units)
-        self.product_ih, self.product_hh = (
-            (Int8Product if batch * w.numel() >= INT8_PRODUCTS else FloatProduct)(w, low, high) for w in (layer.w_ih, layer.w_hh)
-        )
+    def __init__(self, layer: QuantizedLayer, levels: list[int | None]):
+        constants = [layer.level_constants(level) for level in levels]
+        self.levels, self.shape = [level for level, _ in constants], (len(levels), 4, layer.units)
+        self.sums_x = [SegmentSums(layer.w_ih, [level[term] for level in self.levels], layer.exponents) for term in range(layer.terms)]
+        self.sums_h = SegmentSums(layer.w_hh, [level.h for level in self.levels])
         scale = (layer.m.double() * power_of_two(-layer.s).unsqueeze(2)).permute(2, 1, 0).flatten(1)
-        self.scale_x0, self.scale_x1, self.scale_h = torch.cat(_computed(16 * scale, scale, low, high), dim=1)
-        self.b = torch.cat(_computed(layer.b_low.T, layer.b.T, low, high)).flatten().double()
+        self.scales_x, self.scale_h = scale[:layer.terms], scale[2]
+        self.b = torch.stack([b.T.flatten() for _, b in constants]).double()
 
     def prepare(self, x: Tensor) -> Tensor:
-        """Accumulators of the input: integers x [steps, batch, terms, inputs] to [steps, batch, terms, precisions * 4 * units]."""
-        return self.product_ih(x.flatten(0, 2)).unflatten(0, x.shape[:3])
+        """Scaled sums of the input, float64 [steps, batch, levels, rows], of integers x [steps, batch, terms, inputs]."""
+        steps, batch = x.shape[:2]
+        result = torch.zeros(steps * batch, len(self.levels), len(self.scale_h), dtype=torch.float64)
+        for term, (sums, scale) in enumerate(zip(self.sums_x, self.scales_x)):
+            found = sums(x[:, :, term].flatten(0, 1))
+            for place, level in enumerate(self.levels):
+                if level[term]:
+                    result[:, place] += found[level[term]].double().mul_(scale)
+        return result.unflatten(0, (steps, batch))
 
     def __call__(self, prepared: Tensor, h: Tensor) -> Tensor:
-        """z [batch, precisions, 4, units] of a step from its prepared part and h [batch, units] of the step before."""
-        sums = self.product_hh(h).double().mul_(self.scale_h)
-        for accumulators, scale in zip(prepared.unbind(1), (self.scale_x0, self.scale_x1)):
-            sums += accumulators.double().mul_(scale)
-        return round_real_(sums).add_(self.b).clamp_(-32768, 32767).int().unflatten(1, self.shape)
+        """z [batch, levels, 4, units], int32, of a step from its prepared part, which is overwritten, and h [batch, units] of the step before."""
+        found = {quarters: sums.double().mul_(self.scale_h) for quarters, sums in self.sums_h(h).items()}
+        for place, level in enumerate(self.levels):
+            if level.h:
+                prepared[:, place] += found[level.h]
+        return round_real_(prepared).add_(self.b).clamp_(-32768, 32767).int().unflatten(1, self.shape[:1]).unflatten(2, self.shape[1:])
 
 
 def finish(z: Tensor, c: Tensor, c_frac: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -103,10 +101,5 @@ def exact_output(gates: Tensor, tanh_c: Tensor) -> Tensor:
 
 
 def output(gates: Tensor, tanh_c: Tensor) -> Tensor:
-    """h in Q0.7 from what finish returns."""
-    return round_shift(exact_output(gates, tanh_c), 23).clamp(-127, 127)
-
-
-def choose(mask: Tensor, these: Tensor, others: Tensor) -> Tensor:
-    """torch.where of integers, without its branch, which is slow where the mask is irregular."""
-    return torch.addcmul(others, mask, these - others)
+    """h in units of 1/120, int32, from what finish returns: round(15 o t / 2**27), within LARGEST_H."""
+    return round_real_(exact_output(gates, tanh_c).double().mul_(15 / 2**27)).clamp_(*LARGEST_H).int()

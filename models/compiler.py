@@ -8,13 +8,16 @@ import torch
 from torch import Tensor
 
 from .build import Build
-from .formats import ALL_TILES, BEAT_WIDTH, BUILD_POLICIES, CELL, DESCRIPTOR, GATES, HEADER, ROW_CONSTANT, SCALES, Policy, Target
-from .layer import split_planes
+from .formats import ALL_TILES, BEAT_WIDTH, CELL, DESCRIPTOR, EXPONENT_GROUP, GATES, HEADER, ROW_CONSTANT, SCALES, Level, Policy, Target
+from .layer import MAX_EXPONENT, QuantizedLayer, group_exponents, split_activations, split_planes
+from .levels import ALL
+from .policies import POLICIES
 from .quantized_lstm import QuantizedLSTM, State
 
 BEAT_BYTES = BEAT_WIDTH // 8
-DEALT_GRID = 2.0**-6  # rows a step
-TRACE_POSITIONS = BEAT_WIDTH // len(GATES)  # masks of a beat of the decision trace
+DEALT_GRID = 2.0**-6  # rows of all quarters a step
+LEVEL_BITS = 2  # of the trace
+TRACE_POSITIONS = BEAT_WIDTH // (LEVEL_BITS * len(GATES))  # units of a beat of the decision trace
 
 
 class CompileError(ValueError):
@@ -99,10 +102,11 @@ def permute(q: QuantizedLSTM, order: list[list[int]]) -> QuantizedLSTM:
     for layer, positions in zip(q.layers, order):
         positions = torch.as_tensor(positions)
         rows = torch.cat([gate * layer.units + positions for gate in range(4)])
-        by_unit = {name: getattr(layer, name)[positions] for name in ("m", "s", "b", "b_low", "offset")}
-        layers.append(replace(layer, w_ih=layer.w_ih[rows][:, below], w_hh=layer.w_hh[rows][:, positions], **by_unit))
+        by_unit = {name: getattr(layer, name)[positions] for name in ("m", "s", "b")}
+        by_level = {name: getattr(layer, name)[:, positions] for name in ("b_level", "offset")}
+        layers.append(replace(layer, w_ih=layer.w_ih[rows][:, below], w_hh=layer.w_hh[rows][:, positions], **by_unit, **by_level))
         below = positions
-    return QuantizedLSTM(layers, q.input_scales)
+    return QuantizedLSTM(layers, q.input_scales, q.order)
 
 
 def _pack_lanes(values, bits):
@@ -119,8 +123,33 @@ def _pad(values, size):
     return torch.nn.functional.pad(values, (0, size - values.shape[-1]))
 
 
+def check(number: int, layer: QuantizedLayer) -> None:
+    """Raises CompileError where no build has what a layer asks for, and says what to do."""
+    below = [level for level in layer.levels if level != ALL]
+    if not POLICIES[Policy(layer.policy)].in_build:
+        raise CompileError(f"layer {number} has policy {Policy(layer.policy).name}, which exists in the models only")
+    if layer.levels[-1] != ALL or not 1 <= len(below) <= Level.ALL:
+        raise CompileError(f"layer {number} has levels {', '.join(str(tuple(level)) for level in layer.levels)}: builds have all quarters, (4, 4, 4), and one or two "
+                           "levels below; choose such a set of models.levels")
+    for name, own in (("biases", (layer.b_level[1:] != layer.b).any()), ("offsets", (layer.offset[1:] != layer.offset[:1]).any())):
+        if own:
+            raise CompileError(f"layer {number} has {name} of its own for each level: builds have two biases a row, of the lowest level and of all others, and one "
+                               "offset; quantize with constants that levels share")
+    lowest, middle = layer.by_code[Level.LOWEST], layer.by_code[Level.MIDDLE]
+    if not (lowest.x0 and lowest.h):
+        raise CompileError(f"layer {number}: its lowest level has {lowest.x0} quarters of x0 and {lowest.h} of h: one of each is needed at least")
+    if (lowest.x0, lowest.h) == (middle.x0, middle.h):
+        raise CompileError(f"layer {number}: its second level must add quarters of x0 or h to the lowest, which has {lowest.x0} and {lowest.h}")
+
+
+def nibbles(a: Tensor, exponents: bool = False) -> Tensor:
+    """Bytes of the activations of a dynamic build, int16 0..255, of integers a [..., values]: the upper nibble, and below it the lower one."""
+    upper, e = split_activations(a.int(), exponents)
+    return (upper << 4 | a.int() - (upper << e) & 15).to(torch.int16) & 255
+
+
 def _bytes_to_beats(values):
-    """Beats of a stream from int8 values [n], zeros behind."""
+    """Beats of a stream from integers [n] of 8 bits, zeros behind."""
     return _pack_lanes(_pad(values, -(-len(values) // BEAT_BYTES) * BEAT_BYTES).view(-1, BEAT_BYTES), 8)
 
 
@@ -138,7 +167,7 @@ class Image:
         self.build, self.order, self.layers = build, order, len(q.layers)
         self._positions = [torch.tensor(units).argsort().tolist() for units in order]
         self._places = _place_layers(q, build)
-        self._input_words = build.words(q.layers[0].inputs)
+        self._input_words, self._exponents = build.words(q.layers[0].inputs), q.layers[0].exponents
         self.blocks = self._layout(permute(q, order))
 
     def packets(self) -> list[list[int]]:
@@ -146,8 +175,14 @@ class Image:
         return [block.packet(self.build) for block in self.blocks]
 
     def encode_x(self, x: Tensor) -> list[int]:
-        """Beats of an x packet from int8 [terms, inputs]."""
-        return _bytes_to_beats(_pad(x, self._input_words * self.build.dot_lanes).flatten())
+        """Beats of an x packet from int8 [terms, inputs]; a dynamic build's begins with one of exponents, a nibble for each group of a term's values."""
+        size = self._input_words * self.build.dot_lanes
+        if not self.build.dynamic:
+            return _bytes_to_beats(_pad(x, size).flatten())
+        groups = -(-x.shape[1] // EXPONENT_GROUP)
+        exponents = group_exponents(x) if self._exponents else torch.full((len(x), groups), MAX_EXPONENT)
+        header = _pack_lanes(_pad(exponents.flatten(), BEAT_WIDTH // 4).unsqueeze(0), 4)
+        return header + _bytes_to_beats(_pad(nibbles(x, self._exponents), size).flatten())
 
     def encode_h(self, h: Tensor) -> list[int]:
         """Beats of an h packet from the last layer's integers [units], in the network's order."""
@@ -158,25 +193,29 @@ class Image:
         values = torch.frombuffer(bytearray(_beats_to_bytes(beats)), dtype=torch.int8)
         return values[self._positions[-1]]
 
-    def encode_trace(self, masks: list[Tensor]) -> list[int]:
-        """Beats of a trace packet from bool [units, 4] a layer, in the network's order."""
+    def encode_trace(self, levels: list[Tensor]) -> list[int]:
+        """Beats of a trace packet from codes of levels [units, 4] a layer, in the network's order."""
         beats = []
-        for mask, units in zip(masks, self.order):
-            nibbles = (mask[units] * torch.tensor([1, 2, 4, 8])).sum(1)
-            padded = _pad(nibbles, -(-len(units) // TRACE_POSITIONS) * TRACE_POSITIONS)
-            beats += _pack_lanes(padded.view(-1, TRACE_POSITIONS), 4)
+        for codes, units in zip(levels, self.order):
+            packed = (codes[units].int() << LEVEL_BITS * torch.arange(len(GATES))).sum(1)
+            padded = _pad(packed, -(-len(units) // TRACE_POSITIONS) * TRACE_POSITIONS)
+            beats += _pack_lanes(padded.view(-1, TRACE_POSITIONS), 8)
         return beats
 
     def decode_trace(self, beats: list[int]) -> list[Tensor]:
-        """bool [units, 4] a layer, in the network's order, from the beats of a trace packet."""
-        masks, beats = [], list(beats)
+        """Codes of levels, int8 [units, 4] a layer, in the network's order, from the beats of a trace packet."""
+        levels, beats = [], list(beats)
         for positions in self._positions:
             count = -(-len(positions) // TRACE_POSITIONS)
-            packed = torch.tensor(list(_beats_to_bytes(beats[:count])))
-            nibbles = torch.stack((packed & 15, packed >> 4), dim=1).flatten()[positions]
-            masks.append((nibbles.unsqueeze(1) >> torch.arange(4) & 1).bool())
+            packed = torch.tensor(list(_beats_to_bytes(beats[:count])))[positions]
+            levels.append((packed.unsqueeze(1) >> LEVEL_BITS * torch.arange(len(GATES)) & 3).to(torch.int8))
             beats = beats[count:]
-        return masks
+        return levels
+
+    def decode_activation(self, byte: int) -> int:
+        """An h, or a value of x without exponent, from its byte in the activation memory."""
+        upper, lower = ((nibble & 15 ^ 8) - 8 for nibble in (byte >> 4, byte))
+        return 16 * upper + lower if self.build.dynamic else (byte & 255 ^ 128) - 128
 
     def encode_state(self, state: State) -> list[list[int]]:
         """Image packets that load a State of one sequence, for a run with the stateful bit.
@@ -189,7 +228,8 @@ class Image:
         for h, c, history, units, place in zip(state.h, state.c, state.history, self.order, self._places):
             cells = [CELL.pack(c=c[0, unit], history=history[0, unit]) for unit in units]
             blocks += [Block(Target.CELL, tile, place.unit_base, cells[tile::self.build.tiles]) for tile in range(self.build.tiles)]
-            words = _pack_lanes(_pad(h[0, units], place.h_words * self.build.dot_lanes).view(place.h_words, -1), 8)
+            values = nibbles(h[0, units]) if self.build.dynamic else h[0, units]
+            words = _pack_lanes(_pad(values, place.h_words * self.build.dot_lanes).view(place.h_words, -1), 8)
             blocks += [Block(Target.ACTIVATIONS, ALL_TILES, self._activation_address(bank, place.h_addr), words) for bank in (0, 1)]
         return [block.packet(self.build) for block in blocks if block.words]
 
@@ -232,21 +272,25 @@ class Image:
         )
         rows = torch.cat(tuple(columns), dim=-1).unflatten(-1, (-1, build.dot_lanes))
         planes = split_planes(rows) if build.dynamic else (rows,)
-        return [Block(Target(plane), tile, place.w_base, _pack_lanes(values, build.weight_bits)) for plane, values in enumerate(planes)]
+        return [Block(Target(plane), tile, place.w_base, _pack_lanes(values, build.operand_bits)) for plane, values in enumerate(planes)]
 
     def _constants(self, layer, place, tile, slots):
         m = layer.m[slots].flatten(0, 1).tolist()
         scales = [SCALES.pack(m_x0=m_x0, m_x1=m_x1, m_h=m_h) for m_x0, m_x1, m_h in m]
-        columns = (getattr(layer, name)[slots].flatten().tolist() for name in ROW_CONSTANT.places)
-        rows = [ROW_CONSTANT.pack(**dict(zip(ROW_CONSTANT.places, row))) for row in zip(*columns)]
+        constants = {"s": layer.s, "b": layer.b, "b_low": layer.b_level[0], "offset": layer.offset[0]}
+        columns = (rows[slots].flatten().tolist() for rows in constants.values())
+        rows = [ROW_CONSTANT.pack(**dict(zip(constants, row))) for row in zip(*columns)]
         return [Block(target, tile, 4 * place.unit_base, words) for target, words in ((Target.SCALES, scales), (Target.ROW_CONSTANTS, rows))]
 
     def _descriptors(self, number, layer, place):
+        lowest, middle = layer.by_code[Level.LOWEST], layer.by_code[Level.MIDDLE]
+
         def word(slots):
             return DESCRIPTOR.pack(
                 units=layer.units, slots=slots, x_words=place.x_words, h_words=place.h_words, x_addr=place.x_addr, h_addr=place.h_addr,
                 unit_base=place.unit_base, c_frac=layer.c_frac, policy=layer.policy, two_terms=layer.terms - 1, w_base=place.w_base,
-                theta=layer.theta, cell_floor=layer.cell_floor)
+                theta_middle=layer.theta[0], theta_all=layer.theta[-1], cell_floor=layer.cell_floor,
+                lowest_x0=lowest.x0, lowest_x1=lowest.x1, lowest_h=lowest.h, middle_x0=middle.x0, middle_x1=middle.x1, middle_h=middle.h)
 
         tiles = self.build.tiles
         words = [word(len(range(tile, layer.units, tiles))) for tile in range(tiles)]
@@ -258,12 +302,11 @@ class Image:
 def compile_image(q: QuantizedLSTM, build: Build, refinements: list[list[float]] | None = None) -> Image:
     """Lay a network out for a build.
 
-    refinements: by layer, the rows [units] that each unit is expected to refine in a step, by which units are dealt to tiles
-    (default: those of the calibration; without them units are dealt in turn). Raises CompileError for what the build cannot hold.
+    refinements: by layer, what each unit [units] is expected to refine in a step (models.quantized_lstm.refinement_rows), by which units are dealt to
+    tiles (default: those of the calibration; without them units are dealt in turn). Raises CompileError for what the build cannot hold or express.
     """
     for number, layer in enumerate(q.layers):
-        if layer.policy not in BUILD_POLICIES:
-            raise CompileError(f"layer {number} has policy {Policy(layer.policy).name}, which exists in the models only")
+        check(number, layer)
     refinements = refinements or q.refinements or [[0.0] * layer.units for layer in q.layers]
     if [len(part) for part in refinements] != [layer.units for layer in q.layers]:
         raise CompileError("refinements: one number for each unit of each layer is needed")

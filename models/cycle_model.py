@@ -4,22 +4,26 @@
 The model follows the schedule of docs/architecture.md cycle by cycle, but looks only at the cycles in which something happens. It equals the
 RTL when no stream stalls: x waits at the port, and packets of h and trace are taken as they come.
 
-`Schedule` is the machine: tiles, buses and queues, whatever a row pass computes. `CycleModel` says how many words the passes of the two-plane machine
-take; models/quarters/cycle_model.py says it of the quarter-product machine.
+`Schedule` is the machine: tiles, buses and queues, whatever a row pass computes. `CycleModel` says how many words the passes of a network's rows take.
 
 A cycle is worked in three parts: what registers took over at its start (`_at`), the buses that all tiles share, each tile's own choices.
 Cycle 0 is the one after the start register was written.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
 
+import torch
 from torch import Tensor
 
 from .build import Build
+from .counters import first_level
 from .formats import BEAT_WIDTH, GATES, Policy, granule_bytes
+from .layer import QuantizedLayer, segment_words
+from .policies import POLICIES
 from .quantized_lstm import QuantizedLSTM
 
 # Distances in cycles, see the headers of row_pass, row_engine, post_processing, step_tracker and output_stream.
@@ -42,7 +46,7 @@ class Timing:
     commit_queue: int = 2
     commits: int = 1
     x_apart: bool = False
-    trace_bits: int = len(GATES)
+    trace_bits: int = 2 * len(GATES)
 
 
 @dataclass
@@ -95,11 +99,13 @@ class _Tile:
 
 
 class Schedule:
-    """One run of layers on so many tiles. granules: writes of the activation bus that x takes in a step, beat_granules: those of a beat."""
+    """One run of layers on so many tiles. granules: writes of the activation bus that x takes in a step, beat_granules: those of a beat; exponents: whether a
+    beat of them, which the bus does not see, begins each packet."""
 
-    def __init__(self, layers: list[LayerWork], tiles: int, in_flight: int, granules: int, beat_granules: int, trace: bool = True, timing: Timing = Timing()):
+    def __init__(self, layers: list[LayerWork], tiles: int, in_flight: int, granules: int, beat_granules: int, exponents: bool, trace: bool = True,
+                 timing: Timing = Timing()):
         self.layers, self.in_flight, self.timing, self.trace = layers, in_flight, timing, trace
-        self.granules, self.beat_granules = granules, beat_granules
+        self.granules, self.beat_granules, self.exponents = granules, beat_granules, exponents
         self.steps = len(layers[0].refinements)
         self.tiles = [_Tile(number) for number in range(tiles)]
         self.busy = 0  # tile-cycles in which a word is read
@@ -138,6 +144,14 @@ class Schedule:
         assert self.layer_steps == self.steps * len(self.layers), "the schedule does not end"
         return self.last_taken + 2
 
+    def ideal(self) -> float:
+        """Cycles of the same words, spread over the tiles evenly with ceil(units / tiles) units in each, and nothing waits."""
+        total = 0.0
+        for layer in self.layers:
+            words = self.steps * (_total(layer.early) + _total(layer.late)) + sum(map(_total, layer.refinements))
+            total += words / layer.units * math.ceil(layer.units / len(self.tiles))
+        return total
+
     # Shared by the tiles.
 
     def _start_input(self):
@@ -173,7 +187,9 @@ class Schedule:
             if self.pending == 0 and self.left == 0:
                 for tile in self.tiles:
                     self._at(now + GRANULE_TO_USE, lambda tile=tile: setattr(tile, "x_credits", tile.x_credits + 1), tile)
-        if accept:
+        if accept and self.left == 0 and self.exponents:
+            self.left = self.granules
+        elif accept:
             self.left = self.left or self.granules
             self.pending = min(self.left, self.beat_granules)
             self.left -= self.pending
@@ -351,26 +367,34 @@ def _next_gate(words, gate):
     return next((after for after in range(gate + 1, len(GATES)) if words[after]), len(GATES))
 
 
-class CycleModel(Schedule):
-    """One run of `q` (a QuantizedLSTM) on a build: `CycleModel(q, build, masks, order, policy).cycles()`.
+def layer_work(layer: QuantizedLayer, number: int, levels: Tensor, policy: Policy, build: Build) -> LayerWork:
+    """What layer `number` asks of the tiles of a build. levels [steps, units, 4]: codes, in the image's order."""
+    words = torch.tensor(segment_words(layer.inputs, layer.units, layer.terms, build.dot_lanes))
+    parts = torch.tensor([[1, 1, 0], [0, 0, 1]]) * words  # of x, of h
+    quarters = torch.tensor(layer.by_code)
+    begun = torch.tensor(first_level(layer, policy)) if build.dynamic else torch.tensor(1)
+    early, late = (int((begun * part).sum()) for part in (parts if number == 0 else parts.flip(0)))
+    decides = build.dynamic and POLICIES[policy].selector is not None
+    missing = ((quarters - begun).clamp(min=0) * words).sum(1).tolist() if decides else [0] * len(quarters)
+    refinements = [[[missing[code] for code in unit if missing[code]] for unit in step] for step in levels.tolist()]
+    return LayerWork(layer.units, [[early] * len(GATES)] * layer.units, [[late] * len(GATES)] * layer.units, [decides] * layer.units, refinements)
 
-    masks: by layer, bool [steps, units, 4] in the network's order, as `Run.masks` of one sequence; order: by layer, the network's unit in
+
+class CycleModel(Schedule):
+    """One run of `q` (a QuantizedLSTM) on a build: `CycleModel(q, build, levels, order, policy).cycles()`.
+
+    levels: by layer, codes [steps, units, 4] in the network's order, as `Run.levels` of one sequence; order: by layer, the network's unit in
     each position of the image; policy: the one that overrides the layers' own, or None.
     """
 
-    def __init__(self, q: QuantizedLSTM, build: Build, masks: list[Tensor], order: list[list[int]], policy: Policy | None = None, trace: bool = True):
-        layers = []
-        for number, (layer, layer_masks, positions) in enumerate(zip(q.layers, masks, order)):
-            chosen = Policy(layer.policy if policy is None else policy) if build.dynamic else Policy.STATIC_HIGH
-            x_words, h_words = layer.terms * build.words(layer.inputs), build.words(layer.units)
-            early, late = (x_words, h_words) if number == 0 else (h_words, x_words)
-            if build.dynamic and chosen is Policy.STATIC_HIGH:
-                late += x_words + h_words
-            counts = layer_masks[:, positions].sum(2).tolist()
-            layers.append(LayerWork(
-                layer.units, [[early] * len(GATES)] * layer.units, [[late] * len(GATES)] * layer.units,
-                [chosen in (Policy.CELL_HISTORY, Policy.SENSITIVITY)] * layer.units,
-                [[[x_words + h_words] * count for count in step] for step in counts]))
+    def __init__(self, q: QuantizedLSTM, build: Build, levels: list[Tensor], order: list[list[int]], policy: Policy | None = None, trace: bool = True,
+                 timing: Timing = Timing()):
+        layers = [layer_work(layer, number, found[:, positions], Policy(layer.policy if policy is None else policy), build)
+                  for number, (layer, found, positions) in enumerate(zip(q.layers, levels, order))]
         granule = granule_bytes(build.dot_lanes)
         granules = q.layers[0].terms * build.words(q.layers[0].inputs) * (build.dot_lanes // granule)
-        super().__init__(layers, build.tiles, build.in_flight, granules, BEAT_WIDTH // 8 // granule, trace)
+        super().__init__(layers, build.tiles, build.in_flight, granules, BEAT_WIDTH // 8 // granule, build.dynamic, trace, timing)
+
+
+def _total(words):
+    return sum(map(sum, words))

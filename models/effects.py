@@ -8,10 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from .float_lstm import LayerStates
-from .policies import cell_floor_value
+from .selectors import cell_codes, cell_floor_value, next_history
 
-# Of SENSITIVITY, where calibration does not choose it.
+# Of SENSITIVITY, where calibration does not choose it, and all that it may choose.
 CELL_FLOOR = 38
+CELL_FLOORS = (0, 38, 42, 45)
+LEAST_FACTOR = 2.0**-60  # of a row, of what a policy sees
 
 
 @dataclass
@@ -76,3 +78,17 @@ def squared_sensitivity(states: LayerStates, cell_floor: int) -> Tensor:
 def before(states: Tensor) -> Tensor:
     """States of the step before, zero at first."""
     return nn.functional.pad(states, (0, 0, 1, 0))[:, :-1]
+
+
+def sensitivity_seen(states: LayerStates, c: Tensor, valid: Tensor) -> dict[int, Tensor]:
+    """Mean squared sensitivity of rows over the valid frames, [4, units] by cell_floor: what SENSITIVITY sees."""
+    return {floor: squared_sensitivity(states, floor)[valid].mean(0).unflatten(0, (4, -1)).clamp(min=LEAST_FACTOR) for floor in CELL_FLOORS}
+
+
+def size_seen(states: LayerStates, c: Tensor, valid: Tensor) -> dict[int, Tensor]:
+    """Mean of 2**X of CELL_HISTORY [4, units] over the valid frames, c int16 [batch, steps, units]; the same for every cell_floor."""
+    history, sums = torch.zeros_like(c[:, 0], dtype=torch.int32), 0
+    for old, new, there in zip(before(c).int().unbind(1), c.int().unbind(1), valid.unbind(1)):
+        sums = sums + (1 << cell_codes(old, history)[there].long()).sum(0)
+        history = next_history(history, new - old)
+    return dict.fromkeys(CELL_FLOORS, sums / valid.sum())

@@ -61,8 +61,13 @@ class Policy(Code):
     ORACLE = 17, "the rows whose refinement changes h most"
     STATIC_ROWS = 18, "the same rows in every step"
 
+    @property
+    def in_build(self) -> bool:
+        """Whether it has a code that a descriptor holds."""
+        return self < 16
 
-BUILD_POLICIES = (Policy.STATIC_HIGH, Policy.STATIC_LOW, Policy.CELL_HISTORY, Policy.SENSITIVITY)
+
+BUILD_POLICIES = tuple(policy for policy in Policy if policy.in_build)
 
 
 class Quarter(Code):

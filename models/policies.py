@@ -1,50 +1,76 @@
 # SPDX-License-Identifier: MIT
-"""Precision policies: what chooses, row by row, between low and high precision (docs/numerics.md)."""
+"""The precision policies: what chooses, row by row, a level of precision. One entry each, from which everything that differs by policy is read.
 
-import torch
+A policy of your own is an entry here, a code in models.formats, a selector (models.selectors) and a Verilog module; docs/own-policy.md leads there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from torch import Tensor
 
-from .activation import codes_of, log_code, size_code
-from .formats import BUILD_POLICIES, GATES, Policy  # noqa: F401  their codes are part of the descriptor
+from .effects import sensitivity_seen, size_seen
+from .float_lstm import LayerStates
+from .formats import GATES, Policy
+from .layer import QuantizedLayer
+from .selectors import CellHistory, Oracle, Random, Selector, Sensitivity, StaticRows, cell_codes, next_history, sensitivity, theta_alignment
 
-DECIDING = (Policy.CELL_HISTORY, Policy.SENSITIVITY)  # by thresholds of its own
+__all__ = ("BUILD_POLICIES", "DECIDING", "GATES", "POLICIES", "Policy", "PolicyEntry", "cell_codes", "make_selector", "next_history", "sensitivity", "theta_alignment")
 
 
-def sensitivity(gates: Tensor, tanh_c: Tensor, c: Tensor, cell_floor: int = 0) -> Tensor:
-    """Estimates S [batch, 4, units] of how far an error in each pre-activation would move h, in half octaves, int8.
+@dataclass(frozen=True)
+class PolicyEntry:
+    """What is to be known of a policy.
 
-    gates [batch, 4, units] and tanh_c [batch, units]: words of i, f, g, o and of tanh(c'), as models.activation gives them;
-    c: the cell state before the step. cell_floor: least value of the code of o * tanh'(c'), as an error that stays in the cell state shows
-    later. Another factor that is zero makes S negative. int8 holds it all: S is 113 at most, and one factor at most is zero, as only tanh
-    has slopes of zero, where its value is not.
+    level: of all rows, where nothing is to be decided: None for all quarters, else a place in the layer's list.
+    selector: of a layer, with [gate][level] shares (None where it has none) and a seed; None where nothing is to be decided.
+    decides: by thresholds of its own, which calibration finds. needs_shares: of levels, which say how often.
+    in_build: whether builds have it. Others are measured, and cost, as cost_as is.
+    seen: what it sees of rows on average over frames, [4, units] by cell_floor, from float states, c int16 [batch, steps, units] and valid [batch, steps];
+    thresholds follow from the error that a word takes away, divided by it (models.quantize). None: where thresholds are of that error alone, or there are none.
+    alignment: constant part of what it sees, by gate, from c_frac. start: log2 of the error for a word from which calibration searches.
     """
-    (i, _, g, o), (slope_i, slope_f, slope_g, slope_o) = (codes.unbind(1) for codes in codes_of(gates))
-    t, slope_t = codes_of(tanh_c)
-    through_cell = (o + slope_t).clamp(min=cell_floor)
-    code_c = log_code(c.abs())
-    return torch.stack((through_cell + slope_i + g, through_cell + slope_f + code_c, through_cell + i + slope_g, slope_o + t), dim=1)
+
+    code: Policy
+    level: int | None = 0
+    selector: Callable[[QuantizedLayer, list | None, int], Selector] | None = None
+    decides: bool = False
+    needs_shares: bool = False
+    seen: Callable[[LayerStates, Tensor, Tensor], dict[int, Tensor]] | None = None
+    alignment: Callable[[int], tuple[float, ...]] = lambda c_frac: (0.0,) * len(GATES)
+    start: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return self.code.name
+
+    @property
+    def in_build(self) -> bool:
+        return self.code.in_build
+
+    @property
+    def has_thresholds(self) -> bool:
+        """Whether theta and offset of a layer mean something to it."""
+        return self.start != 0
 
 
-def cell_codes(c: Tensor, history: Tensor) -> Tensor:
-    """Sizes X [batch, 4, units] that CELL_HISTORY compares, in octaves: of c before the step for f and o, of its latest changes for i and g."""
-    size, change = size_code(c.abs()) >> 1, history >> 2
-    return torch.stack((change, size, change, size), dim=1)
+POLICIES: dict[Policy, PolicyEntry] = {entry.code: entry for entry in (
+    PolicyEntry(Policy.STATIC_HIGH, level=None),
+    PolicyEntry(Policy.STATIC_LOW),
+    PolicyEntry(Policy.CELL_HISTORY, selector=lambda layer, shares, seed: CellHistory(layer), decides=True, seen=size_seen, start=-32.0),
+    PolicyEntry(Policy.SENSITIVITY, selector=lambda layer, shares, seed: Sensitivity(layer), decides=True, seen=sensitivity_seen, alignment=theta_alignment,
+                start=-26.0),
+    PolicyEntry(Policy.RANDOM, selector=lambda layer, shares, seed: Random(shares, seed), needs_shares=True),
+    PolicyEntry(Policy.ORACLE, selector=lambda layer, shares, seed: Oracle(layer, shares), needs_shares=True),
+    PolicyEntry(Policy.STATIC_ROWS, selector=lambda layer, shares, seed: StaticRows(layer), start=-32.0),
+)}
+BUILD_POLICIES = tuple(code for code, entry in POLICIES.items() if entry.in_build)
+DECIDING = tuple(code for code, entry in POLICIES.items() if entry.decides)
 
 
-def next_history(history: Tensor, change: Tensor) -> Tensor:
-    """Decaying peak of the size of the change c' - c, half octaves, 0..31."""
-    return torch.maximum(size_code(change.abs().clamp(max=32767)), history - 1)
-
-
-def theta_alignment(c_frac: int) -> tuple[int, ...]:
-    """Constant part of theta (i, f, g, o): S - alignment is 2 log2 of the real sensitivity |dh / dz|, on average.
-
-    Fraction bits of the factors: gates and t 15, c c_frac; slopes 12 for a sigmoid (4096 sigmoid'), 10 for tanh (1024 tanh').
-    A code rounds down, by 0.58 on average: 2 for four factors, 1 for two.
-    """
-    return (2 * (15 + 10 + 12 + 15) - 2, 2 * (15 + 10 + 12 + c_frac) - 2, 2 * (15 + 10 + 15 + 10) - 2, 2 * (12 + 15) - 1)
-
-
-def cell_floor_value(cell_floor: int) -> float:
-    """Real o tanh'(c') of which the code is cell_floor, on average; 0 for no floor. Fraction bits as of theta_alignment."""
-    return 2.0 ** ((cell_floor - 2 * (15 + 10) + 1) / 2) if cell_floor else 0.0
+def make_selector(policy: Policy, layer: QuantizedLayer, shares: list | None, seed: int) -> Selector | None:
+    """Selector of a policy for a layer; None where nothing is to be decided. shares: of the layer, [gate][level], for those that need them."""
+    entry = POLICIES[policy]
+    if entry.needs_shares and shares is None:
+        raise ValueError(f"{entry.name} needs the shares of levels, [layer][gate][level]")
+    return entry.selector(layer, shares, seed) if entry.selector else None

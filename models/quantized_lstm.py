@@ -2,17 +2,18 @@
 """A stack of quantized LSTM layers that computes the integers of the accelerator, for a batch and all units at once."""
 
 import copy
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from .cell import RowSums, choose, finish, output
-from .layer import QuantizedLayer
-from .policies import DECIDING, Policy, next_history
-from .selectors import Oracle, make_selector
+from .cell import RowSums, finish, output
+from .formats import Level, Policy
+from .layer import ACTIVATIONS, QuantizedLayer
+from .levels import ALL, row_quarters
+from .policies import DECIDING, POLICIES, make_selector
+from .selectors import Oracle, next_history
 
 MAX_LAYERS = 8
 # Row sums of the input part that are prepared at once: enough for an efficient product, few enough to stay in the cache.
@@ -23,12 +24,12 @@ PREPARED_SUMS = 1 << 19
 class State:
     """State between two steps: lists, by layer, of integer tensors [batch, units].
 
-    h Q0.7, c with c_frac fraction bits, history 0..31. With first, the next step begins a sequence: all three read as zero.
+    h in units of 1/120, c with c_frac fraction bits, history 0..31. With first, the next step begins a sequence: all three read as zero.
     """
 
-    h: list
-    c: list
-    history: list
+    h: list[Tensor]
+    c: list[Tensor]
+    history: list[Tensor]
     first: bool = False
 
 
@@ -36,49 +37,74 @@ class State:
 class Run:
     """What a run computed.
 
-    h [batch, steps, units] int8: Q0.7 of the last layer; layer_h, layer_c: the same for every layer (c int16);
-    masks: by layer, bool [batch, steps, units, 4 gates], true where the lo plane was added; policies: that chose them;
-    state: after the last step.
+    layer_h, layer_c: by layer, [batch, steps, units], int8 in units of 1/120 and int16; levels: by layer, int8 [batch, steps, units, 4 gates], codes of levels
+    (models.layer.level_codes: those of models.formats.Level in networks that builds have); policies: that chose them; state: after the last step.
     """
 
-    layer_h: list
-    layer_c: list
-    masks: list
-    policies: list
+    layer_h: list[Tensor]
+    layer_c: list[Tensor]
+    levels: list[Tensor]
+    policies: list[Policy]
     state: State
-    row_weights: list
+    layers: list[QuantizedLayer]
 
     @property
     def h(self) -> Tensor:
         return self.layer_h[-1]
 
-    def rows(self, layer: int, gate: int, plane: str) -> int:
-        """Rows of a gate (0..3) that were computed over a plane, "hi" or "lo"."""
-        mask = self.masks[layer][..., gate]
-        return mask.numel() if plane == "hi" else int(mask.sum())
+    def rows(self, layer: int, gate: int, level: int) -> int:
+        """Rows of a gate (0..3) that ended at a level, by its code."""
+        return int((self.levels[layer][..., gate] == level).sum())
 
-    def low_share_of(self, gates: Iterable[int]) -> float:
-        """1 - weights of lo / weights of hi, over the given gates. models.counters counts in words of a build."""
-        layers = range(len(self.masks))
-        hi, lo = (
-            sum(self.row_weights[layer] * self.rows(layer, gate, plane) for layer in layers for gate in gates) for plane in ("hi", "lo")
-        )
-        return 1 - lo / hi
+    def level_shares_of(self, gates: Sequence[int]) -> list[float]:
+        """Share of the row-weights of some gates at each level, by code."""
+        codes = max(len(layer.by_code) for layer in self.layers)
+        totals = [sum(layer.row_weights * self.rows(number, gate, code) for number, layer in enumerate(self.layers) for gate in gates) for code in range(codes)]
+        return [total / sum(totals) for total in totals]
+
+    @property
+    def level_shares(self) -> list[float]:
+        return self.level_shares_of(range(4))
 
     @property
     def low_share(self) -> float:
-        return self.low_share_of(range(4))
+        """Share of the row-weights whose row stayed at the lowest level."""
+        return self.level_shares[Level.LOWEST]
 
     @property
     def low_share_by_gate(self) -> list[float]:
-        return tuple(self.low_share_of([gate]) for gate in range(4))
+        return [self.level_shares_of([gate])[Level.LOWEST] for gate in range(4)]
+
+    @property
+    def mean_quarters(self) -> float:
+        """Words of quarter products over words of products, as the default build has them."""
+        quarters = words = 0
+        for number, layer in enumerate(self.layers):
+            for code, level in enumerate(layer.by_code):
+                rows = sum(self.rows(number, gate, code) for gate in range(4))
+                quarters += rows * row_quarters(level, layer.row_words)
+                words += rows * sum(layer.row_words)
+        return quarters / words
+
+    def refinements(self) -> list[list[float]]:
+        """Refinements of each unit in a step, [layer][unit]: see `refinement_rows`."""
+        return [refinement_rows(layer, torch.stack([(levels == code).sum((0, 1)) for code in range(len(layer.by_code))]))
+                for layer, levels in zip(self.layers, self.levels)]
+
+
+def refinement_rows(layer: QuantizedLayer, counts: Tensor) -> list[float]:
+    """By unit, the work of its refinements in a step, in rows of all quarters, from the counts of its rows at each level [codes, units, 4]: what
+    balances tiles."""
+    lowest, every = row_quarters(layer.by_code[0], layer.row_words), row_quarters(ALL, layer.row_words)
+    added = torch.tensor([(row_quarters(level, layer.row_words) - lowest) / every for level in layer.by_code], dtype=torch.float64)
+    return (torch.einsum("lug,l->u", counts.double(), added) / counts[:, 0, 0].sum()).tolist()
 
 
 def input_terms(x: Tensor, scales: Sequence[float | Tensor]) -> list[Tensor]:
-    """Integers -127..127 of each term, as floats, for real inputs x [..., inputs]: a term carries what the ones before leave."""
+    """Integers of each term, -127..119, as floats, for real inputs x [..., inputs]: a term carries what the ones before leave."""
     terms = []
     for scale in scales:
-        terms.append(torch.floor(x / scale + 0.5).clamp(-127, 127))
+        terms.append(torch.floor(x / scale + 0.5).clamp(-127, ACTIVATIONS[1]))
         x = x - terms[-1] * scale
     return terms
 
@@ -86,33 +112,37 @@ def input_terms(x: Tensor, scales: Sequence[float | Tensor]) -> list[Tensor]:
 class QuantizedLSTM:
     """A stack of quantized layers.
 
-    input_scales: the real value of one unit of each term of the input, or a tensor [inputs] where it differs by input. refinements: by
-    layer, the rows [units] that each unit is expected to refine in a step, if they are known. row_offsets, thresholds: by layer and
-    policy, what calibration left (row offsets of models.thresholds: float64 [units, 4], of SENSITIVITY by cell_floor; thresholds: theta, offset,
-    refinements).
+    input_scales: the real value of one unit of each term of the input, or a tensor [inputs] where it differs by input; negative where inputs change
+    their sign. order: the network's input at each place of the words of the input (default: as they come). refinements: by layer, the refinements
+    [units] of each unit in a step (refinement_rows), if they are known. row_offsets, thresholds: by layer and policy, what calibration left
+    (row offsets of models.quantize: float64 [levels - 1, units, 4] by cell_floor; thresholds: theta, offset, refinements).
     """
 
-    def __init__(self, layers: list[QuantizedLayer], input_scales: Sequence[float | Tensor] = (1.0,), refinements: list | None = None):
+    def __init__(self, layers: list[QuantizedLayer], input_scales: Sequence[float | Tensor] = (1.0,), order: Tensor | None = None,
+                 refinements: list | None = None):
         self.layers = list(layers)
         self.input_scales = tuple(torch.as_tensor(scale, dtype=torch.float64) for scale in input_scales)
         self.refinements = refinements
-        self.row_offsets = [{} for _ in self.layers]
-        self.thresholds = [{} for _ in self.layers]
+        self.row_offsets: list[dict] = [{} for _ in self.layers]
+        self.thresholds: list[dict] = [{} for _ in self.layers]
         if not 1 <= len(self.layers) <= MAX_LAYERS:
             raise ValueError(f"{len(self.layers)} layers, the accelerator takes 1..{MAX_LAYERS}")
+        self.order = torch.arange(self.layers[0].inputs) if order is None else order
         if len(self.input_scales) != self.layers[0].terms:
             raise ValueError(f"{len(self.input_scales)} input scales for {self.layers[0].terms} input terms")
         for number, (below, layer) in enumerate(zip(self.layers, self.layers[1:]), start=1):
             if layer.terms != 1:
                 raise ValueError(f"layer {number} has {layer.terms} input terms; only layer 0 can have two")
+            if layer.exponents:
+                raise ValueError(f"layer {number} has exponents; only layer 0, whose input the host forms, can have them")
             if layer.inputs != below.units:
                 raise ValueError(f"layer {number} has {layer.inputs} inputs, but the layer below has {below.units} units")
 
     def quantize_input(self, x: Tensor) -> Tensor:
-        """Real inputs [..., inputs] to int8 [..., terms, inputs]; beyond the range of the scales they saturate."""
+        """Real inputs [..., inputs] to int8 [..., terms, inputs], in the order of the words; beyond the range of the scales they saturate."""
         if not torch.isfinite(x).all():
             raise ValueError("the input has values that are NaN or infinite")
-        return torch.stack(input_terms(x.double(), self.input_scales), dim=-2).to(torch.int8)
+        return torch.stack(input_terms(x.double(), self.input_scales), dim=-2).to(torch.int8)[..., self.order]
 
     def for_policy(self, policy: Policy) -> "QuantizedLSTM":
         """The same network with the thresholds and refinements of a policy, if it is one that decides and calibration left any."""
@@ -131,7 +161,7 @@ class QuantizedLSTM:
     def run(self, x: Tensor, policy: Policy | None = None, state: State | None = None, shares: list | None = None, seed: int = 0, override: bool = False) -> Run:
         """Run integer inputs x [batch, steps, terms, inputs] from a state (default: the start of a sequence).
 
-        policy: for every layer (default: each layer's own); shares: [layer][gate], the fractions of rows that RANDOM and ORACLE refine; seed: of
+        policy: for every layer (default: each layer's own); shares: [layer][gate][level], of rows, for RANDOM and ORACLE; seed: of
         RANDOM. override: as the accelerator's register of that name, let a policy decide by whatever thresholds the layers have.
         Raises ValueError for wrong inputs, and for a policy that would decide by thresholds made for another one.
         """
@@ -139,19 +169,21 @@ class QuantizedLSTM:
         if not override:
             self._check_thresholds(policy)
         state = state or self.zero_state(len(x))
-        run = Run([], [], [], [], State([], [], []), [layer.row_weights for layer in self.layers])
+        run = Run([], [], [], [], State([], [], []), list(self.layers))
         x = x.transpose(0, 1)
         for number, layer in enumerate(self.layers):
             chosen = Policy(layer.policy if policy is None else policy)
             selector = make_selector(chosen, layer, shares and shares[number], MAX_LAYERS * seed + number)
             start = [getattr(state, name)[number] for name in ("h", "c", "history")]
+            if state.first:
+                start = [torch.zeros_like(part) for part in start]
             if isinstance(selector, Oracle):
-                _run_layer(layer, x, chosen, selector, start, state.first)
+                run_layer(layer, x, chosen, selector, start)
                 selector.settle()
-            h, c, masks, end = _run_layer(layer, x, chosen, selector, start, state.first)
+            h, c, levels, end = run_layer(layer, x, chosen, selector, start)
             run.layer_h.append(h.transpose(0, 1))
             run.layer_c.append(c.transpose(0, 1))
-            run.masks.append(masks.permute(1, 0, 3, 2))
+            run.levels.append(levels.permute(1, 0, 3, 2))
             run.policies.append(chosen)
             for name, final in zip(("h", "c", "history"), end):
                 getattr(run.state, name).append(final)
@@ -168,34 +200,37 @@ class QuantizedLSTM:
                                  "from quantize, or calibrate for it; override=True runs it all the same, as the accelerator's override does")
 
     def _check_input(self, x):
-        layer = self.layers[0]
+        layer, (low, high) = self.layers[0], ACTIVATIONS
         if x.dim() != 4 or tuple(x.shape[2:]) != (layer.terms, layer.inputs) or 0 in x.shape:
             raise ValueError(f"input of shape {tuple(x.shape)}, expected [batch, steps, {layer.terms}, {layer.inputs}]")
-        if x.is_floating_point() or x.min() < -127 or x.max() > 127:
-            raise ValueError("inputs are integers -127..127: quantize_input makes them")
+        if x.is_floating_point() or x.min() < low or x.max() > high:
+            raise ValueError(f"inputs are integers {low}..{high}: quantize_input makes them")
 
 
-def _run_layer(layer, x, policy, selector, start, first):
-    """Run a layer over integers x [steps, batch, terms, inputs] from start (h, c, history), which read as zero if first.
+def run_layer(layer: QuantizedLayer, x: Tensor, policy: Policy, selector, start: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """Run a layer over integers x [steps, batch, terms, inputs] from start (h, c, history) [batch, units].
 
-    Returns h int8 and c int16 [steps, batch, units], masks [steps, batch, 4, units], and the final (h, c, history).
+    Returns h int8 and c int16 [steps, batch, units], codes of levels int8 [steps, batch, 4, units], and the final (h, c, history).
     """
     steps, batch = x.shape[:2]
-    rows = RowSums(layer, batch, low=policy != Policy.STATIC_HIGH, high=policy != Policy.STATIC_LOW)
-    h, c, history = (torch.zeros_like(part) if first else part.int() for part in start)
+    fixed = POLICIES[policy].level
+    rows = RowSums(layer, [fixed] if selector is None else list(range(len(layer.levels))))
+    codes = torch.tensor(layer.codes, dtype=torch.int8)
+    h, c, history = (part.int() for part in start)
     all_h = torch.empty(steps, batch, layer.units, dtype=torch.int8)
     all_c = torch.empty(steps, batch, layer.units, dtype=torch.int16)
-    masks = torch.full((steps, batch, 4, layer.units), policy == Policy.STATIC_HIGH)
-    block = max(1, PREPARED_SUMS // (batch * layer.terms * math.prod(rows.shape)))
+    levels = torch.full((steps, batch, 4, layer.units), len(layer.by_code) - 1 if fixed is None else layer.codes[fixed], dtype=torch.int8)
+    block = max(1, PREPARED_SUMS // (batch * len(rows.levels) * 4 * layer.units))
     for step, prepared in enumerate(part for steps_of_x in x.split(block) for part in rows.prepare(steps_of_x)):
         z = rows(prepared, h)
         if selector is None:
             z = z[:, 0]
         else:
-            masks[step] = mask = selector(z, c, history)
-            z = choose(mask, z[:, 1], z[:, 0])
+            level = selector(z, c, history)
+            levels[step] = codes[level]
+            z = z.gather(1, level.unsqueeze(1)).squeeze(1)
         gates, new_c, tanh_c = finish(z, c, layer.c_frac)
         h = output(gates, tanh_c)
         history, c = next_history(history, new_c - c), new_c
         all_h[step], all_c[step] = h, c
-    return all_h, all_c, masks, (h, c, history)
+    return all_h, all_c, levels, (h, c, history)

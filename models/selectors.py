@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The policies that decide while the network runs.
+"""What policies see of a unit, and the selectors that choose levels by it (docs/numerics.md).
 
-A selector is called once a step with z [batch, 2 precisions, 4, units], the old c and the old history [batch, units]; it returns the mask
-of refined rows [batch, 4, units].
+A selector is called once a step with z [batch, levels, 4, units], the lowest level first, the old c and the old history [batch, units]; it returns
+the level of each row by its place in the layer's list, int64 [batch, 4, units]. models.policies says which policy has which.
 """
 
 from collections.abc import Callable
@@ -10,76 +10,130 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .activation import codes_of, log_code, size_code
 from .cell import exact_output, finish
 from .layer import QuantizedLayer
-from .policies import Policy, cell_codes, sensitivity
+
+Selector = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def sensitivity(gates: Tensor, tanh_c: Tensor, c: Tensor, cell_floor: int = 0) -> Tensor:
+    """Estimates S [batch, 4, units] of how far an error in each pre-activation would move h, in half octaves, int8.
+
+    gates [batch, 4, units] and tanh_c [batch, units]: words of i, f, g, o and of tanh(c'), as models.activation gives them;
+    c: the cell state before the step. cell_floor: least value of the code of o * tanh'(c'), as an error that stays in the cell state shows
+    later. Another factor that is zero makes S negative. int8 holds it all: S is 113 at most, and one factor at most is zero, as only tanh
+    has slopes of zero, where its value is not.
+    """
+    (i, _, g, o), (slope_i, slope_f, slope_g, slope_o) = (codes.unbind(1) for codes in codes_of(gates))
+    t, slope_t = codes_of(tanh_c)
+    through_cell = (o + slope_t).clamp(min=cell_floor)
+    code_c = log_code(c.abs())
+    return torch.stack((through_cell + slope_i + g, through_cell + slope_f + code_c, through_cell + i + slope_g, slope_o + t), dim=1)
+
+
+def cell_codes(c: Tensor, history: Tensor) -> Tensor:
+    """Sizes X [batch, 4, units] that CELL_HISTORY compares, in octaves: of c before the step for f and o, of its latest changes for i and g."""
+    size, change = size_code(c.abs()) >> 1, history >> 2
+    return torch.stack((change, size, change, size), dim=1)
+
+
+def next_history(history: Tensor, change: Tensor) -> Tensor:
+    """Decaying peak of the size of the change c' - c, half octaves, 0..31."""
+    return torch.maximum(size_code(change.abs().clamp(max=32767)), history - 1)
+
+
+def theta_alignment(c_frac: int) -> tuple[int, ...]:
+    """Constant part of theta (i, f, g, o): S - alignment is 2 log2 of the real sensitivity |dh / dz|, on average.
+
+    Fraction bits of the factors: gates and t 15, c c_frac; slopes 12 for a sigmoid (4096 sigmoid'), 10 for tanh (1024 tanh').
+    A code rounds down, by 0.58 on average: 2 for four factors, 1 for two.
+    """
+    return (2 * (15 + 10 + 12 + 15) - 2, 2 * (15 + 10 + 12 + c_frac) - 2, 2 * (15 + 10 + 15 + 10) - 2, 2 * (12 + 15) - 1)
+
+
+def cell_floor_value(cell_floor: int) -> float:
+    """Real o tanh'(c') of which the code is cell_floor, on average; 0 for no floor. Fraction bits as of theta_alignment."""
+    return 2.0 ** ((cell_floor - 2 * (15 + 10) + 1) / 2) if cell_floor else 0.0
 
 
 def row_thresholds(layer: QuantizedLayer) -> Tensor:
-    """Thresholds of the rows [4, units], int8: what is compared is negative only where an estimate has a factor of zero, for never."""
-    return (torch.tensor(layer.theta).unsqueeze(1) + layer.offset.T).clamp(-1, 127).to(torch.int8)
+    """Thresholds of the rows by level above the lowest, int16 [levels - 1, 4, units]; what a policy sees is negative only where it has a factor of zero,
+    for never."""
+    theta = torch.tensor(layer.theta, dtype=torch.int16).reshape(-1, 4, 1)
+    return (theta + layer.offset.transpose(1, 2)).clamp(-1, 127).to(torch.int16)
+
+
+def level_of(seen: Tensor, thresholds: Tensor) -> Tensor:
+    """The highest level [batch, 4, units] whose threshold [levels - 1, 4, units] is exceeded by what the policy sees [batch, 4, units]; else 0."""
+    level = torch.zeros(seen.shape, dtype=torch.int64)
+    for number, threshold in enumerate(thresholds, start=1):
+        level[seen > threshold] = number
+    return level
 
 
 class CellHistory:
-    """Rows where the cell state, or its latest change, is larger than the row's threshold."""
+    """By the size of the cell state, or of its latest changes."""
 
     def __init__(self, layer: QuantizedLayer):
-        self.threshold = row_thresholds(layer)
+        self.thresholds = row_thresholds(layer)
 
     def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
-        return cell_codes(c, history) > self.threshold
+        return level_of(cell_codes(c, history), self.thresholds)
 
 
 class Sensitivity:
-    """Rows where an error would move h by more than the row's threshold."""
+    """By how far an error in the row would move h."""
 
     def __init__(self, layer: QuantizedLayer):
-        self.threshold, self.c_frac, self.cell_floor = row_thresholds(layer), layer.c_frac, layer.cell_floor
+        self.thresholds, self.c_frac, self.cell_floor = row_thresholds(layer), layer.c_frac, layer.cell_floor
 
     def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
         gates, _, tanh_c = finish(z[:, 0], c, self.c_frac)
-        return sensitivity(gates, tanh_c, c, self.cell_floor) > self.threshold
+        return level_of(sensitivity(gates, tanh_c, c, self.cell_floor), self.thresholds)
 
 
 class StaticRows:
-    """The same rows in every step: those with a negative threshold."""
+    """The same level of a row in every step: that of its thresholds below zero."""
 
     def __init__(self, layer: QuantizedLayer):
-        self.mask = row_thresholds(layer) < 0
+        self.level = level_of(torch.zeros(1, 4, layer.units, dtype=torch.int16), row_thresholds(layer))
 
     def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
-        return self.mask.expand(len(c), -1, -1)
+        return self.level.expand(len(c), -1, -1)
 
 
 class Random:
-    """Every row with the probability given for its gate."""
+    """Levels with the probabilities given, [gate][level]."""
 
-    def __init__(self, shares: list[float], seed: int):
-        self.shares = torch.tensor(shares).unsqueeze(1)
+    def __init__(self, shares: list[list[float]], seed: int):
+        self.above = _above(shares)
         self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
-        return torch.rand(z[:, 0].shape, generator=self.generator) < self.shares
+        drawn = torch.rand(z[:, 0].shape, generator=self.generator, dtype=torch.float64)
+        return sum((drawn < above.unsqueeze(1)).long() for above in self.above.unbind(1))
 
 
 class Oracle:
-    """Rows with the largest |h with this gate low - h all high|, h before its rounding to 8 bits.
+    """The higher levels for rows with the larger |h with this gate at the lowest level - h with all at the highest|, h before its rounding to 8 bits.
 
-    As a first run goes on, the share of each gate is met in every step by itself: the largest errors of batch and layer. `settle`
-    then turns all errors of that run into one threshold a gate, with which a second run spends its refinements in the steps that
-    need them. The second run's share is the given one but for the errors that its own decisions move; rows without error stay low.
+    As a first run goes on, the shares of each gate are met in every step by itself: the largest errors of batch and layer. `settle`
+    then turns all errors of that run into one threshold a gate and level, with which a second run spends its quarters in the steps that
+    need them. The second run's shares are the given ones but for the errors that its own decisions move; rows without error stay at the lowest level.
     """
 
-    def __init__(self, layer: QuantizedLayer, shares: list[float]):
-        self.c_frac, self.shares = layer.c_frac, shares
+    def __init__(self, layer: QuantizedLayer, shares: list[list[float]]):
+        self.c_frac, self.above = layer.c_frac, _above(shares)
         self.settled, self.errors = None, []
 
     def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
         errors = self._errors(z, c)
-        if self.settled is not None:
-            return errors >= self.settled
-        self.errors.append(errors)
-        return errors >= self._thresholds(errors.transpose(0, 1).flatten(1))
+        thresholds = self.settled
+        if thresholds is None:
+            self.errors.append(errors)
+            thresholds = self._thresholds(errors.transpose(0, 1).flatten(1))
+        return sum((errors >= level).long() for level in thresholds)
 
     def settle(self) -> None:
         self.settled = self._thresholds(torch.stack(self.errors).movedim(2, 0).flatten(1))
@@ -90,27 +144,18 @@ class Oracle:
             gates, _, tanh_c = finish(z_mixed, c, self.c_frac)
             return exact_output(gates, tanh_c)
 
-        low, high = z.unbind(1)
+        low, high = z[:, 0], z[:, -1]
         right = output(high)
         wrong = [output(torch.cat((high[:, :gate], low[:, gate:gate + 1], high[:, gate + 1:]), dim=1)) for gate in range(4)]
         return (torch.stack(wrong, dim=1) - right.unsqueeze(1)).abs()
 
     def _thresholds(self, errors):
-        """Least error to refine, by gate, from errors [4, rows]."""
-        counts = [round(share * errors.shape[1]) for share in self.shares]
-        least = [rows.topk(count).values[-1].item() if count else 1 << 31 for rows, count in zip(errors, counts)]
-        return torch.tensor(least).clamp(min=1).unsqueeze(1)
+        """Least error of each level above the lowest, [levels - 1][gate, 1], from errors [4, rows]."""
+        counts = (self.above * errors.shape[1]).round().int().T.tolist()
+        least = [[rows.topk(count).values[-1].item() if count else 1 << 31 for rows, count in zip(errors, level)] for level in counts]
+        return torch.tensor(least, dtype=torch.int64).clamp(min=1).unsqueeze(2)
 
 
-def make_selector(policy: Policy, layer: QuantizedLayer, shares: list[float] | None, seed: int) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
-    """Selector of a policy for a layer; None where nothing is to be decided. shares: of the layer, by gate."""
-    if policy in (Policy.RANDOM, Policy.ORACLE) and shares is None:
-        raise ValueError(f"{policy.name} needs the shares of rows to refine, [layer][gate]")
-    makers = {
-        Policy.CELL_HISTORY: lambda: CellHistory(layer),
-        Policy.SENSITIVITY: lambda: Sensitivity(layer),
-        Policy.STATIC_ROWS: lambda: StaticRows(layer),
-        Policy.RANDOM: lambda: Random(shares, seed),
-        Policy.ORACLE: lambda: Oracle(layer, shares),
-    }
-    return makers[policy]() if policy in makers else None
+def _above(shares):
+    """Shares of rows at or above each level but the lowest, [gates, levels - 1], of those at each level, [gate][level]."""
+    return torch.tensor(shares, dtype=torch.float64).flip(1).cumsum(1).flip(1)[:, 1:]

@@ -20,7 +20,7 @@ from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
 from .choose import Swept, curve
 from .compare import CHOSEN, DESIGNS
-from .levels import COSTS
+from .memories import COSTS
 from .network import Progress
 from .report import measure_networks
 from .rivals import SEEDS, RivalStudy, Shares, Widths

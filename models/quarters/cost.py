@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -26,12 +27,12 @@ from tqdm import tqdm
 from ..build import Build
 from ..cache import cached
 from ..cycle_model import CycleModel
+from ..levels import LEVELS
 from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
 from ..quantized_network import directed
 from ..sources import code
 from .cycle_model import TIMING, QuarterBuild, QuarterCycleModel, Shape, Sharing, dealt
-from .levels import LEVELS
 from .network import QuarterNetwork
 from .study import Design, Study, Use, leading, settings_of
 
@@ -95,22 +96,7 @@ class Stack:
         """Cycles of the 8-bit baseline build."""
         build = Build(tiles=tiles, dynamic=False, activation_depth=1024)
         order = [list(range(shape.units)) for shape in self.shapes]
-        return CycleModel(_Layers(self.shapes), build, self.of(0), order, Policy.STATIC_HIGH).cycles()
-
-
-class _Layers:
-    """What CycleModel reads of a network."""
-
-    def __init__(self, shapes):
-        self.layers = [_Layer(shape.units, shape.inputs, shape.terms) for shape in shapes]
-
-
-@dataclass
-class _Layer:
-    units: int
-    inputs: int
-    terms: int
-    policy: Policy = Policy.STATIC_HIGH
+        return CycleModel(SimpleNamespace(layers=self.shapes), build, self.of(-1), order, Policy.STATIC_HIGH).cycles()
 
 
 def stacks(name: str) -> list[Stack]:
@@ -157,7 +143,7 @@ def levels_of(q: QuarterNetwork, sequences: list[Tensor], steps: int) -> list[li
         for reverse, direction in enumerate(stage):
             runs = [direction.run(direction.quantize_input(directed(sequence, reverse))[None], Policy.SENSITIVITY) for sequence in chosen]
             result.append([torch.cat([run.levels[number][0] for run in runs])[:steps] for number in range(len(direction.layers))])
-            outputs.append([directed(run.h[-1][0], reverse) for run in runs])
+            outputs.append([directed(run.h[0], reverse) for run in runs])
         chosen = [torch.cat(parts, dim=1).double() / 120 for parts in zip(*outputs)]
     return result
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Cycles that the quarter-product machine takes for a run, from the levels of its rows alone, before its RTL exists.
+"""Cycles of machines that rtl/ is not, from the levels of their rows: others in Timing, words that are shared, rows that start at a higher level.
 
-The schedule is that of models.cycle_model. What is its own: a pass over a row reads a word of WORD nibbles for each quarter that the row's level has of
-a segment; a refinement reads the quarters that are missing. A row that starts at a level above the lowest (STATIC_HIGH, or always refined) has all of that level's
-quarters in its early and late pass. A unit whose four rows do so is finished once.
+The schedule is that of models.cycle_model, and without any of that so are the cycles. A row that starts at a level above the lowest (always refined) has all of that
+level's quarters in its early and late pass. A unit whose four rows do so is finished once.
 """
 
 import math
@@ -16,12 +15,13 @@ from torch import Tensor
 from ..compiler import deal
 from ..cycle_model import LayerWork, Schedule, Timing
 from ..formats import BEAT_WIDTH, GATES
-from ..policies import DECIDING, Policy
-from .layer import WORD
-from .levels import ALL, Levels
+from ..formats import EXPONENT_GROUP as WORD
+from ..layer import levels_by_code
+from ..levels import ALL, Levels
+from ..policies import POLICIES, Policy
 
+TIMING = Timing()
 GRANULE = BEAT_WIDTH // 8  # values of x that a beat brings, and that the activation bus takes in a cycle
-TIMING = Timing(trace_bits=2 * len(GATES))  # a level has two bits in the trace
 
 
 class Sharing(Enum):
@@ -38,23 +38,26 @@ class Sharing(Enum):
 
 @dataclass(frozen=True)
 class QuarterBuild:
-    """A build of the quarter-product machine. exponents: the words of x have one, in a beat of their own behind each vector."""
+    """A build of a machine."""
 
     tiles: int = 4
     in_flight: int = 8
     sharing: Sharing = Sharing.NONE
-    exponents: bool = False
     timing: Timing = TIMING
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What the model has to know of a layer; a QuarterLayer has it too."""
+    """What the model has to know of a layer; a QuantizedLayer has it too."""
 
     units: int
     inputs: int
     levels: Levels = (ALL,)
     terms: int = 1
+
+    @property
+    def by_code(self) -> Levels:
+        return levels_by_code(self.levels)
 
 
 def segment_words(before: Tensor, after: Tensor, values: int, sharing: Sharing = Sharing.NONE) -> Tensor:
@@ -77,16 +80,16 @@ def _words(lanes):
 
 
 def layer_work(layer: Shape, number: int, levels: Tensor, policy: Policy, always: Tensor | None = None, sharing: Sharing = Sharing.NONE) -> LayerWork:
-    """What layer `number` asks of the tiles. levels [steps, units, 4]: places in layer.levels, in the image's order; -1 where STATIC_HIGH chose.
+    """What layer `number` asks of the tiles. levels [steps, units, 4]: codes, in the image's order.
 
     always: bool [units, 4], rows that start at the highest level.
     """
     start = torch.zeros(layer.units, len(GATES), dtype=torch.int64)
     if always is not None:
-        start[always] = len(layer.levels) - 1
+        start[always] = len(layer.by_code) - 1
     if policy is Policy.STATIC_HIGH:
-        start[:] = -1
-    table = torch.tensor([*layer.levels, ALL])  # -1: all quarters
+        start[:] = len(layer.by_code) - 1
+    table = torch.tensor(layer.by_code)
     begun, reached = table[start], table[torch.maximum(levels.long(), start)]
     values = (layer.inputs, layer.inputs * (layer.terms - 1), layer.units)
 
@@ -95,18 +98,18 @@ def layer_work(layer: Shape, number: int, levels: Tensor, policy: Policy, always
 
     zero = torch.zeros_like(begun)
     x, h = words(zero, begun, (0, 1)).tolist(), words(zero, begun, (2,)).tolist()
-    decides = policy in DECIDING
+    decides = POLICIES[policy].selector is not None
     later = words(begun, reached, (0, 1, 2)).tolist() if decides else [[[0] * len(GATES)] * layer.units] * len(levels)
     early, late = (x, h) if number == 0 else (h, x)
-    return LayerWork(layer.units, early, late, (decides & (start < len(layer.levels) - 1).any(1)).tolist(),
+    return LayerWork(layer.units, early, late, (decides & (start < len(layer.by_code) - 1).any(1)).tolist(),
                      [[[count for count in unit if count] for unit in step] for step in later])
 
 
 class QuarterCycleModel(Schedule):
     """One run: `QuarterCycleModel(layers, build, levels, order, policy).cycles()`.
 
-    layers: QuarterLayers or Shapes. levels: by layer, [steps, units, 4] as of models.quarters.lstm.Run, of one sequence, in the network's order; order: by layer, the
-    network's unit in each position of the image; always: by layer, bool [units, 4] in the network's order, rows that start at the highest level.
+    layers: QuantizedLayers or Shapes. levels: by layer, codes [steps, units, 4] as of models.quantized_lstm.Run, of one sequence, in the network's order; order:
+    by layer, the network's unit in each position of the image; always: by layer, bool [units, 4] in the network's order, rows that start at the highest level.
     """
 
     def __init__(self, layers: list, build: QuarterBuild, levels: list[Tensor], order: list[list[int]] | None = None, policy: Policy = Policy.SENSITIVITY,
@@ -114,16 +117,8 @@ class QuarterCycleModel(Schedule):
         order = order or [list(range(layer.units)) for layer in layers]
         work = [layer_work(layer, number, found[:, positions], policy, always and always[number][positions], build.sharing)
                 for number, (layer, found, positions) in enumerate(zip(layers, levels, order))]
-        granules = layers[0].terms * (math.ceil(layers[0].inputs / WORD) * WORD // GRANULE + build.exponents)
-        super().__init__(work, build.tiles, build.in_flight, granules, 1, trace, build.timing)
-
-    def ideal(self) -> float:
-        """Cycles of the same words, spread over the tiles evenly with ceil(units / tiles) units in each, and nothing waits."""
-        total = 0.0
-        for layer in self.layers:
-            words = self.steps * (_total(layer.early) + _total(layer.late)) + sum(map(_total, layer.refinements))
-            total += words / layer.units * math.ceil(layer.units / len(self.tiles))
-        return total
+        granules = layers[0].terms * (math.ceil(layers[0].inputs / WORD) * WORD // GRANULE)
+        super().__init__(work, build.tiles, build.in_flight, granules, 1, True, trace, build.timing)
 
 
 def dealt(layers: list, levels: list[Tensor], tiles: int) -> list[list[int]]:
@@ -133,7 +128,3 @@ def dealt(layers: list, levels: list[Tensor], tiles: int) -> list[list[int]]:
         words = [[sum(unit) for unit in step] for step in layer_work(layer, number, own, Policy.SENSITIVITY).refinements]
         found.append(deal([sum(unit) / len(words) for unit in zip(*words)], tiles))
     return found
-
-
-def _total(words):
-    return sum(map(sum, words))

@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from ..formats import EXPONENT_GROUP as WORD
+from ..layer import QuantizedLayer
+from ..levels import ALL, HH, Level, Levels, row_quarters
 from ..networks.freeze import NETWORKS as FROZEN
 from .cycle_model import GRANULE, Shape
-from .layer import WORD, QuarterLayer
-from .levels import ALL, HH, Level, Levels, row_energy, row_quarters
-from .memories import BASELINE, QUARTERS, Memories
+from .memories import BASELINE, OWN, Memories, row_energy
 from .network import BASELINE_WORD
 
 OUT = Path("build/quarters/energy.json")
@@ -37,9 +38,9 @@ def segment_words(layer: Shape, lanes: int = WORD) -> tuple[int, int, int]:
     return x, x * (layer.terms - 1), math.ceil(layer.units / lanes)
 
 
-def memory_energy(layers: list, counts: list[Tensor], steps: int = 1, tiles: int = 4, own: Memories = QUARTERS, rows_at_once: int = 1,
+def memory_energy(layers: list, counts: list[Tensor], steps: int = 1, tiles: int = 4, own: Memories = OWN, rows_at_once: int = 1,
                   starts: list | None = None, second_passes: list | None = None) -> float:
-    """pJ of a step. layers: QuarterLayers or Shapes. counts: by layer, rows of `steps` steps at each level, [levels, units, 4], as NetworkRun.rows has them; where
+    """pJ of a step. layers: QuantizedLayers or Shapes. counts: by layer, rows of `steps` steps at each level, [levels, units, 4], as NetworkRun.rows has them; where
     the layer has more levels than that, the one is all quarters.
 
     starts: by layer, level at which each row starts, [units, 4] (default: the lowest). second_passes: by layer, units that are finished twice, in all steps
@@ -48,7 +49,7 @@ def memory_energy(layers: list, counts: list[Tensor], steps: int = 1, tiles: int
     return sum(parts(layers, counts, steps, tiles, own, rows_at_once, starts, second_passes).values())
 
 
-def parts(layers: list, counts: list[Tensor], steps: int = 1, tiles: int = 4, own: Memories = QUARTERS, rows_at_once: int = 1,
+def parts(layers: list, counts: list[Tensor], steps: int = 1, tiles: int = 4, own: Memories = OWN, rows_at_once: int = 1,
           starts: list | None = None, second_passes: list | None = None) -> dict[str, float]:
     """As memory_energy, by what is read or written."""
     rows = passes = 0.0
@@ -88,7 +89,7 @@ def level_counts(levels: Tensor, count: int) -> Tensor:
     return torch.stack([(levels == place).sum(0) for place in range(count)])
 
 
-def best_starts(layer: Shape | QuarterLayer, counts: Tensor, cost: Callable, own: Memories = QUARTERS) -> Tensor:
+def best_starts(layer: Shape | QuantizedLayer, counts: Tensor, cost: Callable, own: Memories = OWN) -> Tensor:
     """Level [units, 4] at which each row starts so that it costs least: cost(level, words, start) of a row; counts as of memory_energy."""
     words, levels = segment_words(layer), layer.levels
     totals = torch.stack([sum(found * cost(levels[max(place, start)], words, levels[start]) for place, found in enumerate(counts.double()))
@@ -96,7 +97,7 @@ def best_starts(layer: Shape | QuarterLayer, counts: Tensor, cost: Callable, own
     return totals.argmin(0)
 
 
-def by_last_level(layers: list, levels: list[Tensor], own: Memories = QUARTERS, rows_at_once: int = 1) -> tuple[float, float]:
+def by_last_level(layers: list, levels: list[Tensor], own: Memories = OWN, rows_at_once: int = 1) -> tuple[float, float]:
     """(pJ of rows, words) of a step where a row starts at the level that was asked for in the step before."""
     energy = words = 0.0
     for layer, found in zip(layers, levels):
@@ -112,7 +113,7 @@ def by_last_level(layers: list, levels: list[Tensor], own: Memories = QUARTERS, 
 
 def evaluate(stacks: list, choice: str, rows_at_once: int) -> dict:
     """Energies of a step of a network in pJ, all runs together, and of its rows under starts of rows of their own or of the last level."""
-    own, base = replace(QUARTERS, **CHOICES[choice]), replace(BASELINE, **CHOICES[choice])
+    own, base = replace(OWN, **CHOICES[choice]), replace(BASELINE, **CHOICES[choice])
     result: dict[str, float] = dict.fromkeys(("baseline", "STATIC_HIGH", "all HH", "HH HL", "SENSITIVITY", "own start", "last level", "words", "own start, words",
                                               "last level, words", "started higher"), 0.0)
     rows = 0
@@ -167,7 +168,7 @@ def word_table() -> Table:
     levels: Levels = (HH, Level(2, 2, 2), ALL)
     for choice, change in CHOICES.items():
         for rows in (1, 2, 4):
-            own, base = replace(QUARTERS, **change), replace(BASELINE, **change)
+            own, base = replace(OWN, **change), replace(BASELINE, **change)
 
             def of(level, start, own=own, rows=rows):
                 visits = 1 + (level != start)

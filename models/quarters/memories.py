@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from ..levels import ALL, HH, QUARTERS, Cost, Level, row_quarters, time_cost
+
 DATA = Path(__file__).with_suffix(".json")
 
 
@@ -83,6 +85,45 @@ class Memories:
         return side_by_side(bits, name) * macro(name)["read_pj"]
 
 
-QUARTERS = Memories()
+OWN = Memories()
 # Of the 8-bit baseline build: words of 16 weights and activations in 8 bits; a row has no second bias and no threshold, a cell no history.
 BASELINE = Memories(constants="1P_256x48", weight_bits=128, activation_bits=128, constant_bits=24, cell_bits=16, h_macros=1)
+
+
+def planes(before: int, after: int) -> tuple[int, int]:
+    """Planes of weights and of activations that bring a segment from so many quarters to so many: a word of each is read once, as memories hold
+    what they gave."""
+    added = QUARTERS[before:after]
+    return len({weight for weight, _ in added}), len({activation for _, activation in added})
+
+
+def row_energy(level: Level, words: tuple[int, int, int], start: Level = HH, own: Memories = OWN, rows_at_once: int = 1,
+               second_pass: float = 0.5) -> float:
+    """Energy in pJ of the memory reads of a row that starts at one level and ends at another: what row_quarters is in time. words: as there.
+
+    The difference between two levels, in place of a difference of words, makes a Lagrangian one of energy. A refinement reads a plane again that the start had read.
+    rows_at_once: rows that share a word of activations until they are refined. second_pass: what a refined row bears of the second
+    post-processing of its unit.
+    """
+    first = zip(level._replace(x0=0, x1=0, h=0), start, words)
+    parts = [(before, after, count, rows_at_once) for before, after, count in first]
+    parts += [(before, after, count, 1) for before, after, count in zip(start, level, words)]
+    total = 0.0
+    for before, after, count, rows in parts:
+        if after > before and count:
+            weights, activations = planes(before, after)
+            total += count * (weights * own.weight_read + activations * own.activation_read / rows) + own.multiplier_read
+    return total + second_pass * own.pass_read * (level != start)
+
+
+def energy_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
+    """pJ of the memories."""
+    return row_energy(level, words, lowest)
+
+
+def product_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
+    """What moves the logarithm of time times energy, near STATIC_HIGH, in words: a share of time and one of energy count alike."""
+    return 0.5 * (time_cost(level, lowest, words) + energy_cost(level, lowest, words) / energy_cost(ALL, ALL, words) * row_quarters(ALL, words))
+
+
+COSTS: dict[str, Cost] = {"time": time_cost, "energy": energy_cost, "product": product_cost}

@@ -25,12 +25,12 @@ class Interpreter:
 
     def __init__(self, build):
         self.build = build
-        self.lanes = build.lanes if build.dynamic else build.lanes // 2
+        self.lanes = build.lanes if build.dynamic else build.lanes // 4
         self.weight_bits = 4 if build.dynamic else 8
         self.widths = [self.lanes * self.weight_bits] * 2 + [48, 50, 24, 8 * self.lanes, 256]
         self.depths = [build.weight_depth] * 2 + [4 * build.unit_depth] * 2 + [build.unit_depth, 2 * build.activation_depth, 8]
         self.memory = [[{} for _ in range(build.tiles)] for _ in self.widths]
-        self.counters = Counter()
+        self.counters, self.rows = Counter(), Counter()  # rows by (layer, level, gate)
 
     def load(self, packets):
         for header, *payload in packets:
@@ -55,17 +55,19 @@ class Interpreter:
         places = {
             "units": (15, 0), "slots": (31, 16), "x_words": (47, 32), "h_words": (63, 48), "x_addr": (79, 64), "h_addr": (95, 80),
             "unit_base": (111, 96), "c_frac": (115, 112), "policy": (119, 116), "two_terms": (120, 120), "w_base": (159, 128),
-            "cell_floor": (197, 192),
+            "cell_floor": (229, 224),
         }
         values = {name: field(word, *place) for name, place in places.items()}
-        values["theta"] = [signed(field(word, 167 + 8 * gate, 160 + 8 * gate), 8) for gate in range(4)]
-        assert field(word, 127, 121) == 0 and word >> 198 == 0, "other bits are zero"
+        values["theta"] = [[signed(field(word, low + 7 + 8 * gate, low + 8 * gate), 8) for gate in range(4)] for low in (160, 192)]
+        lowest, middle = ([field(word, low + 2 + 3 * segment, low + 3 * segment) for segment in range(3)] for low in (230, 239))
+        values["levels"] = [lowest, middle, [4, 4, 4]]
+        assert field(word, 127, 121) == 0 and word >> 248 == 0, "other bits are zero"
         return values
 
     def byte(self, tile, bank, address):
         """A byte of the activations by its address within a bank, counted in bytes."""
         word = self.memory[5][tile][bank * self.build.activation_depth + address // self.lanes]
-        return signed(word >> 8 * (address % self.lanes), 8)
+        return word >> 8 * (address % self.lanes) & 255
 
     def write_byte(self, bank, address, value):
         """The bus that writes a byte of activations in every tile."""
@@ -81,8 +83,20 @@ class Interpreter:
                 for bank in (0, 1):
                     self.write_byte(bank, place["h_addr"] * self.lanes + position, 77)
 
-    def vector(self, tile, bank, address, words):
-        return [self.byte(tile, bank, address * self.lanes + index) for index in range(words * self.lanes)]
+    def vector(self, tile, bank, address, words, exponents=(4,) * 16):
+        """Activations of words as the scalar reference takes them; exponents: of each 64 values."""
+        found = (self.byte(tile, bank, address * self.lanes + index) for index in range(words * self.lanes))
+        if not self.build.dynamic:
+            return scalar_reference.activations([signed(byte, 8) for byte in found])
+        return [(signed(byte >> 4, 4), signed(byte, 4), exponents[index // 64]) for index, byte in enumerate(found)]
+
+    def value(self, byte):
+        """h of its byte."""
+        return 16 * signed(byte >> 4, 4) + signed(byte, 4) if self.build.dynamic else signed(byte, 8)
+
+    def coded(self, h):
+        """The byte of an h."""
+        return (h + 8 >> 4) << 4 | h & 15 if self.build.dynamic else h
 
     def weights(self, tile, address, words):
         def lanes(plane):
@@ -104,8 +118,8 @@ class Interpreter:
                 "m": [field(scale, 15, 0), field(scale, 31, 16), field(scale, 47, 32)],
                 "s": field(constant, 5, 0),
                 "b": signed(field(constant, 23, 6), 18),
-                "b_low": signed(field(constant, 41, 24), 18),
-                "offset": signed(field(constant, 49, 42), 8),
+                "b_level": [signed(field(constant, 41, 24), 18), *[signed(field(constant, 23, 6), 18)] * 2],
+                "offset": [signed(field(constant, 49, 42), 8)] * 2,
             })
         return rows
 
@@ -116,20 +130,26 @@ class Interpreter:
         for layer in range(layers):
             results = [self._tile_step(t, tile, layer, first) for tile in range(self.build.tiles)]
             place = self.descriptor(0, layer)
-            h, masks = [0] * place["units"], [0] * place["units"]
-            for tile, (tile_h, tile_masks) in enumerate(results):
+            h, levels = [0] * place["units"], [0] * place["units"]
+            for tile, (tile_h, tile_levels) in enumerate(results):
                 h[tile::self.build.tiles] = tile_h
-                masks[tile::self.build.tiles] = tile_masks
+                levels[tile::self.build.tiles] = tile_levels
             for position, value in enumerate(h):
-                self.write_byte(t & 1, place["h_addr"] * self.lanes + position, value)
+                self.write_byte(t & 1, place["h_addr"] * self.lanes + position, self.coded(value))
             self.counters["activation_writes"] += len(h)
-            trace += _beats(masks, 4)
+            trace += _beats([sum(level << 2 * gate for gate, level in enumerate(unit)) for unit in levels], 8)
         self.counters["steps"] += 1
         return _beats(h, 8), trace
 
     def _write_x(self, bank, x_beats):
         place = self.descriptor(0, 0)
-        size = (1 + place["two_terms"]) * place["x_words"] * self.lanes
+        terms = 1 + place["two_terms"]
+        size = terms * place["x_words"] * self.lanes
+        self.exponents = [(4,) * 16] * 2
+        if self.build.dynamic:
+            groups, exponents = -(-place["x_words"] * self.lanes // 64), [x_beats[0] >> 4 * nibble & 15 for nibble in range(32)]
+            assert not any(exponents[terms * groups:]), "unused nibbles are zero"
+            self.exponents, x_beats = [exponents[:groups], exponents[groups:]], x_beats[1:]
         assert len(x_beats) == -(-8 * size // BEAT_BITS), "an x packet is as long as its words"
         for index in range(size):
             self.write_byte(bank, place["x_addr"] * self.lanes + index, x_beats[index // 16] >> 8 * (index % 16))
@@ -138,31 +158,39 @@ class Interpreter:
     def _tile_step(self, t, tile, layer, first):
         place, bank = self.descriptor(tile, layer), t & 1
         terms = 1 + place["two_terms"]
-        x = [self.vector(tile, bank, place["x_addr"] + term * place["x_words"], place["x_words"]) for term in range(terms)]
+        x = [self.vector(tile, bank, place["x_addr"] + term * place["x_words"], place["x_words"], (4,) * 16 if layer else self.exponents[term])
+             for term in range(terms)]
         if layer:
             below = self.descriptor(tile, layer - 1)
             assert (place["x_addr"], place["x_words"]) == (below["h_addr"], below["h_words"])
-        h = [0] * (place["h_words"] * self.lanes) if first else self.vector(tile, 1 - bank, place["h_addr"], place["h_words"])
+        h = [(0, 0, 4)] * (place["h_words"] * self.lanes) if first else self.vector(tile, 1 - bank, place["h_addr"], place["h_words"])
         policy = place["policy"] if self.build.dynamic else 0
-        outputs, masks = [], []
+        outputs, found = [], []
         for slot in range(place["slots"]):
             address = place["unit_base"] + slot
             cell = 0 if first else self.memory[4][tile][address]
-            value, c, history, mask = scalar_reference.unit_step(
+            value, c, history, levels = scalar_reference.unit_step(
                 self.unit(tile, place, slot), x, h, signed(cell, 16), cell >> 16, policy, place)
+            levels = [2 if level < 0 else level for level in levels]
             self.memory[4][tile][address] = c & 0xFFFF | history << 16
             outputs.append(value)
-            masks.append(mask)
-            self._count(place, terms, policy, mask)
-        return outputs, masks
+            found.append(levels)
+            self._count(layer, place, policy, levels)
+        return outputs, found
 
-    def _count(self, place, terms, policy, mask):
-        row_words = terms * place["x_words"] + place["h_words"]
-        refined = mask.bit_count() if self.build.dynamic else 0
-        passes = 2 if mask and policy else 1
-        self.counters.update(
-            hi_pass=4 * row_words, lo_pass=refined * row_words, scale_reads=(4 + refined) * (terms + 1),
-            row_sum_writes=(4 + refined) * (terms + 1), row_constant_reads=4 * passes, cell_reads=passes, cell_writes=1)
+    def _count(self, layer, place, policy, levels):
+        words = [place["x_words"], place["x_words"] * place["two_terms"], place["h_words"]]
+        passes = 2 if any(levels) and policy >= 2 else 1
+        counted = Counter(row_constant_reads=4 * passes, cell_reads=passes, cell_writes=1)
+        for gate, level in enumerate(levels):
+            first = [4, 4, 4] if policy == 0 else place["levels"][0]
+            for size, before, after in zip(words, first, place["levels"][level]):
+                counted["scale_reads"] += (size > 0) * ((before > 0) + (after > before))
+                for quarter in range(after) if self.build.dynamic else (0,):
+                    counted[("hh", "hl", "lh", "ll")[quarter]] += size
+            self.rows[layer, level, gate] += 1
+        counted["row_sum_writes"] = counted["scale_reads"]
+        self.counters.update(counted)
 
 
 def _beats(values, bits):

@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from models.build import Build
 from models.compiler import CompileError, Target, compile_image, deal, permute
 from models.counters import work_counters
+from models.formats import DESCRIPTOR
+from models.layer import level_codes
+from models.levels import ALL, HH, LEVELS, Level
 from models.policies import Policy
 from models.tests.image_interpreter import Interpreter
 from models.tests.random_networks import random_input, random_network
 
 STEPS = 4
-SMALL = {"weight_depth": 4096, "unit_depth": 64, "activation_depth": 64}
+SMALL = {"weight_depth": 4096, "unit_depth": 64, "activation_depth": 128}
 NETWORKS = [  # inputs, units, terms
     (1, [1], 1),
     (5, [7], 2),
@@ -25,11 +28,12 @@ NETWORKS = [  # inputs, units, terms
     (9, [13, 6], 2),
     (33, [17, 3, 10], 1),
     (3, [2, 19, 5], 2),
+    (70, [9], 2),
 ]
 BUILDS = [
     Build(tiles, lanes, dynamic, **SMALL)
-    for tiles, lanes, dynamic in ((1, 4, True), (2, 8, True), (3, 16, True), (4, 32, True), (5, 64, True), (16, 4, True),
-                                  (1, 64, False), (2, 4, False), (3, 8, False), (4, 32, False))
+    for tiles, lanes, dynamic in ((1, 8, True), (2, 16, True), (3, 16, True), (4, 32, True), (5, 64, True), (16, 8, True),
+                                  (1, 64, False), (2, 8, False), (3, 16, False), (4, 32, False))
 ]
 
 
@@ -43,9 +47,9 @@ def interpret(image, interpreter, network, x, run, first_step=0, first=True):
         h, trace = interpreter.step(first_step + step, image.encode_x(value), image.layers, first and step == 0)
         assert torch.equal(image.decode_h(h), run.h[0, step])
         assert image.encode_h(run.h[0, step]) == h
-        masks = [mask[0, step] for mask in run.masks]
-        assert all(torch.equal(decoded, mask) for decoded, mask in zip(image.decode_trace(trace), masks, strict=True))
-        assert image.encode_trace(masks) == trace
+        levels = [part[0, step] for part in run.levels]
+        assert all(torch.equal(decoded, part) for decoded, part in zip(image.decode_trace(trace), levels, strict=True))
+        assert image.encode_trace(levels) == trace
 
 
 def assert_state(image, interpreter, network, state, bank):
@@ -58,7 +62,8 @@ def assert_state(image, interpreter, network, state, bank):
             location = image.h_location(layer, unit, bank)
             # The register counts bytes of {bank, offset, lane}; the depth of a bank is a power of two.
             bank_bytes = interpreter.build.activation_depth * interpreter.lanes
-            assert all(interpreter.byte(tile, *divmod(location, bank_bytes)) == h for tile in range(interpreter.build.tiles))
+            found = [interpreter.byte(tile, *divmod(location, bank_bytes)) for tile in range(interpreter.build.tiles)]
+            assert all(interpreter.value(byte) == image.decode_activation(byte) == h for byte in found)
 
 
 @pytest.mark.parametrize("build", BUILDS, ids=name)
@@ -80,6 +85,8 @@ def test_memories_of_the_image_compute_the_model(build, inputs, units, terms):
     assert_state(image, interpreter, network, run.state, bank=(STEPS - 1) & 1)
     counters = work_counters(run, network, build)
     assert {key: counters[key] for key in interpreter.counters} == interpreter.counters
+    rows = [tuple(interpreter.rows[number, level, gate] for level in (1, 2) for gate in range(4)) for number in range(len(units))]
+    assert counters["rows"] == [(count * STEPS, *found) for count, found in zip(units, rows)]
 
 
 @pytest.mark.parametrize("parity", [0, 1])
@@ -138,7 +145,7 @@ def test_permuted_units_give_permuted_results(seed, units):
     for layer, positions in enumerate(order):
         assert torch.equal(permuted.layer_h[layer], run.layer_h[layer][..., positions])
         assert torch.equal(permuted.layer_c[layer], run.layer_c[layer][..., positions])
-        assert torch.equal(permuted.masks[layer], run.masks[layer][:, :, positions])
+        assert torch.equal(permuted.levels[layer], run.levels[layer][:, :, positions])
 
 
 def test_equal_contents_are_broadcast():
@@ -151,13 +158,13 @@ def test_equal_contents_are_broadcast():
 
 
 def test_a_network_may_fill_a_build_to_the_last_word():
-    """Two layers of 10 units in 2 tiles of 4 lanes: 5 slots of 4 rows of 2 + 3 and of 3 + 3 words."""
-    network = random_network(1, 8, [10, 10])
-    exact = Build(2, 4, weight_depth=5 * 4 * (2 + 3) + 5 * 4 * (3 + 3), unit_depth=10, activation_depth=8)
+    """Two layers of 20 units in 2 tiles of 8 lanes: 10 slots of 4 rows of 2 + 3 and of 3 + 3 words."""
+    network = random_network(1, 16, [20, 20])
+    exact = Build(2, 8, weight_depth=10 * 4 * (2 + 3) + 10 * 4 * (3 + 3), unit_depth=20, activation_depth=8)
     compile_image(network, exact)
     for parameter, depth, message in (
-        ("weight_depth", 219, "needs 220 weight words a tile, the build has 219: raise WeightDepth"),
-        ("unit_depth", 9, "needs 10 units a tile, the build has 9: raise UnitDepth"),
+        ("weight_depth", 439, "needs 440 weight words a tile, the build has 439: raise WeightDepth"),
+        ("unit_depth", 19, "needs 20 units a tile, the build has 19: raise UnitDepth"),
         ("activation_depth", 4, "needs 8 activation words, the build has 4: raise ActivationDepth"),
     ):
         with pytest.raises(CompileError, match=message):
@@ -173,6 +180,53 @@ def test_compiler_refuses_what_no_build_can_do():
     network.layers[1] = dataclasses.replace(network.layers[1], policy=Policy.SENSITIVITY)
     with pytest.raises(CompileError, match="one number for each unit"):
         compile_image(network, Build(), refinements=[[1.0, 1.0]])
+
+
+INEXPRESSIBLE = [
+    ({"levels": LEVELS["HH HL 3/4 all"]}, "levels .* builds have all quarters"), ({"levels": LEVELS["HH 3/4"]}, "levels .* builds have all quarters"),
+    ({"levels": (ALL,)}, "levels .* builds have all quarters"), ({"shared": False}, "biases of its own"),
+    ({"levels": (Level(1, 0, 0), ALL)}, "1 quarters of x0 and 0 of h"), ({"levels": (HH, Level(1, 1, 1), ALL)}, "second level must add quarters of x0 or h"),
+]
+
+
+@pytest.mark.parametrize("change, message", INEXPRESSIBLE, ids=str)
+def test_compiler_refuses_levels_that_no_build_has(change, message):
+    network = random_network(3, 3, [2], **{"levels": LEVELS["HH 3/4 all"], **change})
+    with pytest.raises(CompileError, match=f"layer 0.*{message}"):
+        compile_image(network, Build())
+
+
+def test_compiler_refuses_offsets_by_level():
+    network = random_network(3, 3, [2], levels=LEVELS["HH 3/4 all"])
+    offset = network.layers[0].offset.clone()
+    offset[1] += 1
+    network.layers[0] = dataclasses.replace(network.layers[0], offset=offset)
+    with pytest.raises(CompileError, match="offsets of its own"):
+        compile_image(network, Build())
+
+
+def test_two_levels_are_lowest_and_all_of_a_build():
+    """MIDDLE is all quarters, with the same thresholds, and no row has its code."""
+    network = random_network(4, 6, [8], levels=LEVELS["HL all"])
+    descriptors = [block for block in compile_image(network, Build()).blocks if block.target == Target.DESCRIPTORS]
+    fields = DESCRIPTOR.unpack(descriptors[0].words[0])
+    assert fields["theta_middle"] == fields["theta_all"] == network.layers[0].theta[0]
+    assert [fields[f"{level}_{segment}"] for level in ("lowest", "middle") for segment in ("x0", "x1", "h")] == [2, 2, 2, 4, 4, 4]
+    assert level_codes(network.layers[0].levels) == (0, 2)
+
+
+def test_the_beat_of_exponents():
+    """Groups of 64 values of a term, the second term's behind those of the first, whatever the words of a build."""
+    x = torch.zeros(2, 70, dtype=torch.int8)
+    x[0, 3], x[0, 66], x[1, 69] = 100, 9, -40
+    network = random_network(1, 70, [3], terms=2, exponents=True)
+    for lanes in (8, 64):
+        first, *values = compile_image(network, Build(lanes=lanes)).encode_x(x)
+        assert first == 4 | 1 << 4 | 0 << 8 | 3 << 12
+        assert values[0] >> 24 & 255 == 6 << 4 | 4 and len(values) == 2 * -(-70 // lanes) * lanes // 16
+    network.layers[0] = dataclasses.replace(network.layers[0], exponents=False)
+    assert compile_image(network, Build()).encode_x(x)[0] == 0x4444
+    assert len(compile_image(network, Build(dynamic=False)).encode_x(x)) == 2 * -(-70 // 16)
 
 
 def test_only_the_state_of_one_begun_sequence_can_be_loaded():
@@ -191,22 +245,22 @@ def test_counters_of_the_baseline_build_refuse_other_policies():
 
 
 def test_ideal_cycles():
-    """10 units in 4 tiles: 3 in the fullest; rows of 2 words; all low, all high, and half high."""
-    network = random_network(0, 20, [10])
+    """10 units in 4 tiles: 3 in the fullest; rows of 2 words and at 8 bits of 3; all HH, all quarters, and as decided."""
+    network = random_network(0, 20, [10], levels=LEVELS["HH 3/4 all"])
     build = Build()
     x = random_input(0, network, batch=1, steps=5)
     runs = [network.run(x, policy) for policy in (Policy.STATIC_LOW, Policy.STATIC_HIGH)]
-    assert [work_counters(run, network, build)["ideal_cycles"] for run in runs] == [5 * 3 * 4 * 2, 5 * 3 * 4 * 2 * 2]
+    assert [work_counters(run, network, build)["ideal_cycles"] for run in runs] == [5 * 3 * 4 * 2, 5 * 3 * 4 * 2 * 4]
     baseline = work_counters(runs[1], network, build.baseline())
-    assert baseline["ideal_cycles"] == 5 * 3 * 4 * 3 and baseline["lo_pass"] == 0
+    assert baseline["ideal_cycles"] == 5 * 3 * 4 * 3 and baseline["hl"] == baseline["lh"] == baseline["ll"] == 0
     run = network.run(x, Policy.SENSITIVITY)
     counters = work_counters(run, network, build)
-    assert 1 - counters["lo_pass"] / counters["hi_pass"] == pytest.approx(run.low_share)
-    assert counters["ideal_cycles"] == pytest.approx(120 * (2 - run.low_share), abs=1)
+    assert sum(counters[name] for name in ("hh", "hl", "lh", "ll")) == round(run.mean_quarters * 5 * 10 * 4 * 2)
+    assert counters["ideal_cycles"] == pytest.approx(120 * run.mean_quarters, abs=1)
 
 
 BUILD_REFUSALS = [
-    ({"tiles": 0}, "Tiles"), ({"tiles": 17}, "Tiles"), ({"lanes": 12}, "Lanes"), ({"in_flight": 3}, "InFlight"), ({"in_flight": 1}, "InFlight"),
+    ({"tiles": 0}, "Tiles"), ({"tiles": 17}, "Tiles"), ({"lanes": 12}, "Lanes"), ({"lanes": 4}, "Lanes"), ({"in_flight": 3}, "InFlight"), ({"in_flight": 1}, "InFlight"),
     ({"weight_depth": 7}, "WeightDepth"), ({"unit_depth": 1 << 17}, "UnitDepth"), ({"activation_depth": 100}, "ActivationDepth"),
     ({"activation_depth": 2048}, "ActivationDepth"),
 ]
@@ -224,4 +278,4 @@ def test_baseline_build_has_the_same_bytes():
     assert baseline.dot_lanes * baseline.activation_depth == build.dot_lanes * build.activation_depth
     assert baseline.weight_depth * baseline.dot_lanes * 8 == 2 * build.weight_depth * build.dot_lanes * 4
     assert baseline.baseline() == baseline
-    assert baseline.parameters()["DynamicPrecision"] == 0 and build.parameters()["Lanes"] == 32
+    assert baseline.parameters()["DynamicPrecision"] == 0 and build.parameters()["Lanes"] == 64

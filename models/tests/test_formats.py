@@ -68,13 +68,14 @@ def test_pack_refuses_what_a_word_cannot_hold(values, message):
 
 
 def test_every_theta_is_needed():
-    values = DESCRIPTOR.unpack(0) | dict(theta=(1, 2, 3))
-    with pytest.raises(ValueError, match="3 values of theta, there are 4"):
+    values = DESCRIPTOR.unpack(0) | dict(theta_all=(1, 2, 3))
+    with pytest.raises(ValueError, match="3 values of theta_all, there are 4"):
         DESCRIPTOR.pack(**values)
 
 
 def test_codes_fit_their_widths():
-    for codes, width in ((formats.Gate, "GATE"), (formats.BUILD_POLICIES, "POLICY"), (formats.Kind, "KIND"), (CycleClass, "CLASS"), (Target, "LOAD_TARGET")):
+    own = (formats.Gate, "GATE"), (formats.BUILD_POLICIES, "POLICY"), (formats.Kind, "KIND"), (formats.Level, "LEVEL"), (formats.Quarter, "QUARTER")
+    for codes, width in (*own, (CycleClass, "CLASS"), (Target, "LOAD_TARGET")):
         assert [code.value for code in codes] == list(range(len(codes))) and len(codes) <= 1 << WIDTHS[width]
 
 
@@ -84,7 +85,7 @@ def test_widths_that_say_the_same_agree():
     assert DESCRIPTOR["units"].kept == DESCRIPTOR["slots"].kept == WIDTHS["UNITS"] and DESCRIPTOR["policy"].kept == WIDTHS["POLICY"]
     assert DESCRIPTOR["x_words"].kept == DESCRIPTOR["h_words"].kept == WIDTHS["WORDS"]
     for word in (formats.COMMIT, formats.ENTRY, formats.COMPLETE, formats.ROW, formats.WORD_TAG, formats.SUM_TAG):
-        for name in {"layer", "position", "h", "mask", "step", "gate"} & word.places.keys():
+        for name in {"layer", "position", "h", "levels", "step", "gate"} & word.places.keys():
             assert word[name].width == WIDTHS[name.upper()], f"{word.name}: {name}"
     assert 1 << WIDTHS["POSITION"] == formats.MAX_UNITS and 1 << WIDTHS["LAYER"] == formats.MAX_LAYERS and WIDTHS["STEP_FLAGS"] == 1 << WIDTHS["STEP"]
     assert 1 << WIDTHS["LAYERS"] > formats.MAX_LAYERS and 1 << WIDTHS["COUNT"] > formats.MAX_TILES and WIDTHS["BEAT"] == HEADER.width
@@ -97,7 +98,7 @@ def test_every_class_and_event_has_a_counter():
 
 def test_derived_widths_are_numbers_and_verilog():
     """The text for Verilog, computed by Python, gives the number."""
-    parameters = {"Lanes": 32, "DynamicPrecision": 0, "InFlight": 8, "UnitDepth": 512, "WeightDepth": 3000, "ActivationDepth": 256, "DotLanes": 64, "WeightBits": 4}
+    parameters = {"Lanes": 32, "DynamicPrecision": 0, "InFlight": 8, "UnitDepth": 512, "WeightDepth": 3000, "ActivationDepth": 256, "DotLanes": 64, "OperandBits": 4}
     for name, (function, _) in DERIVED.items():
         arguments = function.__code__.co_varnames[:function.__code__.co_argcount]
         text = str(function(*map(formats.Term, arguments)))
@@ -106,14 +107,16 @@ def test_derived_widths_are_numbers_and_verilog():
 
 
 def test_sums_are_as_wide_as_they_must_be():
-    for bits, most in ((4, 8), (8, 127)):
-        assert most * 127 * formats.MAX_UNITS < 1 << formats.accumulator_width(bits) - 1
-    assert 1 << WIDTHS["ROW_SUM"] - 1 > 3 * (127 * 127 * formats.MAX_UNITS) * 0xFFFF
+    for bits, lanes in ((4, 64), (8, 16)):
+        assert lanes << 2 * (bits - 1) <= 1 << formats.word_sum_width(bits, lanes) - 1
+    largest = 128 * 128 * formats.MAX_UNITS
+    assert largest < 1 << WIDTHS["SEGMENT_SUM"] - 1
+    assert 3 * largest * 0xFFFF < 1 << WIDTHS["ROW_SUM"] - 1
 
 
 def test_memories_of_a_build():
     dynamic, baseline = Build(), Build().baseline()
-    assert [target.bits(dynamic) for target in Target] == [128, 128, 48, 50, 24, 256, 256]
+    assert [target.bits(dynamic) for target in Target] == [256, 256, 48, 50, 24, 512, 256]
     assert [target.depth(baseline) for target in Target] == [32768, 0, 2048, 2048, 512, 1024, 8]
     assert [(word.kept(True), word.kept(False)) for word in (formats.SCALES, formats.ROW_CONSTANT, formats.CELL)] == [(48, 48), (50, 24), (21, 16)]
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
-from . import memories
+from .formats import Quarter
 
-QUARTERS = ("HH", "HL", "LH", "LL")
+QUARTERS = tuple(quarter.name for quarter in Quarter)
 SEGMENTS = ("x0", "x1", "h")
 
 
@@ -38,7 +38,7 @@ LEVELS: dict[str, Levels] = {
     "HH HL 3/4 all": (HH, Level(2, 1, 2), Level(3, 2, 3), ALL),
     "HH x:HL HL all": (HH, Level(2, 1, 1), Level(2, 1, 2), ALL),
     "HH x:HL HL 3/4 all": (HH, Level(2, 1, 1), Level(2, 1, 2), Level(3, 2, 3), ALL),
-    "HL all": (Level(2, 2, 2), ALL),  # two planes of weights: the machine that rtl/ is
+    "HL all": (Level(2, 2, 2), ALL),  # two planes of weights
 }
 
 
@@ -64,32 +64,6 @@ def row_quarters(level: Level, words: tuple[int, int, int]) -> int:
     return sum(quarters * count for quarters, count in zip(level, words))
 
 
-def planes(before: int, after: int) -> tuple[int, int]:
-    """Planes of weights and of activations that bring a segment from so many quarters to so many: a word of each is read once, as memories hold
-    what they gave."""
-    added = QUARTERS[before:after]
-    return len({weight for weight, _ in added}), len({activation for _, activation in added})
-
-
-def row_energy(level: Level, words: tuple[int, int, int], start: Level = HH, own: memories.Memories = memories.QUARTERS, rows_at_once: int = 1,
-               second_pass: float = 0.5) -> float:
-    """Energy in pJ of the memory reads of a row that starts at one level and ends at another: what row_quarters is in time. words: as there.
-
-    The difference between two levels, in place of a difference of words, makes a Lagrangian one of energy. A refinement reads a plane again that the start had read.
-    rows_at_once: rows that share a word of activations until they are refined. second_pass: what a refined row bears of the second
-    post-processing of its unit.
-    """
-    first = zip(level._replace(x0=0, x1=0, h=0), start, words)
-    parts = [(before, after, count, rows_at_once) for before, after, count in first]
-    parts += [(before, after, count, 1) for before, after, count in zip(start, level, words)]
-    total = 0.0
-    for before, after, count, rows in parts:
-        if after > before and count:
-            weights, activations = planes(before, after)
-            total += count * (weights * own.weight_read + activations * own.activation_read / rows) + own.multiplier_read
-    return total + second_pass * own.pass_read * (level != start)
-
-
 # Cost of a row that ends at a level, where the lowest level was computed first: (level, lowest level, words of each segment).
 Cost = Callable[[Level, Level, tuple[int, int, int]], float]
 
@@ -97,16 +71,3 @@ Cost = Callable[[Level, Level, tuple[int, int, int]], float]
 def time_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
     """Cycles of a tile: no quarter is computed twice, so that the lowest level costs nothing extra."""
     return row_quarters(level, words)
-
-
-def energy_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
-    """pJ of the memories."""
-    return row_energy(level, words, lowest)
-
-
-def product_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
-    """What moves the logarithm of time times energy, near STATIC_HIGH, in words: a share of time and one of energy count alike."""
-    return 0.5 * (time_cost(level, lowest, words) + energy_cost(level, lowest, words) / energy_cost(ALL, ALL, words) * row_quarters(ALL, words))
-
-
-COSTS: dict[str, Cost] = {"time": time_cost, "energy": energy_cost, "product": product_cost}
