@@ -27,8 +27,8 @@ from .policies import POLICIES
 from .quantized_lstm import QuantizedLSTM
 
 # Distances in cycles, see the headers of row_pass, row_engine, post_processing, step_tracker and output_stream.
-WORD_TO_REQUEST = 7  # the last word of a unit's rows is chosen -> post-processing sees the unit
-PASS = 14  # post-processing takes a unit -> its result is in a queue
+WORD_TO_REQUEST = 9  # the last word of a unit's rows is chosen -> post-processing sees the unit
+PASS = 16  # post-processing takes a unit -> its result is in a queue
 LAYER_ENTRY = 2  # the last unit of a layer is begun -> the first of the next can be
 DONE_TO_USE = 2  # the last tile retires a layer-step -> its h can be read
 GRANULE_TO_USE = 3  # the last bytes of x leave for the activation bus -> the early pass of the step can begin
@@ -43,7 +43,7 @@ class Timing:
     """
 
     pass_interval: int = 8
-    commit_queue: int = 2
+    commit_queue: int = 4
     commits: int = 1
     x_apart: bool = False
     trace_bits: int = 2 * len(GATES)

@@ -11,7 +11,7 @@ from cocotb.triggers import SimTimeoutError, with_timeout
 from torch import Tensor
 
 from models.build import Build
-from models.compiler import compile_image
+from models.compiler import TRACE_POSITIONS, compile_image
 from models.counters import WORK, work_counters
 from models.cycle_model import CycleModel
 from models.formats import BEAT_WIDTH, CELL, CLASS_COUNTERS, GATES, MAX_LAYERS, MAX_UNITS, Counter, Policy, Target
@@ -46,8 +46,8 @@ def parameters(build: Build) -> dict:
         beats = target.depth(build) * -(-target.bits(build) // BEAT_WIDTH)
         image += beats if target is Target.ACTIVATIONS else beats * build.tiles
     headers = 64 * MAX_LAYERS * build.tiles
-    return {**build.parameters(), "XBeats": min(2 * MAX_UNITS // bytes_of_beat, -(-build.activation_depth * build.dot_lanes // bytes_of_beat)),
-            "HBeats": min(MAX_UNITS // bytes_of_beat, -(-units // bytes_of_beat)), "TraceBeats": -(-units // (BEAT_WIDTH // len(GATES))) + MAX_LAYERS,
+    return {**build.parameters(), "XBeats": 1 + min(2 * MAX_UNITS // bytes_of_beat, -(-build.activation_depth * build.dot_lanes // bytes_of_beat)),
+            "HBeats": min(MAX_UNITS // bytes_of_beat, -(-units // bytes_of_beat)), "TraceBeats": -(-units // TRACE_POSITIONS) + MAX_LAYERS,
             "ImageBeats": image + headers}
 
 
@@ -123,8 +123,8 @@ class Harness:
         self.state = runs[-1].state
         measured = self.compare_counters(runs, await self.counters())
         if not self.streams_stall:
-            masks = [torch.cat(layer) for layer in zip(*([mask[0] for mask in run.masks] for run in runs))]
-            cycles = CycleModel(self.network, self.build, masks, self.image.order, policy, trace).cycles()
+            levels = [torch.cat(layer) for layer in zip(*([codes[0] for codes in run.levels] for run in runs))]
+            cycles = CycleModel(self.network, self.build, levels, self.image.order, policy, trace).cycles()
             self.scoreboard.equal("cycles", cycles, measured["cycles"])
         return measured
 
@@ -218,7 +218,7 @@ class Harness:
             steps = run.h.shape[1]
             h_packets += [Packet.of(self.image.encode_h(run.h[0, step]), step == steps - 1) for step in range(steps)]
             if trace:
-                trace_packets += [Packet.of(self.image.encode_trace([mask[0, step] for mask in run.masks])) for step in range(steps)]
+                trace_packets += [Packet.of(self.image.encode_trace([codes[0, step] for codes in run.levels])) for step in range(steps)]
         units = [layer.units for layer in self.network.layers]
         self.scoreboard.expect(self.h, h_packets, self._describe_h, units[-1])
         self.scoreboard.expect(self.trace, trace_packets, self._describe_trace, len(GATES) * sum(units))
@@ -232,7 +232,7 @@ class Harness:
     def _describe_trace(self, step, expected, got):
         if expected.beats != got.beats:
             return f"step {step}: expected {expected.beats} beats, got {got.beats}", 1
-        expected, got = (torch.cat([mask.flatten() for mask in self.image.decode_trace(packet.split())]).int().tolist()
+        expected, got = (torch.cat([codes.flatten() for codes in self.image.decode_trace(packet.split())]).int().tolist()
                          for packet in (expected, got))
         names = [f"layer {number}, unit {unit}, gate {gate}" for number, layer in enumerate(self.network.layers)
                  for unit in range(layer.units) for gate in GATES]
@@ -248,7 +248,7 @@ class Harness:
                 cell = await self.read_state(tile, address)
                 copy = unit % self.build.tiles
                 byte = await self.read_state(copy, self.image.h_location(number, unit, 1 - bank), 1)
-                expected, got = {"c": c, "h": h}, {"c": CELL["c"].decode(cell), "h": signed(byte, 8)}
+                expected, got = {"c": c, "h": h}, {"c": CELL["c"].decode(cell), "h": self.image.decode_activation(byte)}
                 if self.build.dynamic:
                     expected["history"], got["history"] = history, CELL.unpack(cell)["history"]
                 self.scoreboard.equal_all(f"final state of layer {number}, unit {unit} (h in tile {copy})", expected, got)
@@ -264,12 +264,12 @@ class Harness:
         for run in runs:
             work = work_counters(run, self.network, self.build)
             for layer, fields in enumerate(work.pop("rows")):
-                work |= {f"rows of layer {layer}, {name}": value for name, value in zip(("units", *GATES), fields, strict=True)}
+                work |= {f"rows of layer {layer}, {field.name}": value for field, value in zip(Row, fields, strict=True)}
             work.pop("ideal_cycles")
             expected.update(work)
         got = {number.name.lower(): counters[number] for number in WORK}
         for layer in range(self.image.layers):
-            got |= {f"rows of layer {layer}, {name}": counters[layer, field] for field, name in enumerate(("units", *GATES))}
+            got |= {f"rows of layer {layer}, {field.name}": counters[layer, field] for field in Row}
         cycles = counters[Counter.CYCLES]
         expected["tile-cycles of all classes"] = self.build.tiles * cycles
         got["tile-cycles of all classes"] = sum(counters[number] for number in CLASS_COUNTERS)
@@ -278,7 +278,7 @@ class Harness:
 
     def limit(self, runs: list[Run]) -> int:
         """Cycles after which a run hangs: many times what the work takes, however the streams stall."""
-        words = sum(work_counters(run, self.network, self.build)[name] for run in runs for name in ("hi_pass", "lo_pass"))
+        words = sum(work_counters(run, self.network, self.build)[name] for run in runs for name in ("hh", "hl", "lh", "ll"))
         return 20000 + 50 * words
 
 
@@ -290,8 +290,3 @@ def first_difference(where: str, expected: list, got: list, name: Callable[[int]
     first = different[0]
     text = f"{where}, {name(first)}: expected {expected[first]}, got {got[first]} ({len(different)} of {len(expected)} differ)"
     return text, len(different)
-
-
-def signed(value: int, bits: int) -> int:
-    """The low bits as a signed number."""
-    return ((value + (1 << bits - 1)) & ((1 << bits) - 1)) - (1 << bits - 1)

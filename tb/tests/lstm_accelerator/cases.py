@@ -17,7 +17,7 @@ from tb.bench.harness import Harness, parameters
 from tb.bench.runner import run
 
 WEIGHT_LOW, WEIGHT_HIGH = -127, 119
-SMALL = Build(tiles=2, lanes=4, in_flight=4, weight_depth=2048, unit_depth=64, activation_depth=64)
+SMALL = Build(tiles=2, lanes=8, in_flight=4, weight_depth=1024, unit_depth=64, activation_depth=64)
 BUILDS = {
     "small": SMALL,
     "small_baseline": SMALL.baseline(),
@@ -49,7 +49,7 @@ def network_of(inputs: int, units: list[int], terms: int, generator: random.Rand
     """A random network whose layers have policies of their own."""
     network = random_network(generator.getrandbits(30), inputs, units, terms)
     layers = [replace(layer, policy=Policy(generator.randrange(len(BUILD_POLICIES)))) for layer in network.layers]
-    return QuantizedLSTM(layers, network.input_scales)
+    return QuantizedLSTM(layers, network.input_scales, network.order)
 
 
 def any_network(build: Build, generator: random.Random) -> QuantizedLSTM:
@@ -65,7 +65,7 @@ def single(layer, **fields) -> QuantizedLSTM:
     fields = {name: torch.full_like(getattr(layer, name), value) if isinstance(value, int) and torch.is_tensor(getattr(layer, name)) else value
               for name, value in fields.items()}
     layer = replace(layer, **fields)
-    return QuantizedLSTM([layer], [0.01, 0.01 / 254][:layer.terms])
+    return QuantizedLSTM([layer], [0.01, 0.01 / 238][:layer.terms])
 
 
 def sequences_of(network: QuantizedLSTM, lengths, generator: random.Random) -> list:
@@ -80,7 +80,7 @@ def random_state(network: QuantizedLSTM, generator: random.Random) -> State:
     def integers(low, high):
         return [torch.randint(low, high + 1, (1, layer.units), generator=numbers, dtype=torch.int32) for layer in network.layers]
 
-    return State(integers(-127, 127), integers(-32768, 32767), integers(0, 31))
+    return State(integers(-120, 119), integers(-32768, 32767), integers(0, 31))
 
 
 async def play_all(bench, network, sequences, **arguments):
