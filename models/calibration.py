@@ -20,6 +20,7 @@ import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 from tqdm import tqdm
 
 from .cache import cached
@@ -27,10 +28,11 @@ from .choose import Curve, Swept, curve
 from .grid import significant
 from .networks.freeze import NETWORKS as FROZEN
 from .policies import DECIDING, POLICIES, Policy
-from .quantize import Settings
+from .quantize import LOG2_LAMBDAS, Settings
 from .quantized_network import Progress, QuantizedNetwork
 from .sources import code
 from .study import Design, Point, Study, Use, leading, settings_of
+from .thresholds import seek
 
 FOLDER = Path(__file__).resolve().parent / "calibrated"
 BUDGET = 1.0  # in margins
@@ -146,6 +148,12 @@ def load_quantized(name: str, policy: Policy = Policy.SENSITIVITY) -> QuantizedN
 
 def _probe(study):
     return [sample.inputs for sample in leading(study.held_out[Use.SEARCH], PROBE_STEPS)]
+
+
+def log2_lambda_for(quantized: QuantizedNetwork, policy: Policy, mean_quarters: float, inputs: list[Tensor], precision: float = 0.4) -> float:
+    """The log2_lambda with which a policy comes near to a mean of quarters on some inputs; it is set."""
+    return seek(lambda log2_lambda: quantized.set_log2_lambda(policy, log2_lambda), lambda: -quantized.mean_quarters(quantized.run(inputs, policy)), -mean_quarters,
+                LOG2_LAMBDAS, precision)
 
 
 def swept_log2_lambda(name: str, policy: Policy, low_share: float) -> float:

@@ -47,15 +47,15 @@ def set_cell_floor(q: QuantizedLSTM, cell_floor: int) -> None:
     q.layers = [replace(layer, cell_floor=cell_floor) for layer in q.layers]
 
 
-def seek(set_to: Callable[[float], None], share_of: Callable[[], float], low_share: float, bounds: tuple[float, float], precision: float) -> float:
-    """Set and return the number within bounds with which a policy comes near to a low share; a larger number gives a larger share.
+def seek(set_to: Callable[[float], None], found: Callable[[], float], target: float, bounds: tuple[float, float], precision: float) -> float:
+    """Set and return the number within bounds with which something comes near to a target; a larger number gives more of it.
 
-    set_to(number) sets it, share_of() is the low share that it gives.
+    set_to(number) sets it, found() is what it gives.
     """
     below, above = bounds
     while above - below > precision:
         middle = (below + above) / 2
         set_to(middle)
-        below, above = (middle, above) if share_of() < low_share else (below, middle)
+        below, above = (middle, above) if found() < target else (below, middle)
     set_to(above)
     return above
