@@ -48,6 +48,11 @@ class Build:
         """Bits of a weight or an activation, as they are multiplied."""
         return formats.operand_bits(self.dynamic)
 
+    @property
+    def commits(self) -> int:
+        """h that the commit bus takes in a cycle."""
+        return 2 if self.tiles > 8 else 1
+
     def words(self, values: int) -> int:
         """Words that a vector of so many values takes."""
         return -(-values // self.dot_lanes)

@@ -39,12 +39,13 @@ class Timing:
     """What a machine could have otherwise than rtl/ has it.
 
     pass_interval: post-processing takes a unit every so many cycles; commit_queue: finished units that a tile holds; commits: h that the commit bus takes
-    in a cycle, of different tiles; x_apart: x has a bus of its own; trace_bits: of a unit.
+    in a cycle, of different tiles and one layer and step, with positions in one group of commit_group; x_apart: x has a bus of its own; trace_bits: of a unit.
     """
 
     pass_interval: int = 8
     commit_queue: int = 4
     commits: int = 1
+    commit_group: int = BEAT_WIDTH // 8
     x_apart: bool = False
     trace_bits: int = 2 * len(GATES)
 
@@ -158,13 +159,17 @@ class Schedule:
         self.x_active = True
 
     def _arbitrate(self, now):
-        """Round robin over the tiles that have a finished unit; one a cycle, or as many as the bus takes."""
-        tiles, first, taken = len(self.tiles), self.next_tile, 0
+        """Round robin over the tiles that have a finished unit; one a cycle, or as many of one word as the bus takes."""
+        tiles, first, taken, word = len(self.tiles), self.next_tile, 0, None
         for offset in range(tiles):
             tile = self.tiles[(first + offset) % tiles]
             if tile.commits:
-                self.next_tile = (tile.number + 1) % tiles
-                self._at(now + 1, lambda tile=tile, unit=tile.commits[0]: self._leave(tile, unit), tile)
+                unit = tile.commits[0]
+                place = unit.layer, unit.step, self._position(tile, unit.slot) // self.timing.commit_group
+                if taken and place != word:
+                    continue
+                self.next_tile, word = (tile.number + 1) % tiles, place
+                self._at(now + 1, lambda tile=tile, unit=unit: self._leave(tile, unit), tile)
                 taken += 1
                 if taken == self.timing.commits:
                     break
@@ -384,15 +389,16 @@ class CycleModel(Schedule):
     """One run of `q` (a QuantizedLSTM) on a build: `CycleModel(q, build, levels, order, policy).cycles()`.
 
     levels: by layer, codes [steps, units, 4] in the network's order, as `Run.levels` of one sequence; order: by layer, the network's unit in
-    each position of the image; policy: the one that overrides the layers' own, or None.
+    each position of the image; policy: the one that overrides the layers' own, or None; timing: other than the build's.
     """
 
     def __init__(self, q: QuantizedLSTM, build: Build, levels: list[Tensor], order: list[list[int]], policy: Policy | None = None, trace: bool = True,
-                 timing: Timing = Timing()):
+                 timing: Timing | None = None):
         layers = [layer_work(layer, number, found[:, positions], Policy(layer.policy if policy is None else policy), build)
                   for number, (layer, found, positions) in enumerate(zip(q.layers, levels, order))]
         granule = granule_bytes(build.dot_lanes)
         granules = q.layers[0].terms * build.words(q.layers[0].inputs) * (build.dot_lanes // granule)
+        timing = timing or Timing(commits=build.commits, commit_group=granule)
         super().__init__(layers, build.tiles, build.in_flight, granules, BEAT_WIDTH // 8 // granule, build.dynamic, trace, timing)
 
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The one write port of the activation memories, the same for every tile. By priority: a committed h (one byte), a loaded
+// The one write port of the activation memories, the same for every tile. By priority: a committed h (one byte, or two of a word), a loaded
 // word, a granule of x. Commits and loads cannot wait; loads come only while no run is under way. In the dynamic build a byte on the bus is two signed
 // halves: h = 16 upper + lower is split here, x and loads come split.
 // Latency: on the bus one cycle after the transfer, visible to a read one cycle later.
@@ -20,6 +20,9 @@ module activation_writer #(
   input  wire                      commit_bank_i,
   input  wire [`POSITION]          commit_position_i,
   input  wire [`H]                 commit_h_i,
+  input  wire                      pair_valid_i,       // a second h of the same word
+  input  wire [`POSITION]          pair_position_i,
+  input  wire [`H]                 pair_h_i,
   input  wire [OffsetWidth-1:0]    h_address_i,        // of the layer of the commit
 
   input  wire                      load_valid_i,
@@ -34,6 +37,7 @@ module activation_writer #(
   input  wire [`NIBBLE]            x_exponent_i,
 
   output wire                      act_we_o,
+  output wire                      act_pair_o,         // the write has two h
   output wire [OffsetWidth:0]      act_address_o,
   output wire [DotLanes-1:0]       act_be_o,
   output wire [8*DotLanes-1:0]     act_data_o,
@@ -43,13 +47,14 @@ module activation_writer #(
   localparam LaneBits = $clog2(DotLanes);
   localparam [DotLanes-1:0] GranuleMask = {DotLanes{1'b1}} >> (DotLanes - GranuleBytes);
 
-  reg                  act_we_q;
+  reg                  act_we_q, act_pair_q;
   reg [OffsetWidth:0]  act_address_q;
   reg [DotLanes-1:0]   act_be_q;
   reg [8*DotLanes-1:0] act_data_q;
   reg [`NIBBLE]        act_exponent_q;
 
   assign act_we_o      = act_we_q;
+  assign act_pair_o    = act_pair_q;
   assign act_address_o = act_address_q;
   assign act_be_o      = act_be_q;
   assign act_data_o     = act_data_q;
@@ -58,17 +63,30 @@ module activation_writer #(
   assign x_ready_o = ~commit_valid_i & ~load_valid_i;
 
   // The word of a position; the memory holds every layer, so the sum fits OffsetWidth bits.
+  /* verilator lint_off UNUSEDSIGNAL */  // the word is that of the first h
+  wire unused_word = ^pair_position_i;
+  /* verilator lint_on UNUSEDSIGNAL */
   wire [`POSITION]       unused_high;
   wire [OffsetWidth-1:0] commit_word;
   assign {unused_high, commit_word} = {{OffsetWidth{1'b0}}, commit_position_i} >> LaneBits;
 
-  wire [`H] commit_byte = DynamicPrecision != 0 ? {commit_h_i[7:4] + {3'd0, commit_h_i[3]}, commit_h_i[3:0]} : commit_h_i;
+  function [`H] halves(input [`H] h);
+    halves = DynamicPrecision != 0 ? {h[7:4] + {3'd0, h[3]}, h[3:0]} : h;
+  endfunction
+
+  wire [DotLanes-1:0] commit_be = {{DotLanes-1{1'b0}}, 1'b1} << commit_position_i[LaneBits-1:0];
+  wire [DotLanes-1:0] pair_be   = pair_valid_i ? {{DotLanes-1{1'b0}}, 1'b1} << pair_position_i[LaneBits-1:0] : {DotLanes{1'b0}};
+  reg [8*DotLanes-1:0] commit_data;
+  integer lane;
+  always @*
+    for (lane = 0; lane < DotLanes; lane = lane + 1)
+      commit_data[8*lane +: 8] = pair_be[lane] ? halves(pair_h_i) : halves(commit_h_i);
 
   always @(posedge clk_i)
     if (commit_valid_i) begin
       act_address_q <= {commit_bank_i, h_address_i + commit_word};
-      act_be_q      <= {{DotLanes-1{1'b0}}, 1'b1} << commit_position_i[LaneBits-1:0];
-      act_data_q    <= {DotLanes{commit_byte}};
+      act_be_q      <= commit_be | pair_be;
+      act_data_q    <= commit_data;
     end else if (load_valid_i) begin
       act_address_q <= load_address_i;
       act_be_q      <= {DotLanes{1'b1}};
@@ -82,8 +100,10 @@ module activation_writer #(
   always @(posedge clk_i)
     act_exponent_q <= x_exponent_i;
 
-  always @(posedge clk_i)
-    act_we_q <= rst_ni & (commit_valid_i | load_valid_i | x_valid_i);
+  always @(posedge clk_i) begin
+    act_we_q   <= rst_ni & (commit_valid_i | load_valid_i | x_valid_i);
+    act_pair_q <= rst_ni & pair_valid_i;
+  end
 
 endmodule
 

@@ -16,6 +16,7 @@ module counters #(
   input  wire [`CLASS_WIDTH*Tiles-1:0]         class_i,
   input  wire [`EVENTS_WIDTH*Tiles-1:0]        event_i,
   input  wire                                  activation_write_i,
+  input  wire                                  activation_pair_i, // the write has two h
   input  wire                                  step_done_i,
   input  wire                                  snapshot_i,
   input  wire                                  clear_i,
@@ -26,7 +27,7 @@ module counters #(
   localparam Counters = `REG_COUNTERS_COUNT;
   localparam Bits     = `COUNT_WIDTH;
 
-  reg                 active_q, activation_write_q, step_done_q;
+  reg                 active_q, activation_write_q, activation_pair_q, step_done_q;
   reg [Bits*`CLASSES-1:0]      class_sum, class_sum_q;
   reg [Bits*`EVENTS_WIDTH-1:0] event_sum, event_sum_q;
   reg [63:0]          live_q     [0:Counters-1];
@@ -52,6 +53,7 @@ module counters #(
     class_sum_q        <= class_sum;
     event_sum_q        <= event_sum;
     activation_write_q <= activation_write_i & busy_i;
+    activation_pair_q  <= activation_pair_i & busy_i;
     step_done_q        <= step_done_i & busy_i;
   end
 
@@ -59,7 +61,7 @@ module counters #(
   wire [Bits*Counters-1:0] increments;
   assign increments[Bits*`REG_COUNTERS_CYCLES +: Bits]             = {{Bits-1{1'b0}}, active_q};
   assign increments[Bits*`COUNTER_CLASSES +: Bits*`CLASSES]        = class_sum_q;
-  assign increments[Bits*`REG_COUNTERS_ACTIVATION_WRITES +: Bits]  = {{Bits-1{1'b0}}, activation_write_q};
+  assign increments[Bits*`REG_COUNTERS_ACTIVATION_WRITES +: Bits]  = {{Bits-2{1'b0}}, activation_pair_q, activation_write_q & ~activation_pair_q};
   assign increments[Bits*`COUNTER_EVENTS +: Bits*`EVENTS_WIDTH]    = event_sum_q;
   assign increments[Bits*`REG_COUNTERS_STEPS +: Bits]              = {{Bits-1{1'b0}}, step_done_q};
 

@@ -68,7 +68,7 @@ module lstm_accelerator #(
   wire [`STEP] step;
   wire [`LAYERS] layers;
   wire [31:0] sequences;
-  wire loading, input_finished, input_halted, output_idle, bank, output_freed, trace_freed, x_loaded, first_layer_done, step_done, act_we;
+  wire loading, input_finished, input_halted, output_idle, bank, output_freed, trace_freed, x_loaded, first_layer_done, step_done, act_we, act_pair, pair_valid;
   wire [`LAYER_FLAGS] layer_valid;
   wire [`REG_ERRORS_WIDTH-1:0] error_event;
   wire [`STEP_FLAGS] step_first;
@@ -83,7 +83,9 @@ module lstm_accelerator #(
   wire [`LAYER] commit_layer;
   wire [`POSITION] commit_position;
   wire [`H] commit_h;
-  wire [`LEVELS] commit_levels;
+  wire [`LEVELS] commit_levels, pair_levels;
+  wire [`POSITION] pair_position;
+  wire [`H] pair_h;
   wire [`READ_ADDRESS] state_address;
   wire [ReadWidth*Tiles-1:0] state_data;
   wire [`CLASS_WIDTH*Tiles-1:0] tile_class;
@@ -130,10 +132,13 @@ module lstm_accelerator #(
     .class_i           (tile_class),
     .event_i           (tile_event),
     .act_we_i          (act_we),
+    .act_pair_i        (act_pair),
     .step_done_i       (step_done),
     .commit_valid_i    (commit_valid),
     .commit_layer_i    (commit_layer),
-    .commit_levels_i     (commit_levels),
+    .commit_levels_i   (commit_levels),
+    .pair_valid_i      (pair_valid),
+    .pair_levels_i     (pair_levels),
     .commit_stall_o    (commit_stall),
     .state_read_o      (state_read),
     .state_kind_o      (state_kind),
@@ -172,13 +177,18 @@ module lstm_accelerator #(
     .commit_layer_i     (commit_layer),
     .commit_position_i  (commit_position),
     .commit_h_i         (commit_h),
-    .commit_levels_i      (commit_levels),
+    .commit_levels_i    (commit_levels),
+    .pair_valid_i       (pair_valid),
+    .pair_position_i    (pair_position),
+    .pair_h_i           (pair_h),
+    .pair_levels_i      (pair_levels),
     .commit_bank_i      (commit_bank),
     .load_valid_o       (load_valid),
     .load_target_o      (load_target),
     .load_address_o     (load_address),
     .load_data_o        (load_data),
     .act_we_o           (act_we),
+    .act_pair_o         (act_pair),
     .act_address_o      (act_address),
     .act_be_o           (act_be),
     .act_data_o         (act_data),
@@ -225,7 +235,11 @@ module lstm_accelerator #(
     .commit_layer_o     (commit_layer),
     .commit_position_o  (commit_position),
     .commit_h_o         (commit_h),
-    .commit_levels_o      (commit_levels),
+    .commit_levels_o    (commit_levels),
+    .pair_valid_o       (pair_valid),
+    .pair_position_o    (pair_position),
+    .pair_h_o           (pair_h),
+    .pair_levels_o      (pair_levels),
     .commit_bank_o      (commit_bank),
     .commit_stall_i     (commit_stall),
     .start_i            (start),

@@ -22,6 +22,11 @@ module output_stream #(
   input  wire [`LAYER]          commit_layer_i,
   input  wire [`POSITION]       commit_position_i,
   input  wire [ElementBits-1:0] commit_element_i,
+  input  wire                   pair_valid_i,                 // a second unit of the same beat
+  /* verilator lint_off UNUSEDSIGNAL */                       // its beat is that of the first
+  input  wire [`POSITION]       pair_position_i,
+  /* verilator lint_on UNUSEDSIGNAL */
+  input  wire [ElementBits-1:0] pair_element_i,
   output wire [`BEAT]           m_tdata_o,
   output wire                   m_tvalid_o,
   input  wire                   m_tready_i,
@@ -76,12 +81,20 @@ module output_stream #(
     end
   endgenerate
 
+  wire [BeatUnits-1:0] commit_enable = commit_valid_i ? {{BeatUnits-1{1'b0}}, 1'b1} << commit_position_i[UnitBits-1:0] : {BeatUnits{1'b0}};
+  wire [BeatUnits-1:0] pair_enable   = pair_valid_i ? {{BeatUnits-1{1'b0}}, 1'b1} << pair_position_i[UnitBits-1:0] : {BeatUnits{1'b0}};
+  reg  [`BEAT]         elements;
+  integer unit;
+  always @*
+    for (unit = 0; unit < BeatUnits; unit = unit + 1)
+      elements[ElementBits*unit +: ElementBits] = pair_enable[unit] ? pair_element_i : commit_element_i;
+
   wire [`BEAT] word;
   ram #(.Width(`BEAT_WIDTH), .Depth(2 * Layers * `MAX_UNITS / BeatUnits), .WriteWidth(ElementBits)) u_banks (
     .clk_i           (clk_i),
-    .write_enable_i  (commit_valid_i ? {{BeatUnits-1{1'b0}}, 1'b1} << commit_position_i[UnitBits-1:0] : {BeatUnits{1'b0}}),
+    .write_enable_i  (commit_enable | pair_enable),
     .write_address_i (write_address),
-    .write_data_i    ({BeatUnits{commit_element_i}}),
+    .write_data_i    (elements),
     .read_enable_i   (fetch),
     .read_address_i  (read_address),
     .read_data_o     (word)

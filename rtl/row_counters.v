@@ -13,7 +13,9 @@ module row_counters (
   input  wire                              rst_ni,
   input  wire                              commit_valid_i,
   input  wire [`LAYER]                     commit_layer_i,
-  input  wire [`LEVELS]                      commit_levels_i,
+  input  wire [`LEVELS]                    commit_levels_i,
+  input  wire                              pair_valid_i,   // a second unit of the same layer
+  input  wire [`LEVELS]                    pair_levels_i,
   input  wire                              snapshot_i,    // pulses, ignored while busy_o
   input  wire                              clear_i,
   input  wire                              read_enable_i,
@@ -25,10 +27,10 @@ module row_counters (
   localparam Width = `REG_ROWS_COUNT * 64;
   localparam [`LAYERS] Wait = {`LAYERS_WIDTH{1'b1}}, Last = `MAX_LAYERS;  // of the walk: let the last commit through; the cycle of the last write
 
-  reg             valid_q, forward_q;
+  reg             valid_q, pair_q, forward_q;
   reg [`LAYER]    layer_q;
   reg [`REG_ROWS_NUMBER_WIDTH-1:0] read_index_q;
-  reg [`LEVELS]   levels_q;
+  reg [`LEVELS]   levels_q, pair_levels_q;
   reg [Width-1:0] written_q, sum;
 
   reg             busy_q, snapshot_q, clear_q, reset_q;
@@ -66,19 +68,23 @@ module row_counters (
     sum = 0;
     if (valid_q) begin
       sum = forward_q ? written_q : live;
-      sum[64*`REG_ROWS_UNITS +: 64] = sum[64*`REG_ROWS_UNITS +: 64] + 64'd1;
+      sum[64*`REG_ROWS_UNITS +: 64] = sum[64*`REG_ROWS_UNITS +: 64] + 64'd1 + {63'd0, pair_q};
       for (gate = 0; gate < `LEVELS_WIDTH / `LEVEL_WIDTH; gate = gate + 1) begin
-        sum[64*(`REG_ROWS_MIDDLE_I+gate) +: 64] = sum[64*(`REG_ROWS_MIDDLE_I+gate) +: 64] + {63'd0, levels_q[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH] == `LEVEL_MIDDLE};
-        sum[64*(`REG_ROWS_ALL_I+gate) +: 64]    = sum[64*(`REG_ROWS_ALL_I+gate) +: 64] + {63'd0, levels_q[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH] == `LEVEL_ALL};
+        sum[64*(`REG_ROWS_MIDDLE_I+gate) +: 64] = sum[64*(`REG_ROWS_MIDDLE_I+gate) +: 64]
+          + {63'd0, levels_q[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH] == `LEVEL_MIDDLE} + {63'd0, pair_q && pair_levels_q[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH] == `LEVEL_MIDDLE};
+        sum[64*(`REG_ROWS_ALL_I+gate) +: 64] = sum[64*(`REG_ROWS_ALL_I+gate) +: 64]
+          + {63'd0, levels_q[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH] == `LEVEL_ALL} + {63'd0, pair_q && pair_levels_q[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH] == `LEVEL_ALL};
       end
     end
   end
 
   always @(posedge clk_i) begin
     if (commit_valid_i) begin
-      layer_q   <= commit_layer_i;
-      levels_q  <= commit_levels_i;
-      forward_q <= valid_q & layer_q == commit_layer_i;
+      layer_q       <= commit_layer_i;
+      levels_q      <= commit_levels_i;
+      pair_q        <= pair_valid_i;
+      pair_levels_q <= pair_levels_i;
+      forward_q     <= valid_q & layer_q == commit_layer_i;
     end
     if (valid_q) written_q <= sum;
     if (read_enable_i) read_index_q <= read_index_i;

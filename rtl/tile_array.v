@@ -33,6 +33,10 @@ module tile_array #(
   output wire [`H]                      commit_h_o,
   output wire [`LEVELS]                   commit_levels_o,
   output wire                           commit_bank_o,
+  output wire                           pair_valid_o,
+  output wire [`POSITION]               pair_position_o,
+  output wire [`H]                      pair_h_o,
+  output wire [`LEVELS]                 pair_levels_o,
   input  wire                           commit_stall_i,
   input  wire                           start_i,
   input  wire                           clear_i,
@@ -109,7 +113,7 @@ module tile_array #(
     end
   endgenerate
 
-  commit_arbiter #(.Tiles(Tiles)) u_commit_arbiter (
+  commit_arbiter #(.Tiles(Tiles), .GroupUnits(`GRANULE_BYTES(DotLanes))) u_commit_arbiter (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
     .clear_i           (clear_i | start_i), // the turn begins anew: the cycles of a run do not depend on the run before
@@ -126,6 +130,10 @@ module tile_array #(
     .commit_h_o        (commit_h_o),
     .commit_levels_o     (commit_levels_o),
     .commit_bank_o     (commit_bank_o),
+    .pair_valid_o      (pair_valid_o),
+    .pair_position_o   (pair_position_o),
+    .pair_h_o          (pair_h_o),
+    .pair_levels_o     (pair_levels_o),
     .stall_i           (commit_stall_i)
   );
 

@@ -23,6 +23,7 @@ BUILDS = {
     "small_baseline": SMALL.baseline(),
     "three_tiles": Build(tiles=3, lanes=8, in_flight=2, weight_depth=2048, unit_depth=32, activation_depth=64),
     "one_tile": Build(tiles=1, lanes=64, in_flight=8, weight_depth=1024, unit_depth=128, activation_depth=32),
+    "sixteen_tiles": Build(tiles=16, lanes=16, in_flight=4, weight_depth=1024, unit_depth=32, activation_depth=64),
     "five_tiles_baseline": Build(tiles=5, lanes=16, in_flight=4, weight_depth=1024, unit_depth=32, activation_depth=32).baseline(),
 }
 
