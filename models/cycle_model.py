@@ -168,7 +168,8 @@ class Schedule:
                 place = unit.layer, unit.step, self._position(tile, unit.slot) // self.timing.commit_group
                 if taken and place != word:
                     continue
-                self.next_tile, word = (tile.number + 1) % tiles, place
+                if not taken:
+                    self.next_tile, word = (tile.number + 1) % tiles, place
                 self._at(now + 1, lambda tile=tile, unit=unit: self._leave(tile, unit), tile)
                 taken += 1
                 if taken == self.timing.commits:

@@ -49,10 +49,9 @@ module commit_arbiter #(
     end
   endgenerate
 
-  reg  [Tiles-1:0] later_q;   // the tiles after the one served last: they come first
+  reg  [Tiles-1:0] later_q;   // the tiles after the one served last, a second one not counted, so that nobody is passed over: they come first
 
   wire [Tiles-1:0] grant  = first(commit_valid_i, later_q);
-  wire [Tiles-1:0] last_grant;
   wire             enable = ~stall_i & ~clear_i;
   wire [Width-1:0] commit = word(grant);
 
@@ -75,14 +74,12 @@ module commit_arbiter #(
       assign pair_position_o = pair[`POSITION];
       assign pair_h_o        = pair[Place +: `H_WIDTH];
       assign pair_levels_o   = pair[Place+`H_WIDTH +: `LEVELS_WIDTH];
-      assign last_grant      = |pair_grant ? pair_grant : grant;
       assign commit_ready_o  = enable ? grant | pair_grant : {Tiles{1'b0}};
     end else begin : gen_single
       assign pair_valid_o    = 1'b0;
       assign pair_position_o = 0;
       assign pair_h_o        = 0;
       assign pair_levels_o   = 0;
-      assign last_grant      = grant;
       assign commit_ready_o  = enable ? grant : {Tiles{1'b0}};
     end
   endgenerate
@@ -115,7 +112,7 @@ module commit_arbiter #(
     if (!rst_ni || clear_i)
       later_q <= 0;
     else if (commit_valid_o)
-      later_q <= after(last_grant);
+      later_q <= after(grant);
 
 endmodule
 

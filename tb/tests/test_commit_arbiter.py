@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""commit_arbiter: every commit of every tile comes through once, in the tile's order; nobody waits for more than one round; stall and clear."""
+"""commit_arbiter: every commit of every tile comes through once, in the tile's order; nobody waits for more than one round; pairs; stall and clear."""
 
 from random import Random
 
@@ -10,7 +10,18 @@ from cocotb.triggers import RisingEdge
 from tb.bench.drivers import reset, seed
 from tb.bench.runner import run
 
-FIELDS = dict(layer=3, position=10, h=8, mask=4, bank=1)
+FIELDS = dict(layer=3, position=10, h=8, levels=8, bank=1)
+PAIR_FIELDS = ("position", "h", "levels")
+GROUP, PAIR_TILES = 16, 9  # positions of a word; tiles from which two commits of a word are taken at once
+
+
+def any_commit(random):
+    """Few layers and groups, so that commits of two tiles often go to one word."""
+    return {"layer": random.randrange(2), "position": random.randrange(32), "h": random.getrandbits(8), "levels": random.getrandbits(8), "bank": random.randrange(2)}
+
+
+def word(commit):
+    return commit["layer"], commit["bank"], commit["position"] // GROUP
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -19,8 +30,8 @@ async def nothing_is_lost_or_doubled(dut, rate, stall):
     random = Random(seed())
     await reset(dut)
     tiles = len(dut.commit_valid_i)
-    total = 60
-    queues = [[{name: random.getrandbits(bits) for name, bits in FIELDS.items()} for _ in range(total)] for _ in range(tiles)]
+    total, pairs = 60, 0
+    queues = [[any_commit(random) for _ in range(total)] for _ in range(tiles)]
     offered, waited, taken = [False] * tiles, [0] * tiles, 0
     while taken < total * tiles:
         for tile in range(tiles):
@@ -31,24 +42,33 @@ async def nothing_is_lost_or_doubled(dut, rate, stall):
         stalled = random.random() < stall
         dut.stall_i.value = int(stalled)
         await RisingEdge(dut.clk_i)
-        ready = int(dut.commit_ready_o.value)
+        ready, pair = int(dut.commit_ready_o.value), bool(dut.pair_valid_o.value)
         chosen = [tile for tile in range(tiles) if offered[tile] and ready >> tile & 1]
-        assert len(chosen) == (any(offered) and not stalled) == int(dut.commit_valid_o.value)
+        assert bool(dut.commit_valid_o.value) == (any(offered) and not stalled)
+        assert len(chosen) == bool(dut.commit_valid_o.value) + pair
+        got = [{name: int(getattr(dut, f"commit_{name}_o").value) for name in FIELDS}] if chosen else []
+        if pair:
+            got.append(got[0] | {name: int(getattr(dut, f"pair_{name}_o").value) for name in PAIR_FIELDS})
+            pairs += 1
+        heads = [queues[tile][0] for tile in range(tiles) if offered[tile]]
+        if chosen and tiles >= PAIR_TILES:
+            assert pair == (sum(word(head) == word(got[0]) for head in heads) > 1), "two commits of one word are taken at once"
+        assert sorted(map(str, got)) == sorted(str(queues[tile][0]) for tile in chosen) and len(set(map(word, got))) <= 1
         for tile in chosen:
-            got = {name: int(getattr(dut, f"commit_{name}_o").value) for name in FIELDS}
-            assert got == queues[tile].pop(0), f"tile {tile}"
+            queues[tile].pop(0)
             offered[tile], waited[tile], taken = False, 0, taken + 1
         for tile in range(tiles):
             waited[tile] += offered[tile] and not stalled
             assert waited[tile] < tiles, f"tile {tile} waits for more than one round"
+    assert (pairs > 0) == (tiles >= PAIR_TILES)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def nothing_passes_during_clear(dut):
     await reset(dut, commit_valid=1, clear=1)
-    assert not dut.commit_valid_o.value and not dut.commit_ready_o.value
+    assert not dut.commit_valid_o.value and not dut.commit_ready_o.value and not dut.pair_valid_o.value
 
 
-@pytest.mark.parametrize("tiles", [1, 3, 16])
+@pytest.mark.parametrize("tiles", [1, 3, 9, 16])
 def test_commit_arbiter(tiles):
     run(__name__, "commit_arbiter", {"Tiles": tiles})
