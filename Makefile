@@ -13,14 +13,14 @@ NODE ?=
 INPUTS ?=
 ## low,high: random inputs of MODEL where there is no INPUTS (empty: -1,1)
 RANGE ?=
-## precision policy, or several with commas between them
+## precision policy, or several with commas between them; `make calibrate` takes those that decide
 POLICY ?= all
 ## time steps to play (empty: the network's own number)
 STEPS ?=
 ## seed of the random stimulus
 SEED ?= 1
-## largest loss that `make calibrate` accepts, in percent; of rates, in points
-BUDGET ?= 0.5
+## largest loss that `make calibrate` accepts, in margins (docs/data.md)
+BUDGET ?= 1
 ## processes that `make eval` runs at once (empty: one a core)
 JOBS ?=
 ## Dask scheduler whose workers take the work of `make eval`, as tcp://host:8786, in place of processes here
@@ -124,10 +124,10 @@ bench:
 	@$(python) -m tb.commands.speed
 
 ## thresholds of a network, or of all, from its calibration data, to an accuracy budget (BUDGET=)
-takes.calibrate := NET BUDGET
+takes.calibrate := NET POLICY BUDGET
 calibrate:
 	$(setup) verilator
-	@$(python) -m models.calibration $(call given,NET,--net) --budget="$$BUDGET"
+	@$(python) -m models.calibration $(call given,NET,--net) --policy="$$POLICY" --budget="$$BUDGET"
 
 ## what dynamic precision is worth: all policies on all networks (or NET=), with intervals; RTL on part of it
 takes.eval := NET STEPS JOBS SCHEDULER

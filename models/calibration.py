@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from .cache import cached
 from .choose import Curve, Swept, curve
+from .error_budget import keep
 from .grid import significant
 from .networks.freeze import NETWORKS as FROZEN
 from .policies import DECIDING, POLICIES, Policy
@@ -100,6 +101,16 @@ def calibrate(name: str, budget: float = BUDGET, progress: Progress = lambda ste
     return result
 
 
+def with_others(found: dict, before: dict) -> dict:
+    """What `calibrate` returned, and of what was there before the policies that it did not calibrate, if it was found in the same way."""
+    if any(found[key] != before[key] for key in ("budget", "settings", "design")):
+        return found
+    names = [policy.name for policy in DECIDING if policy.name in {*found["log2_lambda"], *before["log2_lambda"]}]
+    of = {name: found if name in found["log2_lambda"] else before for name in names}
+    by_policy = {key: {name: of[name][key][name] for name in names} for key in ("log2_lambda", "needed")}
+    return found | by_policy | {"sweep": [point for name in names for point in of[name]["sweep"] if point["policy"] == name]}
+
+
 def text_of(found: dict) -> str:
     """What models/calibrated/ holds, from what `calibrate` returns."""
     return json.dumps(found, indent=1) + "\n"
@@ -140,9 +151,7 @@ def load_quantized(name: str, policy: Policy = Policy.SENSITIVITY) -> QuantizedN
             continue
         quantized.set_log2_lambda(own, log2_lambda, design.own_offsets)
         key = ("refinements", *study.key, code("models.study"), study.steps, design, own.name, log2_lambda, PROBE_STEPS)
-        refinements = cached(key, lambda own=own: quantized.refinements(quantized.run(_probe(study), own)))
-        for direction, by_layer in zip(quantized.directions, refinements):
-            direction.thresholds = [known | {own: (layer.theta, layer.offset, units)} for layer, known, units in zip(direction.layers, direction.thresholds, by_layer)]
+        keep(quantized, own, cached(key, lambda own=own: quantized.refinements(quantized.run(_probe(study), own))))
     return quantized.for_policy(deciding)
 
 
@@ -188,18 +197,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.calibration", description=__doc__.splitlines()[0])
     parser.add_argument("--net", default="all", help=f"all, or one of {', '.join(FROZEN)}")
     parser.add_argument("--budget", type=float, default=BUDGET, help="largest loss of the task, in margins (%(default)s)")
-    parser.add_argument("--policy", action="append", choices=[policy.name for policy in DECIDING],
-                        help="several times for several (default: all that decide); the file holds no others")
+    parser.add_argument("--policy", default="all", help=f"all that decide, or some of {', '.join(policy.name for policy in DECIDING)} with commas between them; "
+                        "what the file holds of others stays")
     options = parser.parse_args(arguments)
     if options.net not in ("all", *FROZEN):
         sys.exit(f"calibrate: NET={options.net}: no network with frozen calibration data; choose all or one of {', '.join(FROZEN)}")
     if not options.budget > 0:
         sys.exit(f"calibrate: BUDGET={options.budget:g}: a number above 0 is needed")
+    named = [policy.name for policy in DECIDING] if options.policy.lower() == "all" else [policy.strip().upper() for policy in options.policy.split(",")]
+    chosen = tuple(policy for policy in DECIDING if policy.name in named)
+    if len(chosen) != len(named):
+        sys.exit(f"calibrate: POLICY={options.policy}: choose all or some of {', '.join(policy.name for policy in DECIDING)}")
     FOLDER.mkdir(exist_ok=True)
     for name in FROZEN if options.net == "all" else [options.net]:
-        chosen = tuple(Policy[policy] for policy in options.policy or [policy.name for policy in DECIDING])
         with tqdm(unit="step", desc=name) as bar:
             found = calibrate(name, options.budget, bar.update, chosen)
+        if is_calibrated(name):
+            found = with_others(found, read(name))
         path_of(name).write_text(text_of(found))
         _report(found)
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What an import gives: LSTMs in float, ready to be quantized."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
 
+from ..error_budget import LOSS_DB, set_by_error
 from ..float_lstm import hidden_states
 from ..layer import LARGEST_H, MAX_SIZE
 from ..quantize import H_SCALE
@@ -65,9 +66,11 @@ class ImportedLSTM:
         """A sequence in the order in which the LSTMs take it, or back from it."""
         return x.flip(0) if self.reverse else x
 
-    def quantize(self, calibration: list[Tensor]) -> QuantizedNetwork:
-        """Quantized on sample inputs, a list of float [steps, inputs]. Its sequences are `directed`."""
-        return quantize_stages([stage for lstm in self.lstms for stage in stages(lstm)], [self.directed(sample) for sample in calibration])
+    def quantize(self, calibration: list[Tensor], decibels: float = LOSS_DB) -> QuantizedNetwork:
+        """Quantized on sample inputs, a list of float [steps, inputs]; decibels: as of `set_by_error`. Its sequences are `directed`."""
+        inputs, from_zero = [self.directed(sample) for sample in calibration], replace(self, h0=None, c0=None)
+        q = quantize_stages([stage for lstm in self.lstms for stage in stages(lstm)], inputs, low_share=None)
+        return set_by_error(q, inputs, [self.directed(from_zero(sample)) for sample in calibration], decibels)
 
     def initial_states(self, q: QuantizedNetwork) -> list[State | None]:
         """By direction of q, the state that every sequence begins with; None: zero. Raises ImportFailure where a cell does not hold it."""

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from models import cache, calibration, study
-from models.calibration import calibrate, load_quantized, path_of, swept_log2_lambda
+from models.calibration import calibrate, load_quantized, path_of, swept_log2_lambda, with_others
 from models.networks import Part
 from models.networks.freeze import NETWORKS as FROZEN
 from models.policies import DECIDING, Policy
@@ -72,6 +72,13 @@ def test_a_policy_that_was_never_calibrated_names_the_command(toy):
     assert load_quantized("toy", Policy.STATIC_LOW).directions
     with pytest.raises(FileNotFoundError, match=r"no CELL_HISTORY in .* `make calibrate NET=toy"):
         load_quantized("toy", Policy.CELL_HISTORY)
+
+
+def test_one_policy_calibrated_anew_leaves_the_others(toy):
+    both, one = calibrate("toy"), calibrate("toy", policies=(DECIDING[-1],))
+    assert with_others(one, both) == both and with_others(both, one) == both
+    assert calibration.text_of(with_others(one, both)) == calibration.text_of(both)
+    assert with_others(one, both | {"budget": 2.0}) == one
 
 
 @pytest.mark.parametrize("path", sorted(calibration.FOLDER.glob("*.json")), ids=lambda path: path.stem)

@@ -3,7 +3,8 @@
 
 The network is one of models/networks with its recordings, or the LSTM of a file (MODEL=) with inputs of its own (INPUTS=, RANGE=).
 
-Every output, decision, final state and work counter of the RTL is compared with models/. A network with two directions is several runs of
+Thresholds are those of `make calibrate`; a network that was never calibrated, as that of a file, gets those with which its outputs are wrong by
+little more than in 8 bits. Every output, decision, final state and work counter of the RTL is compared with models/. A network with two directions is several runs of
 the accelerator, one after the other, whose cycles add up; cycles of loading their images in between stand apart. Speedups are measured in
 the same run: against STATIC_HIGH on the same build, and against the 8-bit baseline build. The table comes as JSON too; its path is the last
 line on stdout.
@@ -32,12 +33,14 @@ from rich.console import Console
 from tqdm import tqdm
 
 from models.build import Build
-from models.calibration import is_calibrated, load_quantized
+from models.calibration import is_calibrated, load_quantized, read
 from models.compiler import CompileError, compile_image
-from models.formats import BUILD_POLICIES, Policy
+from models.error_budget import LOSS_DB, set_by_error
+from models.float_lstm import hidden_states
 from models.importers import ImportFailure, load_lstm
 from models.importers.own_network import OwnNetwork, random_inputs, read_inputs
 from models.networks import NETWORKS, Network, Sample, load
+from models.policies import BUILD_POLICIES, DECIDING, Policy
 from models.quantized_network import QuantizedNetwork, quantize_network
 from tb.bench.directions import Plan, plan
 from tb.bench.harness import parameters
@@ -104,8 +107,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         which = hashlib.sha256(f"{Path(options.model).resolve()}\n{options.node or ''}".encode()).hexdigest()[:8]
         options.key = f"{options.name}-{which}-{options.sim}"
     one_of("WAVES", options.waves, ("0", "1"))
-    names = list(POLICIES) if options.policy.lower() == "all" else options.policy.split(",")
-    options.policy = [_policy(name.strip()) for name in names]
+    options.all = options.policy.lower() == "all"
+    options.policy = [_policy(name.strip()) for name in (POLICIES if options.all else options.policy.split(","))]
     options.steps = _number("STEPS", options.steps, 1) if options.steps is not None else DEFAULT_STEPS[options.sim]
     options.seed = _number("SEED", options.seed, 0)
     missing = [tool for tool in TOOLS[options.sim] if not shutil.which(tool)]
@@ -164,15 +167,35 @@ def load_data(options: argparse.Namespace) -> tuple[Network, list[Sample]]:
         raise UserError(f"NET={options.net}: {error}") from error
 
 
+def has_operating_points(network: Network) -> bool:
+    return not isinstance(network, OwnNetwork) and is_calibrated(network.name)
+
+
+def choose_policies(options: argparse.Namespace, network: Network) -> str:
+    """Where the thresholds come from, in words; leaves those policies in options.policy that have some. Raises UserError where one that was named has none."""
+    if not has_operating_points(network):
+        return f"thresholds: error of h at most {LOSS_DB:g} dB above that of STATIC_HIGH, on the calibration"
+    found = read(network.name)
+    missing = [policy for policy in options.policy if policy in DECIDING and policy.name not in found["log2_lambda"]]
+    names = ",".join(policy.name for policy in missing)
+    if missing and not options.all:
+        raise UserError(f"POLICY={names}: never calibrated on {network.name}; run: make calibrate NET={network.name} POLICY={names}")
+    options.policy = [policy for policy in options.policy if policy not in missing]
+    chosen = ", ".join(f"{name} 2^{log2_lambda:g}" for name, log2_lambda in found["log2_lambda"].items())
+    left_out = f"; left out: {names}, never calibrated on {network.name}" if missing else ""
+    return f"thresholds: make calibrate, loss within {found['budget']:g} margins; multipliers: {chosen}{left_out}"
+
+
 def prepare(network: Network) -> QuantizedNetwork:
-    """The network as it was calibrated; one that never was, quantized on its calibration samples, with 80 % of its row-weights at the lowest level.
+    """The network as it was calibrated; one that never was, quantized on its calibration samples, with thresholds by the error of its outputs.
     Raises UserError for values that the formats do not hold."""
     try:
+        if has_operating_points(network):
+            return load_quantized(network.name)
         if isinstance(network, OwnNetwork):
             return network.quantize(CALIBRATION_STEPS)
-        if is_calibrated(network.name):
-            return load_quantized(network.name)
-        return quantize_network(network.lstm, [sample.inputs for sample in network.calibration(CALIBRATION_STEPS)])
+        inputs = [sample.inputs for sample in network.calibration(CALIBRATION_STEPS)]
+        return set_by_error(quantize_network(network.lstm, inputs, low_share=None), inputs, [hidden[-1] for hidden in hidden_states(network.lstm, inputs)])
     except ValueError as error:
         raise UserError(f"{network.name}: {error}") from error
 
@@ -231,6 +254,7 @@ def simulate_all(jobs: list[Job], options: argparse.Namespace) -> dict:
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     network, samples = load_data(options)
+    options.thresholds = choose_policies(options, network)
     q = prepare(network)
     with only_run(BUILD / "sim" / options.key) as folder:
         return _play(options, network, samples, q, folder)
@@ -252,10 +276,11 @@ def _play(options, network, samples, q: QuantizedNetwork, folder: Path) -> int:
 
     runs = [record(job, results, network, samples) for job in jobs if job.name != BASELINE and job.policy in options.policy]
     steps = sum(len(sample.inputs) for sample in samples)
-    report = {"network": options.name, "simulator": options.sim, "seed": options.seed, "steps": steps}
+    report = {"network": options.name, "simulator": options.sim, "seed": options.seed, "steps": steps, "thresholds": options.thresholds}
     if own:
         report |= {"inputs": network.about, "notes": network.imported.notes}
         print("\n".join([f"inputs: {network.about}", *network.imported.notes]))
+    print(options.thresholds)
     report["runs"] = runs
     Console().print(table(report))
     for job in jobs:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from models.policies import Policy
 from models.tests.test_importers import UNITS, Stack
 from tb.bench.runner import BUILD, ROOT, environment_simulator
 from tb.commands import sim as sim_command
@@ -45,10 +46,11 @@ def test_a_short_run():
     assert ended.returncode == 0, ended.stderr
     path = ended.stdout.splitlines()[-1]
     report = json.loads(Path(path).read_text())
-    assert path.startswith(str(BUILD)) and set(report) == {"network", "simulator", "seed", "steps", "runs"}
+    assert path.startswith(str(BUILD)) and set(report) == {"network", "simulator", "seed", "steps", "thresholds", "runs"}
     run, = report["runs"]
     assert set(run) == FIELDS and run["policy"] == "SENSITIVITY" and set(run["low_share_by_gate"]) == set("ifgo")
     assert run["mismatches"] == 0 and run["compared"] >= 2 * 128 * 5
+    assert report["thresholds"].startswith("thresholds: make calibrate, loss within 1 margins") and report["thresholds"] in ended.stdout
     assert run["speedup"] > 1 and 0 < run["level_shares"]["LOWEST"] < 1 < run["mean_quarters"] < 4 and 0.5 < run["utilization"] <= 1
 
 
@@ -73,6 +75,7 @@ def test_a_model_of_two_directions_with_inputs(model):
     np.save(model.with_name("inputs.npy"), np.random.default_rng(1).standard_normal((4, 6, 5)))
     report, stdout = report_of(f"--model={model}", f"--inputs={model.with_name('inputs.npy')}")
     assert report["network"] == "model.pt" and report["steps"] == 6
+    assert report["thresholds"] == "thresholds: error of h at most 3 dB above that of STATIC_HIGH, on the calibration" and report["thresholds"] in stdout
     assert report["inputs"] in stdout and report["inputs"] == "inputs.npy: 3 sequences calibrate, the last 1 test"
     run, = report["runs"]
     assert set(run) == {*FIELDS, "directions", "reload_cycles"} and len(run["directions"]) == 4
@@ -142,6 +145,20 @@ def test_wrong_models_and_inputs(model):
     assert "no file" in refused(f"--model={model}", "--inputs=absent.npy")
     assert "RANGE=1,0" in refused(f"--model={model}", "--range=1,0")
     assert "NODE=decoder: no such LSTM" in refused(f"--model={model}", "--node=decoder")
+
+
+def test_policies_without_thresholds_are_left_out_or_refused(monkeypatch):
+    """Of a network of which calibration knows some policies."""
+    class Known:
+        name = "silero"
+
+    monkeypatch.setattr(sim_command, "read", lambda name: {"budget": 1.0, "log2_lambda": {"SENSITIVITY": -19.0}})
+    options = sim_command.parse(["--net=silero"])
+    words = sim_command.choose_policies(options, Known())
+    assert Policy.CELL_HISTORY not in options.policy and {Policy.STATIC_HIGH, Policy.STATIC_LOW, Policy.SENSITIVITY} <= set(options.policy)
+    assert words.endswith("SENSITIVITY 2^-19; left out: CELL_HISTORY, never calibrated on silero")
+    with pytest.raises(sim_command.UserError, match="make calibrate NET=silero POLICY=CELL_HISTORY"):
+        sim_command.choose_policies(sim_command.parse(["--net=silero", "--policy=cell_history"]), Known())
 
 
 @pytest.mark.slow

@@ -31,6 +31,7 @@ VIEW = (-44, 20)  # cycles around the end of a step
 def simulate(options: argparse.Namespace, policies: list[Policy], folder: Path) -> dict[str, Path]:
     """Plays the network under each policy; returns the waves in the folder by the policy's name. Raises SimulationError."""
     network, samples = sim.load_data(options)
+    sim.choose_policies(options, network)  # raises UserError
     q, waves = sim.prepare(network), {}
     for policy in policies:
         played = plan(q, [sample.inputs for sample in samples], policy)
