@@ -29,7 +29,7 @@
 #define LSTM_BUILD_DYNAMIC_SHIFT 24
 #define LSTM_BUILD_DYNAMIC_MASK 0x01000000u /* 1: dynamic precision, 0: 8-bit only */
 
-/* WEIGHT_DEPTH (r): weight words of a tile and plane */
+/* WEIGHT_DEPTH (r): words of weights of a tile: of each half */
 #define LSTM_WEIGHT_DEPTH 0x00Cu
 
 /* UNIT_DEPTH (r): units of all layers in a tile */

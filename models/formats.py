@@ -211,7 +211,7 @@ def unit_width(UnitDepth: Number) -> Number:
     return clog2(UnitDepth)
 
 
-@derived("address of a weight word in a plane")
+@derived("address of a word of weights")
 def weight_width(WeightDepth: Number) -> Number:
     return clog2(WeightDepth)
 
@@ -563,7 +563,7 @@ QUANTITIES = (
     ("EVENTS", len(TileEvent), "a bit a tile event"),
     ("COUNT", 5, f"how many tiles do something in a cycle, 0..{MAX_TILES}"),
     ("LOAD_TARGET", 4, "code of a load target"),
-    ("LOAD_ADDRESS", 20, "address of a loaded word: a plane has 2^20 weight words at most"),
+    ("LOAD_ADDRESS", 20, "address of a loaded word: a memory has 2^20 words of weights at most"),
     ("READ_ADDRESS", 16, "address of a word in a state read: 2^16 units in a tile at most"),
     ("GRANULE", 2, "number of a granule in an activation word: 64 bytes in granules of 16"),
     ("BEAT", BEAT_WIDTH, "of a stream"),

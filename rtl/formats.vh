@@ -57,7 +57,7 @@
 `define COUNT_WIDTH 5
 `define LOAD_TARGET 3:0  // code of a load target
 `define LOAD_TARGET_WIDTH 4
-`define LOAD_ADDRESS 19:0  // address of a loaded word: a plane has 2^20 weight words at most
+`define LOAD_ADDRESS 19:0  // address of a loaded word: a memory has 2^20 words of weights at most
 `define LOAD_ADDRESS_WIDTH 20
 `define READ_ADDRESS 15:0  // address of a word in a state read: 2^16 units in a tile at most
 `define READ_ADDRESS_WIDTH 16
@@ -131,7 +131,7 @@
 `define OPERAND_BITS(DynamicPrecision) ((DynamicPrecision) != 0 ? 4 : 8)  // of a weight or an activation, as they are multiplied
 `define INDEX_WIDTH(InFlight) ($clog2(InFlight))  // number of a unit in flight
 `define UNIT_WIDTH(UnitDepth) ($clog2(UnitDepth))  // number of a unit in a tile, over all layers
-`define WEIGHT_WIDTH(WeightDepth) ($clog2(WeightDepth))  // address of a weight word in a plane
+`define WEIGHT_WIDTH(WeightDepth) ($clog2(WeightDepth))  // address of a word of weights
 `define OFFSET_WIDTH(ActivationDepth) ($clog2(ActivationDepth))  // address of an activation word in a bank
 `define LOAD_WIDTH(DotLanes) (8 * (DotLanes) > 256 ? 8 * (DotLanes) : 256)  // the load bus: the widest of an activation word, a weight word and a descriptor
 `define READ_WIDTH(DotLanes) (8 * (DotLanes) > 32 ? 8 * (DotLanes) : 32)  // a tile's answer to a state read: an activation word, or a cell word on the 32 bits of a register

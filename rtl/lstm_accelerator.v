@@ -13,7 +13,7 @@ module lstm_accelerator #(
   parameter Lanes            = 64,     // 8, 16, 32, 64: products of 4x4 a cycle and tile of the dynamic build
   parameter DynamicPrecision = 1,      // 0: baseline accelerator, 8-bit only
   parameter InFlight         = 8,      // units in flight in a tile: a power of two, at least 2
-  parameter WeightDepth      = 8192,  // weight words of a tile and plane, up to 2^20
+  parameter WeightDepth      = 8192,  // words of each half of the weights of a tile, up to 2^20
   parameter UnitDepth        = 512,    // units of all layers in a tile, 2..2^16
   parameter ActivationDepth  = 128     // words of a bank of the activation memory: a power of two, at least 2
 ) (

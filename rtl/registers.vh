@@ -30,7 +30,7 @@
 `define REG_BUILD_IN_FLIGHT 23:16
 `define REG_BUILD_DYNAMIC 24
 
-// WEIGHT_DEPTH (r): weight words of a tile and plane
+// WEIGHT_DEPTH (r): words of weights of a tile: of each half
 `define REG_WEIGHT_DEPTH 12'h00C
 `define REG_WEIGHT_DEPTH_MASK 32'hFFFFFFFF
 
