@@ -179,27 +179,27 @@ class Adder:
         return "\n".join(f"  {line}" for line in [f"reg {declared};", *self.lines, f"always @(posedge clk_i) begin {clocked} end"])
 
 
-def dot_product(lanes: int, weight_bits: int, form: str = "booth", until: float = 4.5, activation_bits: int = 8, name: str = "dot_product") -> str:
-    """Verilog of a module that does what rtl/dot_product.v does, for these parameters and activations of so many bits.
+def dot_product(lanes: int, bits: int, form: str = "booth", until: float = 4.5) -> str:
+    """Verilog of a module that does what rtl/dot_product.v does, for so many lanes and operands of so many bits.
 
     until: ns from the inputs at which the register stands that cuts the tree.
     """
-    width = weight_bits + activation_bits + (lanes - 1).bit_length()
+    width = 2 * bits + (lanes - 1).bit_length()
     adder = Adder(width)
     for lane in range(lanes):
-        weight = [f"weights_i[{weight_bits * lane + bit}]" for bit in range(weight_bits)]
-        activation = [f"activations_i[{activation_bits * lane + bit}]" for bit in range(activation_bits)]
+        weight = [f"weights_i[{bits * lane + bit}]" for bit in range(bits)]
+        activation = [f"activations_i[{bits * lane + bit}]" for bit in range(bits)]
         getattr(adder, form)(activation, weight, True, True)
     adder.add_constants()
     adder.reduce(until)
     adder.register()
     adder.reduce()
-    return f"""module {name} #(
-  parameter Lanes = {lanes}, WeightBits = {weight_bits}
+    return f"""module dot_product #(
+  parameter Lanes = {lanes}, OperandBits = {bits}, SumWidth = {width}
 ) (
   input  wire clk_i,
-  input  wire [{lanes * weight_bits - 1}:0] weights_i,
-  input  wire [{lanes * activation_bits - 1}:0] activations_i,
+  input  wire [{lanes * bits - 1}:0] weights_i,
+  input  wire [{lanes * bits - 1}:0] activations_i,
   output reg  [{width - 1}:0] sum_o
 );
 {adder.body()}

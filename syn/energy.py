@@ -2,10 +2,9 @@
 """Energy of a step of real networks: gate-level activity of a tile, accesses of its memories, leakage.
 
 Every network runs on rtl/ under Verilator, compared with models/; a tile's netlist then replays windows of the last steps (syn/replay.py).
-Logic has 180 nm, memories from CACTI less (syn/memory.json): SCALING brings logic to the node of the memories.
+Logic has 180 nm, memories have 130 (syn/memory.py): SCALING brings logic to the node of the memories.
 """
 
-import json
 import math
 import pickle
 from collections import Counter as Sum
@@ -21,16 +20,18 @@ from models.calibration import calibrated
 from models.compiler import compile_image
 from models.cycle_model import CycleModel
 from models.evaluation import spread
+from models.formats import granule_bytes
+from models.levels import ALL, QUARTERS, Level
 from models.networks import load
 from models.policies import Policy
 from syn import memory
 from syn.area import part
 from syn.power import VOLTS, Energies, Library, NetPower
-from syn.replay import Tile, Waveform, by_net, record, simulate
+from syn.replay import ReplayError, Tile, Waveform, by_net, record, simulate
 from syn.synthesize import BUILD, LIBERTY, Netlist
 from tb.bench.directions import Direction, plan
 from tb.bench.harness import parameters
-from tb.bench.registers import Counter
+from tb.bench.registers import Counter, Row
 from tb.bench.runner import PERIOD, WAVES, run
 
 NETWORKS = ("silero", "resemblyzer", "textgenrnn", "ddddocr", "spelling")
@@ -41,40 +42,27 @@ WINDOWS, CYCLES = 12, 40        # of each network and policy
 MODES = {"zero delay": False, "cell delays": True}
 
 # Parts that an energy is split in, from those of the area.
-SPLIT = {"dot product": "datapath", "row sums": "datapath", "row engine": "datapath", "precision unit": "dynamic precision unit",
+SPLIT = {"dot product": "datapath", "operands": "datapath", "row sums": "datapath", "row engine": "datapath", "precision unit": "dynamic precision unit",
          "refinement queue": "dynamic precision unit", "requantizer": "activation and update", "activation": "activation and update",
          "cell update": "activation and update", "post-processing": "activation and update", "other queues": "control", "row pass": "control",
          "sequencer": "control", "in-flight buffer": "control", "rest": "control"}
 PARTS = ("datapath", "dynamic precision unit", "activation and update", "control", "buffers", "weight memory", "leakage")
 
-NODE = 32  # nm, of the figures that stand for all; others are in the results as well
-# Supply of low-standby-power cells in CACTI, in V, by node.
-SUPPLY = {22: 0.8, 32: 1.0, 45: 1.1, 65: 1.2, 90: 1.3}
-# Energy of a circuit is a2 V² + a1 V + a0 (Stillmaker and Baas, Integration 58, 2017, table 5), low-power cells where there is a choice.
-CURVES = {180: (0.0, 24.64, -17.98), 90: (4.762, -4.781, 2.092), 65: (3.755, -4.398, 1.975), 45: (1.103, -0.362, 0.2767), 32: (0.9559, -0.7823, 0.471)}
-FAST_32 = (0.8367, -0.4341, 0.1701), 0.9  # high-performance cells and their supply
-
-
-def _curve(curve: tuple, volts: float) -> float:
-    return curve[0] * volts ** 2 + curve[1] * volts + curve[2]
-
-
-# Energy of logic at a node, as a share of that at 180 nm. The middle is the fit to circuit simulations; C V² alone, with a capacitance that
-# shrinks with the node, gives four times as much; cells for speed at 0.9 V give less.
-SCALING = {
-    "fast cells": {NODE: _curve(*FAST_32) / _curve(CURVES[180], VOLTS)},
-    "middle": {node: _curve(CURVES[node], SUPPLY[node]) / _curve(CURVES[180], VOLTS) for node in (32, 45, 65, 90)},
-    "C V²": {node: node / 180 * (volts / VOLTS) ** 2 for node, volts in SUPPLY.items()},
-}
+# Energy of logic at the node of the memories, as a share of that at 180 nm and 1.8 V: C V² with a capacitance that shrinks with the node, half of that, and V² alone.
+_SQUARE = (memory.VOLTS / VOLTS) ** 2
+SCALING = {"half of C V²": memory.NODE / 180 * _SQUARE / 2, "C V²": memory.NODE / 180 * _SQUARE, "V² alone": _SQUARE}
+MIDDLE = "C V²"
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What a policy on a network takes: steps, cycles and counters of the runs; logic[mode][part], register_files[mode] in pJ (180 nm) a cycle of a tile."""
+    """What a policy on a network takes: steps, cycles and counters of the runs, reads of weights and activations by memory; logic[mode][part] and
+    register_files[mode] in pJ (180 nm) a cycle of a tile."""
 
     steps: int
     cycles: int
     counters: dict
+    reads: dict
     logic: dict
     register_files: dict
     modules: dict  # as logic, by the parts of syn/area.py
@@ -122,9 +110,9 @@ def play(item: Direction, policy: Policy, build: Build, folder: Path) -> tuple[d
     """
     image = compile_image(item.lstm, build)
     runs = [item.lstm.run(sequence, policy, item.state) for sequence in item.sequences]
-    masks = [torch.cat([mask[0] for mask in layer]) for layer in zip(*(run.masks for run in runs))]
-    cycles = CycleModel(item.lstm, build, masks, image.order, policy).cycles()
-    steps = len(masks[0])
+    levels = [torch.cat([level[0] for level in layer]) for layer in zip(*(run.levels for run in runs))]
+    cycles = CycleModel(item.lstm, build, levels, image.order, policy).cycles()
+    steps = len(levels[0])
     traced = min(cycles, -(-TRACED * steps // cycles) * cycles // steps)  # whole steps
     loading = sum(len(packet) for packet in image.packets())
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -149,10 +137,11 @@ def measure(name: str, policy: Policy, meter: Meter) -> Activity:
     """Activity of a network under a policy. Raises SimulationError, ReplayError."""
     folder = BUILD / "activity" / f"{name}-{policy.name}"
     steps, directions = directions_of(name, policy)
-    windows, counters = [], Sum()
+    windows, counters, reads = [], Sum(), Sum()
     for number, item in enumerate(directions):
         found, wave, cycles = play(item, policy, build_of(policy), folder / f"run{number}")
         counters.update({counter.name: found[counter] for counter in Counter})
+        reads.update(operand_reads(item, found, policy, build_of(policy)))
         windows += windows_of(meter.tile, wave, cycles, -(-WINDOWS // len(directions)))
     logic, files, modules = {}, {}, {}
     total = CYCLES * len(windows)
@@ -163,7 +152,7 @@ def measure(name: str, policy: Policy, meter: Meter) -> Activity:
         for name, energy in modules[mode].items():
             logic[mode][SPLIT[name]] += energy
         files[mode] = register_files(meter, windows, toggles) / total
-    return Activity(steps, counters["CYCLES"], counters, logic, files, modules)
+    return Activity(steps, counters["CYCLES"], counters, reads, logic, files, modules)
 
 
 def register_files(meter: Meter, windows: list, toggles: np.ndarray) -> float:
@@ -189,26 +178,65 @@ def register_files(meter: Meter, windows: list, toggles: np.ndarray) -> float:
     return float(spent)
 
 
-def memory_energy(counters: dict, build: str, node: int, tiles: int) -> dict[str, float]:
-    """Energy in pJ of the memories for the accesses that the counters of a run give. A write of some bytes of a word counts as one of all."""
-    found = {name: kind["nodes"][str(node)] for name, kind in json.loads(memory.DATA.read_text())["memories"][build].items()}
-    words = counters["HI_PASS"] + counters["LO_PASS"]
-    weights = counters["HI_PASS"] * found["hi_plane"]["read_pj"] + (counters["LO_PASS"] * found["lo_plane"]["read_pj"] if "lo_plane" in found else 0.0)
-    buffers = (words * found["activations"]["read_pj"] + counters["ACTIVATION_WRITES"] * tiles * found["activations"]["write_pj"]
-               + counters["SCALE_READS"] * found["scales"]["read_pj"] + counters["ROW_CONSTANT_READS"] * found["constants"]["read_pj"]
-               + counters["CELL_READS"] * found["cells"]["read_pj"] + counters["CELL_WRITES"] * found["cells"]["write_pj"])
-    return {"weight memory": weights, "buffers": buffers, "leakage mW": tiles * sum(kind["leakage_mw"] for kind in found.values())}
+def operand_reads(item: Direction, counters: dict, policy: Policy, build: Build) -> Sum:
+    """Reads of weights and activations of a run by memory, from its rows by layer and level: in a pass over a row a word of each memory is read once at most.
+
+    counters: by number and by (layer, field). Raises ReplayError where the words that follow are not those that the accelerator counted.
+    """
+    words, reads = Sum(), Sum()
+    none = Level(0, 0, 0)
+    for number, layer in enumerate(item.lstm.layers):
+        count = {code: sum(counters[number, Row[f"{code}_{gate}"]] for gate in "IFGO") for code in ("MIDDLE", "ALL")}
+        rows = 4 * counters[number, Row.UNITS]
+        lowest, middle, _ = layer.by_code
+        passes = [(none, ALL, rows)] if policy == Policy.STATIC_HIGH else [(none, lowest, rows), (lowest, middle, count["MIDDLE"]), (lowest, ALL, count["ALL"])]
+        sizes = (build.words(layer.inputs), (layer.terms - 1) * build.words(layer.inputs), build.words(layer.units))
+        for low, high, passed in passes:
+            for before, after, size in zip(low, high, sizes):
+                added = QUARTERS[before:after]
+                words.update({name: passed * size for name in added})
+                reads.update({f"weights_{half}": passed * size for half in ("hi", "lo") if any(name[0] == half[0].upper() for name in added)})
+                reads.update({f"activations_{half}": passed * size for half in ("hi", "lo") if any(name[1] == half[0].upper() for name in added)})
+    if not build.dynamic:
+        words = Sum(HH=words["HH"])
+        reads = Sum(weights_hi=words["HH"], activations=words["HH"])
+    counted = {name: counters[Counter[name]] for name in QUARTERS}
+    if counted != {name: words[name] for name in QUARTERS}:
+        raise ReplayError(f"words by quarter: {counted} counted, {dict(words)} by rows and levels")
+    return reads
 
 
-def step_energy(activity: Activity, build: str, leakage_nw: float, clock_ns: float, mode: str, node: int, scale: float) -> dict[str, float]:
-    """Energy of a step in nJ by part: logic of 180 nm times `scale`, memories of `node`, which run with the clock scaled to it."""
+def memory_energy(counters: dict, reads: dict, build: str, tiles: int) -> dict[str, float]:
+    """Energy in pJ of the memories for the accesses of a run, and their leakage.
+
+    A write of one h, or of a granule of x, wakes the macros of its bits in every tile.
+    """
+    found, own = memory.memories(memory.BUILDS[build]), memory.BUILDS[build]
+    h, granule = 1, granule_bytes(own.dot_lanes)
+    written = counters["CELL_WRITES"], counters["ACTIVATION_WRITES"] - counters["CELL_WRITES"]  # a commit writes a cell and an h
+    if own.dynamic:
+        hi, lo = found["activations_hi"], found["activations_lo"]
+        exponent = hi.figure("write_pj") - hi.write_pj(hi.bits - 4)
+        writes = sum(count * (hi.write_pj(4 * size) + lo.write_pj(4 * size) + exponent) for count, size in zip(written, (h, granule)))
+    else:
+        writes = sum(count * found["activations"].write_pj(8 * size) for count, size in zip(written, (h, granule)))
+    spent = {name: count * found[name].figure("read_pj") for name, count in reads.items()}
+    buffers = (sum(energy for name, energy in spent.items() if name.startswith("activations")) + tiles * writes
+               + counters["SCALE_READS"] * found["scales"].figure("read_pj") + counters["ROW_CONSTANT_READS"] * found["constants"].figure("read_pj")
+               + counters["CELL_READS"] * found["cells"].figure("read_pj") + counters["CELL_WRITES"] * found["cells"].figure("write_pj"))
+    return {"weight memory": sum(energy for name, energy in spent.items() if name.startswith("weights")), "buffers": buffers,
+            "leakage mW": tiles * sum(kind.leakage_mw for kind in found.values())}
+
+
+def step_energy(activity: Activity, build: str, leakage_nw: float, clock_ns: float, mode: str, scale: float) -> dict[str, float]:
+    """Energy of a step in nJ by part: logic of 180 nm times `scale`, and memories, with the clock scaled to their node."""
     tiles = Build().tiles
-    memories = memory_energy(activity.counters, build, node, tiles)
+    memories = memory_energy(activity.counters, activity.reads, build, tiles)
     logic = tiles * activity.cycles * scale
     spent = {name: logic * energy for name, energy in activity.logic[mode].items()}
     spent["buffers"] = logic * activity.register_files[mode] + memories["buffers"]
     spent["weight memory"] = memories["weight memory"]
-    spent["leakage"] = activity.cycles * clock_ns * (memories["leakage mW"] * node / 180 + tiles * leakage_nw * 1e-6 * scale)
+    spent["leakage"] = activity.cycles * clock_ns * memory.NODE / 180 * (memories["leakage mW"] + tiles * leakage_nw * 1e-6)
     return {name: spent.get(name, 0.0) / activity.steps / 1000 for name in PARTS}
 
 
@@ -216,9 +244,9 @@ def results(activities: dict, meters: dict[str, Meter], clock_ns: dict[str, floa
     """What build/silicon.json holds of the energy; activities: by (network, policy)."""
     leakage = {build: meter.power.leakage() for build, meter in meters.items()}
 
-    def energy(name, policy, mode="cell delays", node=NODE, rule="middle"):
+    def energy(name, policy, mode="cell delays", rule=MIDDLE):
         build = BUILD_OF[policy]
-        return step_energy(activities[name, policy], build, leakage[build], max(clock_ns.values()), mode, node, SCALING[rule][node])
+        return step_energy(activities[name, policy], build, leakage[build], max(clock_ns.values()), mode, SCALING[rule])
 
     def saving(policy, **options):
         return {name: 1 - sum(energy(name, policy, **options).values()) / sum(energy(name, Policy.STATIC_HIGH, **options).values()) for name in names}
@@ -230,11 +258,10 @@ def results(activities: dict, meters: dict[str, Meter], clock_ns: dict[str, floa
     return {
         "energy": {name: {policy.name: energy(name, policy) for policy in BUILD_OF} for name in names},
         "saving": {policy.name: saving(policy) for policy in policies},
-        "saving_mean": by_rule["middle"]["cell delays"],
+        "saving_mean": by_rule[MIDDLE]["cell delays"],
         "saving_range": [min(flat), max(flat)],
         "saving_by_rule": by_rule,
-        "saving_by_node": {str(node): float(np.mean(list(saving(Policy.SENSITIVITY, node=node).values()))) for node in SCALING["middle"]},
-        "energy_scale": {rule: values[NODE] for rule, values in SCALING.items()},
+        "energy_scale": SCALING,
         "tile_pj_per_cycle": {name: {policy.name: {mode: activities[name, policy].modules[mode]
                                                    | {"register files": activities[name, policy].register_files[mode]} for mode in MODES}
                                      for policy in BUILD_OF} for name in names},

@@ -7,7 +7,8 @@ from matplotlib import pyplot
 from rich.table import Table
 
 from syn import tables
-from syn.energy import NODE, PARTS
+from syn.energy import MIDDLE, PARTS
+from syn.memory import NODE
 from syn.synthesize import ROOT
 
 IMAGES = ROOT / "docs" / "images"
@@ -17,7 +18,7 @@ LABELS = {"STATIC_HIGH": "baseline, 8 bits", "STATIC_LOW": "low", "CELL_HISTORY"
 
 def table(results: dict) -> Table:
     """Energy of a step by part, and what each policy saves of the baseline build's."""
-    title = f"Energy of a step, nJ ({NODE} nm, cell delays, middle of the scaling rule)"
+    title = f"Energy of a step, nJ ({NODE} nm, cell delays, logic scaled by {MIDDLE})"
     made = tables.table(title, "network", "policy", *PARTS, "total", "saved", left=2)
     for name, policies in results["energy"].items():
         for policy, parts in policies.items():
@@ -28,26 +29,12 @@ def table(results: dict) -> Table:
 
 
 def saving_table(results: dict) -> Table:
-    """What SENSITIVITY saves of the baseline build's energy, mean over the networks, by scaling rule, node and delays."""
+    """What SENSITIVITY saves of the baseline build's energy, mean over the networks, by scaling rule and delays."""
     modes = ("zero delay", "cell delays")
     made = tables.table("Saved by SENSITIVITY, mean over the networks", "rule", *modes)
     for rule, savings in results["saving_by_rule"].items():
-        made.add_row(f"{rule}, {NODE} nm", *(f"{savings[mode]:.1%}" for mode in modes))
-    for node, value in results["saving_by_node"].items():
-        if int(node) != NODE:
-            made.add_row(f"middle, {node} nm", "", f"{value:.1%}")
-    made.add_row(f"middle, {NODE} nm, a plane's read as dear as the whole memory's", "", f"{_saving_with_dear_planes(results):.1%}")
+        made.add_row(rule, *(f"{savings[mode]:.1%}" for mode in modes))
     return made
-
-
-def _saving_with_dear_planes(results: dict) -> float:
-    """STATIC_LOW reads half as many words as the baseline build: what more than that it saves, it saves by cheaper reads."""
-    savings = []
-    for policies in results["energy"].values():
-        baseline, low, sensitivity = (policies[name] for name in ("STATIC_HIGH", "STATIC_LOW", "SENSITIVITY"))
-        dearer = baseline["weight memory"] / (2 * low["weight memory"]) - 1
-        savings.append(1 - (sum(sensitivity.values()) + dearer * sensitivity["weight memory"]) / sum(baseline.values()))
-    return sum(savings) / len(savings)
 
 
 def plot(results: dict) -> None:

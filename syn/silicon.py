@@ -21,7 +21,7 @@ from models.calibration import path_of
 from models.networks import MODULES
 from models.policies import Policy
 from models.sources import code, content
-from syn import area, energy, energy_report, fpga, timing
+from syn import area, energy, energy_report, fpga, memory, timing
 from syn.replay import ReplayError
 from syn.synthesize import BUILDS, CELLS, LIBERTY, ROOT, Netlist, SynthesisError, fetch_library, synthesize
 from syn.tables import markdown, table
@@ -30,7 +30,7 @@ from tb.bench.runner import SimulationError, design_files
 RESULTS = ROOT / "build" / "silicon.json"
 TABLES = ROOT / "docs" / "silicon-tables.md"
 PLOT = ROOT / "docs" / "images" / "area.png"
-FORMS = {"array": "array rows", None: "left to Yosys"}  # of the multiplications, beside the one that is used
+FORMS = {"booth": "Booth rows", "array": "array rows", None: "left to Yosys"}  # of the multiplications, beside the one that is used
 
 
 def run_all(jobs: dict) -> dict:
@@ -74,9 +74,9 @@ def measure() -> dict:
     paths = {build: timing.paths(netlist)[0] for build, netlist in timed.items()}
     parts = {build: area.by_part(netlist) for build, netlist in netlists.items()}
     logic = {build: sum(values.values()) for build, values in parts.items()}
-    forms = {"Booth rows": logic} | {name: {build: sum(done[form, build].area().values()) for build in BUILDS} for form, name in FORMS.items()}
+    forms = {"the smallest of each": logic} | {name: {build: sum(done[form, build].area().values()) for build in BUILDS} for form, name in FORMS.items()}
     files = {build: area.register_files(netlists[build], timed[build]) for build in BUILDS}
-    totals = area.totals(netlists, files)  # before the long work: it knows whether the memories are those of the builds
+    totals = area.totals(netlists, files)  # before the long work: it knows whether memories are those of the builds
     meters = {build: energy.Meter.of(netlist) for build, netlist in netlists.items()}
     activities = run_all({
         (name, policy): partial(cached, activity_key(name, policy, netlists[build]), partial(energy.measure, name, policy, meters[build]))
@@ -123,11 +123,14 @@ def report(results: dict) -> Iterator[Table | str]:
         forms.add_row(form, f"{values['baseline']:,.0f}", f"{values['dynamic']:,.0f}", f"{values['overhead']:+.1%}")
     yield forms
 
-    total = table("Whole tile with its 512 KiB of weights", "node", "logic mm2", "memories mm2", *(f"overhead, {name}" for name in area.SCALING))
-    for node, share in results["overhead_total"]["mm2"].items():
-        both = share["dynamic"]
-        total.add_row(f"{node} nm", f"{both['logic'] + both['register_files']:.3f}", f"{both['weights'] + both['other_memories']:.3f}",
-                      *(f"{value:+.1%}" for value in results["overhead_total"]["overhead"][node].values()))
+    total = table(f"Whole tile with its 512 KiB of weights, mm2 at {memory.NODE} nm", "", "baseline", "dynamic")
+    shares = results["overhead_total"]["mm2"]
+    for name, parts in (("logic and register files", ("logic", "register_files")), ("weights", ("weights",)), ("other memories", ("other_memories",))):
+        total.add_row(name, *(f"{sum(shares[build][part] for part in parts):.3f}" for build in BUILDS))
+    total.add_section()
+    for name, key in (("everything", "overhead"), ("everything but weights", "overhead_without_weights")):
+        for scaling, value in results["overhead_total"][key].items():
+            total.add_row(f"overhead of {name}, logic {scaling}", "", f"{value:+.1%}")
     yield total
 
     clock = table("Clock (OpenSTA)", "build", "ns", "critical path")

@@ -15,33 +15,33 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from models.formats import SCALES, accumulator_width, dot_lanes, product_width, weight_bits
+from models.build import Build
+from models.formats import dot_lanes, operand_bits
 from syn import arithmetic
 from syn.fanout import insert_buffers
+from syn.library import OSU, ROOT, Library
 from tb.bench import leash
 
-ROOT = Path(__file__).resolve().parent.parent
 RTL = Path(os.environ.get("RTL", ROOT / "rtl")).resolve()
 SYN = ROOT / "syn"
 BUILD = ROOT / "build" / "silicon"
-LIBRARY = ROOT / "build" / "osu018"
-LIBERTY = LIBRARY / "osu018_stdcells.lib"
-CELLS = LIBRARY / "osu018_stdcells.v"  # Verilog models of the cells
+LIBERTY = OSU.liberty
+CELLS = LIBERTY.with_suffix(".v")  # Verilog models of the cells
 
-# Memories of as many bytes in both: words of the baseline build are half as wide.
-BUILDS = {
-    "baseline": {"DynamicPrecision": 0, "WeightDepth": 32768, "ActivationDepth": 512},
-    "dynamic": {"DynamicPrecision": 1},
-}
+# Of a tile; memories of as many bytes in both.
+BUILDS = {"baseline": Build().baseline().parameters(), "dynamic": Build().parameters()}
 # Multiplications in rtl/ outside of dot_product, as Yosys sees them: widths of A, B and Y, signed, and whether the top bit of B is 0.
-MULTIPLIERS = [(11, 8, 19, False, False), (16, 16, 32, True, False),
-               *((accumulator_width(bits), SCALES["m_h"].width + 1, product_width(bits), True, True) for bits in (8, 4))]
-# Modules on the critical path of both builds.
-FAST = ("requantizer", "row_sums")
+# In turn: the slope in activation; a value of 16 bits by the bytes of another in cell_update; a sum of a segment by a byte of m in row_sums.
+MULTIPLIERS = ((11, 8, 19, False, False), (16, 8, 24, True, False), (16, 9, 25, True, True), (26, 9, 35, True, True))
+# The smallest form of the dot product, by the bits of an operand; multiplications outside of it are smallest as Booth rows.
+SMALLEST = {4: "array", 8: "booth"}
+# Modules that are mapped for delay: all with a path that limits a clock. Their adders are parallel prefixes, others ripple.
+FAST = ("row_sums", "row_pass", "requantizer", "activation", "cell_update", "post_processing", "precision_unit", "policy_sensitivity", "policy_cell_history",
+        "level_choice")
 MEMORIES = ("ram", "register_file")
 
 SCRIPT = """
-read_liberty -lib {liberty}
+{cells}
 read_verilog -DSYNTHESIS -I{rtl} {sources}
 {memories}
 hierarchy -check -top {top} {parameters}
@@ -57,14 +57,16 @@ opt
 opt_hier
 opt_clean
 synth -noabc -top {top} -run begin:fine
+select -set fast {fast}
 maccmap
 techmap -map {syn}/full_adder.v
-techmap -map +/techmap.v -map {syn}/ripple.v t:$alu
-techmap -map {syn}/ripple.v
+techmap -map +/techmap.v -map {syn}/ripple.v t:$alu @fast %d
+techmap -map {syn}/ripple.v t:$lcu @fast %d
+{adders}
 synth -noabc -run fine:check
-dfflibmap -liberty {liberty}
-abc -liberty {liberty} -script {syn}/map_fast.abc {fast}
-abc -liberty {liberty} -script {syn}/map.abc
+{flip_flops}
+abc -liberty {liberty} -script {fast_map} {unused} @fast
+abc -liberty {liberty} -script {syn}/map.abc {unused} @fast %n
 opt_clean -purge
 rename -enumerate
 flatten -noscopeinfo
@@ -93,6 +95,7 @@ class Netlist:
     top: str
     verilog: Path
     json: Path
+    library: Library = OSU
 
     @property
     def plain_verilog(self) -> Path:
@@ -106,7 +109,7 @@ class Netlist:
 
     def area(self) -> Counter:
         """Area of standard cells in square micrometres, by path of the instance that holds them ('' is the top)."""
-        areas, total = cell_areas(), Counter()
+        areas, total = cell_areas(self.library.liberty), Counter()
         for name, cell in self.cells.items():
             if cell["type"] in areas:
                 total[instance(name)] += areas[cell["type"]]
@@ -119,12 +122,12 @@ class Netlist:
 
 
 def dot_product_size(parameters: dict[str, int]) -> tuple[int, int]:
-    """Lanes and bits of a weight of the dot product, from the parameters of a tile or its own."""
-    lanes = parameters.get("Lanes", 32)
-    if "WeightBits" in parameters:
-        return lanes, parameters["WeightBits"]
+    """Lanes and bits of an operand of the dot product, from the parameters of a tile or its own."""
+    lanes = parameters.get("Lanes", Build().lanes)
+    if "OperandBits" in parameters:
+        return lanes, parameters["OperandBits"]
     dynamic = parameters.get("DynamicPrecision", 1)
-    return dot_lanes(lanes, dynamic), weight_bits(dynamic)
+    return dot_lanes(lanes, dynamic), operand_bits(dynamic)
 
 
 def instance(name: str) -> str:
@@ -133,9 +136,9 @@ def instance(name: str) -> str:
 
 
 @cache
-def cell_areas() -> dict[str, float]:
-    """Area of each cell of the library, in square micrometres."""
-    return {name: float(area) for name, area in re.findall(r"cell \((\w+)\) \{.*?area : ([\d.]+)", LIBERTY.read_text(), re.DOTALL)}
+def cell_areas(liberty: Path) -> dict[str, float]:
+    """Area of each cell of a library, in square micrometres."""
+    return {name: float(area) for name, area in re.findall(r"cell \((\w+)\) \{.*?area : ([\d.]+)", liberty.read_text(), re.DOTALL)}
 
 
 def fetch_library() -> None:
@@ -159,34 +162,47 @@ def run_yosys(script: str, name: str, folder: Path = BUILD) -> str:
     return text
 
 
-def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, form: str | None = "booth", for_timing: bool = False,
-               folder: Path = BUILD) -> Netlist:
+def cells_of(library: Library, folder: Path) -> dict[str, str]:
+    """Commands of SCRIPT that a library decides; files that they need are written to a folder."""
+    paths = {}
+    for name, text in (("adders.v", library.adders), ("flip_flop.v", library.flip_flop), ("map_fast.abc", (SYN / "map_fast.abc").read_text())):
+        paths[name] = folder / f"{library.name}-{name}"
+        paths[name].write_text(text.replace("TARGET", str(library.target)))
+    return {
+        "cells": f"read_liberty -lib {library.liberty}" + (f"\nread_verilog -lib {paths['adders.v']}" if library.adders else ""),
+        "adders": f"techmap -map {paths['adders.v']}" if library.adders else "",
+        "flip_flops": f"dfflegalize -cell $_DFF_P_ x\ntechmap -map {paths['flip_flop.v']}" if library.flip_flop else f"dfflibmap -liberty {library.liberty}",
+        "fast_map": str(paths["map_fast.abc"]), "unused": " ".join(f"-dont_use {name}" for name in library.unused)}
+
+
+def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, form: str | None = "best", for_timing: bool = False,
+               folder: Path = BUILD, library: Library = OSU) -> Netlist:
     """Maps `top` with `parameters` (of BUILDS[name] if none are given) onto standard cells; files are `name`.* in `folder`.
 
-    form: of multiplications, see syn/arithmetic.py; None leaves it to Yosys. for_timing: no black boxes are left; register files are made of
-    cells, and a flip-flop stands at every pin of a ram. Raises SynthesisError.
+    form: of multiplications, see syn/arithmetic.py; "best" takes the smallest of each; None leaves it to Yosys. for_timing: no black boxes are
+    left; register files are made of cells, and a flip-flop stands at every pin of a ram. Raises SynthesisError.
     """
     fetch_library()
     folder.mkdir(parents=True, exist_ok=True)
-    netlist = Netlist(top, folder / f"{name}.v", folder / f"{name}.json")
+    netlist = Netlist(top, folder / f"{name}.v", folder / f"{name}.json", library)
     settings = BUILDS[name] if parameters is None else parameters
     sources, multiply = sorted(RTL.glob("*.v")), "wreduce"
     if form:
         lanes, bits = dot_product_size(settings)
         dot_product, multipliers = folder / f"{name}-dot_product.v", folder / f"{name}-multipliers.v"
-        dot_product.write_text(arithmetic.dot_product(lanes, bits, form))
-        multipliers.write_text("".join(arithmetic.multiplier(*kind, form=form) for kind in MULTIPLIERS))
+        dot_product.write_text(arithmetic.dot_product(lanes, bits, SMALLEST[bits] if form == "best" else form))
+        multipliers.write_text("".join(arithmetic.multiplier(*kind, form="booth" if form == "best" else form) for kind in MULTIPLIERS))
         sources = [dot_product if path.stem == "dot_product" else path for path in sources]
         multiply = f"wreduce\ntechmap -map {multipliers}"
     if for_timing:
         sources = [SYN / "ram_pins.v" if path.stem == "ram" else path for path in sources]
     memories = "" if for_timing else f"blackbox {' '.join(MEMORIES)}"
-    script = SCRIPT.format(rtl=RTL, sources=" ".join(map(str, sources)), syn=SYN, top=top, memories=memories, liberty=LIBERTY,
+    script = SCRIPT.format(rtl=RTL, sources=" ".join(map(str, sources)), syn=SYN, top=top, memories=memories, liberty=library.liberty,
                            fast=" ".join(f"*{module}" for module in FAST), parameters=" ".join(f"-chparam {key} {value}" for key, value in settings.items()),
-                           multiply=multiply, json=netlist.json)
+                           multiply=multiply, json=netlist.json, **cells_of(library, folder))
     run_yosys(script, name, folder)
     buffered = json.loads(netlist.json.read_text())
-    insert_buffers(buffered, top, LIBERTY.read_text())
+    insert_buffers(buffered, top, library)
     netlist.json.write_text(json.dumps(buffered))
     run_yosys(WRITE.format(json=netlist.json, verilog=netlist.verilog, plain_verilog=netlist.plain_verilog), f"{name}-write", folder)
     return netlist

@@ -4,7 +4,7 @@
 import re
 from dataclasses import dataclass
 
-from syn.synthesize import BUILD, LIBERTY, Netlist, instance
+from syn.synthesize import BUILD, Netlist, instance
 from tb.bench import leash
 
 # Inputs come from flip-flops of other modules and outputs go to such: their delay and set-up time stand at the ports.
@@ -41,7 +41,7 @@ class Path:
 def paths(netlist: Netlist, count: int = 200) -> list[Path]:
     """The `count` slowest paths to different ends, slowest first. Raises TimingError."""
     script = netlist.verilog.with_suffix(".tcl")
-    script.write_text(SCRIPT.format(liberty=LIBERTY, verilog=netlist.plain_verilog, top=netlist.top, period=PERIOD, paths=count))
+    script.write_text(SCRIPT.format(liberty=netlist.library.liberty, verilog=netlist.plain_verilog, top=netlist.top, period=PERIOD, paths=count))
     try:
         report = leash.run(["sta", "-exit", script], cwd=BUILD, capture_output=True, text=True).stdout
     except FileNotFoundError:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from models.build import Build
 from models.policies import Policy
 from models.tests.random_networks import random_network
-from syn import energy, replay
+from syn import energy, memory, replay
 from syn.power import VOLTS, Library, NetPower, parse_liberty
 from syn.synthesize import BUILD, LIBERTY, fetch_library, synthesize
 from tb.bench.directions import Direction
@@ -91,31 +92,40 @@ def test_toggles_of_a_dump():
 
 
 def test_scaling_rules():
-    assert energy.SCALING["middle"][32] == pytest.approx(0.6446 / 26.372, rel=1e-3)
-    assert energy.SCALING["C V²"][32] == pytest.approx(0.05487, rel=1e-3)
-    assert list(energy.SCALING) == sorted(energy.SCALING, key=lambda rule: energy.SCALING[rule][32])
+    assert energy.SCALING[energy.MIDDLE] == pytest.approx(130 / 180 * (1.2 / 1.8) ** 2)
+    assert list(energy.SCALING) == sorted(energy.SCALING, key=lambda rule: energy.SCALING[rule])
+
+
+def test_macros_of_memories():
+    """The exponent beside the upper halves takes a macro of its own; two rows of the baseline's constants share a word."""
+    dynamic, baseline = memory.memories(Build()), memory.memories(Build().baseline())
+    assert dynamic["activations_hi"].row == ("2P_256x32",) * 8 + ("2P_256x8",)
+    assert (baseline["constants"].row, baseline["constants"].rows) == (("1P_256x48",), 4)
+    assert dynamic["weights_hi"].rows * 2 == 32 and dynamic["weights_hi"].area_um2 * 2 == pytest.approx(baseline["weights_hi"].area_um2)
+    assert dynamic["weights_hi"].figure("read_pj") == pytest.approx(4 * 68.93)
 
 
 def test_memory_energy_by_hand():
-    names = ("HI_PASS", "LO_PASS", "ACTIVATION_WRITES", "SCALE_READS", "ROW_CONSTANT_READS", "CELL_READS", "CELL_WRITES")
-    counters = dict(zip(names, (100, 20, 3, 5, 7, 11, 13)))
-    found = energy.memory_energy(counters, "dynamic", 32, tiles=4)
-    assert found["weight memory"] == pytest.approx(120 * 50.97)
-    assert found["buffers"] == pytest.approx(120 * 10.59 + 12 * 31.53 + 5 * 4.911 + 7 * 5.115 + 11 * 0.9617 + 13 * 1.126)
-    baseline = energy.memory_energy({**counters, "LO_PASS": 0}, "baseline", 32, tiles=4)
-    assert baseline["weight memory"] == pytest.approx(100 * 63.31)
+    names = ("ACTIVATION_WRITES", "SCALE_READS", "ROW_CONSTANT_READS", "CELL_READS", "CELL_WRITES")
+    counters = dict(zip(names, (16, 5, 7, 11, 13)))
+    found = energy.memory_energy(counters, {"weights_hi": 100, "weights_lo": 20, "activations_hi": 100, "activations_lo": 30}, "dynamic", tiles=4)
+    assert found["weight memory"] == pytest.approx(120 * 4 * 68.93)
+    # 13 h: a macro of each half, and the exponent; 3 granules of x: two of each.
+    writes = 4 * (13 * (2 * 34.81 + 11.08) + 3 * (4 * 34.81 + 11.08))
+    reads = 100 * (8 * 26.04 + 8.318) + 30 * 8 * 26.04 + 5 * 37.85 + 7 * 49.66 + 11 * 3 * 11.38 + 13 * 3 * 14.16
+    assert found["buffers"] == pytest.approx(writes + reads)
+    baseline = energy.memory_energy(counters, {"weights_hi": 100, "activations": 100}, "baseline", tiles=4)
+    assert baseline["weight memory"] == pytest.approx(100 * 2 * 68.93)
 
 
 @pytest.fixture(scope="module")
 def small():
     """A tile of a small build as netlist, and windows of a run of it."""
-    parameters = {"Tiles": SMALL.tiles, "Lanes": SMALL.lanes, "InFlight": SMALL.in_flight, "WeightDepth": SMALL.weight_depth, "UnitDepth": SMALL.unit_depth,
-                  "ActivationDepth": SMALL.activation_depth}
     network = random_network(1, 9, [12, 8])
     item = Direction(network, sequences_of(network, [12], random.Random(1)))
     FOLDER.mkdir(parents=True, exist_ok=True)
     with FileLock(FOLDER / "small.lock"):  # each worker of pytest-xdist makes its own, in the same files
-        tile = replay.Tile(synthesize("small-tile", parameters=parameters, folder=FOLDER))
+        tile = replay.Tile(synthesize("small-tile", parameters=SMALL.parameters(), folder=FOLDER))
         _, wave, cycles = energy.play(item, Policy.SENSITIVITY, SMALL, FOLDER / "small-run")
     return tile, energy.windows_of(tile, wave, cycles, 4)
 
@@ -127,7 +137,7 @@ def test_a_replay_gives_what_rtl_gives(small):
     # Without delay a net toggles once a cycle at most; with delays it glitches, and ends with the same value.
     clock = power.index[tile.module["ports"]["clk_i"]["bits"][0]]
     assert counted[False][clock].tolist() == [4 * energy.CYCLES] * 2
-    assert np.delete(counted[False].sum(1), clock).max() <= 4 * energy.CYCLES < counted[True].max()
+    assert np.delete(counted[False].sum(1), clock).max() <= 4 * energy.CYCLES
     assert (counted[True].sum(1) % 2 == counted[False].sum(1) % 2).all()
     assert counted[False].sum() < counted[True].sum() < 3 * counted[False].sum()
 

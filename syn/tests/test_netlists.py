@@ -12,15 +12,15 @@ from tb.bench.runner import RUNS
 FOLDER = BUILD / "test"
 
 
-@pytest.mark.parametrize("weight_bits, form", [(4, "booth"), (4, "array"), pytest.param(8, "booth", marks=pytest.mark.slow)])
-def test_a_product_is_proven(weight_bits, form):
-    parameters = {"Lanes": 1, "WeightBits": weight_bits}
-    netlist = synthesize(f"product-{weight_bits}-{form}", "dot_product", parameters, form, folder=FOLDER)
+@pytest.mark.parametrize("operand_bits, form", [(4, "booth"), (4, "array"), pytest.param(8, "booth", marks=pytest.mark.slow)])
+def test_a_product_is_proven(operand_bits, form):
+    parameters = {"Lanes": 1, "OperandBits": operand_bits}
+    netlist = synthesize(f"product-{operand_bits}-{form}", "dot_product", parameters, form, folder=FOLDER)
     equivalence.prove_function(netlist, parameters)
 
 
 def test_the_proof_finds_a_wrong_gate():
-    parameters = {"Lanes": 1, "WeightBits": 4}
+    parameters = {"Lanes": 1, "OperandBits": 4}
     netlist = synthesize("product-wrong", "dot_product", parameters, folder=FOLDER)
     netlist.verilog.write_text(netlist.verilog.read_text().replace("  NAND2X1 ", "  NOR2X1 ", 1))
     with pytest.raises(SynthesisError, match="product-wrong"):
@@ -28,8 +28,8 @@ def test_the_proof_finds_a_wrong_gate():
 
 
 @pytest.mark.parametrize("module, parameters, test", [
-    ("dot_product", {"Lanes": 32, "WeightBits": 4}, "test_dot_product.py::test_dot_product[32-4]"),
-    pytest.param("dot_product", {"Lanes": 16, "WeightBits": 8}, "test_dot_product.py::test_dot_product[16-8]", marks=pytest.mark.slow),
+    ("dot_product", {"Lanes": 64, "OperandBits": 4}, "test_dot_product.py::test_dot_product[64-4]"),
+    pytest.param("dot_product", {"Lanes": 16, "OperandBits": 8}, "test_dot_product.py::test_dot_product[16-8]", marks=pytest.mark.slow),
     ("precision_unit", {}, "test_precision_unit.py"),
     pytest.param("cell_update", {}, "cell_update", marks=pytest.mark.slow),
     pytest.param("requantizer", {}, "requantizer", marks=pytest.mark.slow),
