@@ -10,7 +10,7 @@ from cocotb.triggers import RisingEdge
 from tb.bench.drivers import reset, seed
 from tb.bench.runner import run
 
-FIELDS = dict(layer=3, position=10, h=8, mask=4, bank=1)
+FIELDS = dict(layer=3, position=10, h=8, levels=8, bank=1)
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
