@@ -57,10 +57,11 @@ class Build:
         return layer.terms * self.words(layer.inputs) + self.words(layer.units)
 
     def baseline(self) -> "Build":
-        """The 8-bit baseline build with the same bytes of memory: a word has a quarter of the values, so there are four times as many."""
+        """The 8-bit baseline build with the same bytes of memory: a word has a quarter of the values, so there are four times as many. Nothing waits for
+        decisions, so four units in flight take no more cycles than eight."""
         if not self.dynamic:
             return self
-        return replace(self, dynamic=False, weight_depth=4 * self.weight_depth, activation_depth=4 * self.activation_depth)
+        return replace(self, dynamic=False, in_flight=min(self.in_flight, 4), weight_depth=4 * self.weight_depth, activation_depth=4 * self.activation_depth)
 
     def parameters(self) -> dict[str, int]:
         """Verilog parameters of the top module."""

@@ -114,11 +114,11 @@ def evaluate(network: Network, quantized: QuantizedNetwork, samples: list[Sample
     found, runs = [], []
     for number, start in enumerate(range(0, len(samples), EVALUATED_AT_ONCE)):
         part = samples[start:start + EVALUATED_AT_ONCE]
-        run = quantized.run([sample.inputs for sample in part], policy, shares=shares, seed=number)
+        run = quantized.run([sample.inputs for sample in part], policy, shares, seed=number)
         found += outputs(network, part, run)
         runs.append(run)
-    refined = [[sum(counts) for counts in zip(*layers)] for layers in zip(*(run.refined for run in runs))]
-    return found, NetworkRun([], refined, sum(run.steps for run in runs))
+    rows = [[sum(counts) for counts in zip(*layers)] for layers in zip(*(run.rows for run in runs))]
+    return found, NetworkRun([], rows, sum(run.steps for run in runs))
 
 
 def spread(samples: list[Sample], steps: int) -> list[Sample]:

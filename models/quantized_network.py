@@ -7,15 +7,22 @@ input of the layer above: stage by stage.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from . import thresholds
 from .build import Build
 from .float_lstm import hidden_states
-from .policies import Policy
+from .formats import Level, Policy
+from .layer import segment_words
+from .levels import QUARTERS, quarter_words
 from .quantize import H_SCALE, quantize
-from .quantized_lstm import QuantizedLSTM
+from .quantized_lstm import QuantizedLSTM, refinement_rows
+
+T = TypeVar("T")
+Progress = Callable[[int], object]  # told of steps as they are done
 
 # Steps of all sequences of a batch together: enough for efficient products, few enough to stay in the cache.
 BATCH_STEPS = 1 << 14
@@ -34,6 +41,21 @@ def _direction(lstm, layer, suffix):
     return lstm_of_direction.requires_grad_(False)
 
 
+def by_direction(modules: list[list[nn.LSTM]], calibration: list[Tensor], make: Callable[[nn.LSTM, list[Tensor], float | None], T]) -> list[list[T]]:
+    """make(module, inputs, input_scale) of each module of [stage][direction], from float sequences: a stage's inputs are the float outputs of the one below,
+    in units of h."""
+    result = []
+    for number, stage in enumerate(modules):
+        made, outputs = [], []
+        for reverse, module in enumerate(stage):
+            inputs = [directed(sequence, reverse) for sequence in calibration]
+            made.append(make(module, inputs, H_SCALE if number else None))
+            outputs.append([directed(hidden[-1], reverse) for hidden in hidden_states(module, inputs)])
+        calibration = [torch.cat(both, dim=1) for both in zip(*outputs)]
+        result.append(made)
+    return result
+
+
 def quantize_network(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[list[Tensor]] | None = None, emphasis: float = 1.0,
                      low_share: float | None = 0.80) -> "QuantizedNetwork":
     """QuantizedNetwork of an nn.LSTM with one or two directions, from sample inputs as of `quantize`, which it calls direction by direction.
@@ -46,15 +68,9 @@ def quantize_network(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[l
 def quantize_stages(modules: list[list[nn.LSTM]], calibration: list[Tensor], gradients: list[list[Tensor]] | None = None, emphasis: float = 1.0,
                     low_share: float | None = 0.80) -> "QuantizedNetwork":
     """As quantize_network, of [stage][direction] of nn.LSTM modules. Stages of one direction above each other become one."""
-    gradients, result = iter(gradients or ()), []
-    for number, stage in enumerate(modules):
-        directions, outputs = [], []
-        for reverse, module in enumerate(stage):
-            inputs = [directed(sequence, reverse) for sequence in calibration]
-            scale = H_SCALE if number else None
-            directions.append(quantize(module, inputs, input_scale=scale, gradients=next(gradients, None), emphasis=emphasis, low_share=low_share))
-            outputs.append([directed(hidden[-1], reverse) for hidden in hidden_states(module, inputs)])
-        calibration = [torch.cat(directions, dim=1) for directions in zip(*outputs)]
+    own, result = iter(gradients or ()), []
+    for directions in by_direction(modules, calibration, lambda module, inputs, scale: quantize(
+            module, inputs, input_scale=scale, gradients=next(own, None), emphasis=emphasis, low_share=low_share)):
         if result and len(directions) == len(result[-1]) == 1:
             directions = [_stacked(result.pop()[0], directions[0])]
         result.append(directions)
@@ -63,7 +79,7 @@ def quantize_stages(modules: list[list[nn.LSTM]], calibration: list[Tensor], gra
 
 def _stacked(below, above):
     """Two QuantizedLSTM as one."""
-    q = QuantizedLSTM([*below.layers, *above.layers], below.input_scales, below.refinements and [*below.refinements, *above.refinements])
+    q = QuantizedLSTM([*below.layers, *above.layers], below.input_scales, below.order, below.refinements and [*below.refinements, *above.refinements])
     q.row_offsets, q.thresholds = [*below.row_offsets, *above.row_offsets], [*below.thresholds, *above.thresholds]
     return q
 
@@ -73,20 +89,12 @@ class NetworkRun:
     """What all sequences gave.
 
     hidden: by sequence and layer, float [steps, outputs], as a Network's head takes them. steps: of all sequences together.
-    refined: by QuantizedLSTM (in the order of `QuantizedNetwork.directions`) and layer, the refined rows by unit and gate, int64 [units, 4].
+    rows: by QuantizedLSTM (in the order of `QuantizedNetwork.directions`) and layer, the rows at each level, int64 [codes, units, 4].
     """
 
-    hidden: list
-    refined: list
+    hidden: list[list[Tensor]]
+    rows: list[list[Tensor]]
     steps: int
-
-    def shares(self) -> list:
-        """Refined share of the rows, [direction][layer][gate], as RANDOM and ORACLE take them."""
-        return [[(counts.sum(0) / (self.steps * len(counts))).tolist() for counts in direction] for direction in self.refined]
-
-    def refinements(self) -> list:
-        """Rows that each unit refines in a step, [direction][layer][unit], by which the compiler deals units to tiles."""
-        return [[(counts.sum(1) / self.steps).tolist() for counts in direction] for direction in self.refined]
 
 
 class QuantizedNetwork:
@@ -104,31 +112,92 @@ class QuantizedNetwork:
         """As of QuantizedLSTM."""
         return QuantizedNetwork([[direction.for_policy(policy) for direction in stage] for stage in self.stages])
 
-    def low_share(self, run: NetworkRun, build: Build = Build()) -> float:
-        """1 - words of lo planes / words of hi planes that a build reads for a NetworkRun."""
-        lo = hi = 0
-        for direction, counts in zip(self.directions, run.refined):
-            for layer, refined in zip(direction.layers, counts):
-                words = build.row_words(layer)
-                hi += 4 * layer.units * run.steps * words
-                lo += int(refined.sum()) * words
-        return 1 - lo / hi
+    def set_log2_lambda(self, policy: Policy, log2_lambda: float, own_offsets: bool = False) -> None:
+        """Set a policy's thresholds in all directions: see models.thresholds."""
+        for direction in self.directions:
+            thresholds.set_log2_lambda(direction, policy, log2_lambda, own_offsets)
+
+    def set_cell_floor(self, cell_floor: int) -> None:
+        """Set it in all layers; set_log2_lambda of SENSITIVITY must follow."""
+        for direction in self.directions:
+            thresholds.set_cell_floor(direction, cell_floor)
+
+    def _counts(self, run: NetworkRun):
+        """(layer, rows at each level [codes, units, 4]) of all layers."""
+        return [pair for direction, layers in zip(self.directions, run.rows) for pair in zip(direction.layers, layers, strict=True)]
+
+    def words_by_quarter(self, run: NetworkRun, build: Build = Build()) -> list[int]:
+        """Words of HH, HL, LH and LL that all tiles of a dynamic build together add, padded: the counters of quarters."""
+        totals = [0] * len(QUARTERS)
+        for layer, counts in self._counts(run):
+            words = segment_words(layer.inputs, layer.units, layer.terms, build.dot_lanes)
+            for level, rows in zip(layer.by_code, counts):
+                totals = [total + int(rows.sum()) * own for total, own in zip(totals, quarter_words(level, words))]
+        return totals
+
+    def _all_words(self, run, build):
+        """Words of a row, over all rows."""
+        return sum(int(counts.sum()) * build.row_words(layer) for layer, counts in self._counts(run))
+
+    def mean_quarters(self, run: NetworkRun) -> float:
+        """Quarter products over products, with padded words."""
+        return sum(self.words_by_quarter(run)) / self._all_words(run, Build())
+
+    def speedup_over_high(self, run: NetworkRun) -> float:
+        """Ideal speedup over STATIC_HIGH: 4 / mean quarters, with padded words."""
+        return len(QUARTERS) / self.mean_quarters(run)
+
+    def speedup(self, run: NetworkRun) -> float:
+        """Ideal speedup over the baseline build: both with padded words, nothing else waits."""
+        return self._all_words(run, Build().baseline()) / sum(self.words_by_quarter(run))
+
+    def shares(self, run: NetworkRun) -> list:
+        """Shares of levels by [direction][layer][gate][level], as RANDOM and ORACLE take them."""
+        return [[(counts[list(layer.codes)].sum(1) / counts.sum((0, 1))).T.tolist() for layer, counts in zip(direction.layers, layers)]
+                for direction, layers in zip(self.directions, run.rows)]
+
+    def refinements(self, run: NetworkRun) -> list:
+        """Refinements of each unit in a step, [direction][layer][unit], by which the compiler deals units to tiles."""
+        return [[refinement_rows(layer, counts) for layer, counts in zip(direction.layers, layers)] for direction, layers in zip(self.directions, run.rows)]
+
+    def level_shares(self, run: NetworkRun) -> list[float]:
+        """Share of the row-weights at each level, of all layers, by code; a row counts as many as it meets activations."""
+        totals: list[float] = []
+        for layer, counts in self._counts(run):
+            totals += [0.0] * (len(counts) - len(totals))
+            for code, rows in enumerate(counts):
+                totals[code] += int(rows.sum()) * layer.row_weights
+        return [total / sum(totals) for total in totals]
+
+    def low_share(self, run: NetworkRun) -> float:
+        """Share of the row-weights whose row stayed at the lowest level."""
+        return self.level_shares(run)[Level.LOWEST]
+
+    def low_weight_share(self, run: NetworkRun) -> float:
+        """Low share as the paper counts: of the weights that meet an activation, those that stay at 4 bits: neither LH nor LL, of x0 and h."""
+        low = total = 0
+        for layer, counts in self._counts(run):
+            for level, rows in zip(layer.by_code, counts):
+                number, segments = int(rows.sum()), ((level.x0, layer.inputs), (level.h, layer.units))
+                low += number * sum(size for quarters, size in segments if quarters <= 2)
+                total += number * sum(size for _, size in segments)
+        return low / total
 
     def run(self, inputs: list[Tensor], policy: Policy | None = None, shares: list | None = None, seed: int = 0,
-            progress: Callable[[int], None] = lambda steps: None) -> NetworkRun:
+            progress: Progress = lambda steps: None) -> NetworkRun:
         """Run float sequences [steps, inputs], each from zero state, several at once.
 
-        policy, shares, seed: as of QuantizedLSTM.run, shares [direction][layer][gate]. progress is called with the steps of each batch.
+        policy, shares, seed: as of QuantizedLSTM.run, shares [direction][layer][gate][level]. progress is called with the steps of each batch.
         Sequences of a batch have similar lengths; the zeros behind the shorter ones count nowhere but in ORACLE's thresholds.
         """
-        refined = [[torch.zeros(layer.units, 4, dtype=torch.int64) for layer in direction.layers] for direction in self.directions]
-        hidden = [None] * len(inputs)
+        rows = [[torch.zeros(len(layer.by_code), layer.units, 4, dtype=torch.int64) for layer in direction.layers] for direction in self.directions]
+        hidden: list = [None] * len(inputs)
         for batch in batches([len(sequence) for sequence in inputs]):
-            results = self._run_batch([inputs[index] for index in batch], policy, shares, seed, refined)
+            results = self._run_batch([inputs[index] for index in batch], policy, shares, seed, rows)
             for index, layers in zip(batch, results):
                 hidden[index] = layers
             progress(sum(len(inputs[index]) for index in batch))
-        return NetworkRun(hidden, refined, sum(map(len, inputs)))
+        return NetworkRun(hidden, rows, sum(map(len, inputs)))
 
     def run_singly(self, inputs: list[Tensor], policy: Policy | None = None, shares: list | None = None, states: list | None = None) -> list:
         """Run float sequences [steps, inputs] one by one, as the accelerator does: [stage][direction][sequence] of (integer input, Run).
@@ -146,17 +215,18 @@ class QuantizedNetwork:
             result.append(found)
         return result
 
-    def _run_batch(self, sequences, policy, shares, seed, refined):
+    def _run_batch(self, sequences, policy, shares, seed, rows):
         lengths = torch.tensor([len(sequence) for sequence in sequences])
-        valid = (torch.arange(int(lengths.max())) < lengths.unsqueeze(1)).unsqueeze(-1)
+        valid = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
         hidden, number = [[] for _ in sequences], 0
         for stage in self.stages:
             runs = []
             for reverse, direction in enumerate(stage):
                 x = nn.utils.rnn.pad_sequence([directed(sequence, reverse) for sequence in sequences], batch_first=True)
                 run = direction.run(direction.quantize_input(x), policy, shares=shares and shares[number], seed=seed)
-                for counts, mask in zip(refined[number], run.masks):
-                    counts += (mask & valid.unsqueeze(-1)).sum((0, 1))
+                for counts, levels in zip(rows[number], run.levels):
+                    for code in range(len(counts)):
+                        counts[code] += (levels[valid] == code).sum(0)
                 runs.append(run)
                 number += 1
             for index, (layers, length) in enumerate(zip(hidden, lengths)):
@@ -171,9 +241,9 @@ def directed(sequence: Tensor, reverse: bool | int) -> Tensor:
 
 
 def side_by_side(directions: Iterable[list[Tensor]]) -> list[Tensor]:
-    """By layer, the outputs of one or two directions in the order of time, float, from int8 Q0.7 [layer][steps, units] each in its own."""
+    """By layer, the outputs of one or two directions in the order of time, float64, from int8 in units of 1/120 [layer][steps, units] each in its own."""
     layers = zip(*([directed(h, reverse) for h in layers] for reverse, layers in enumerate(directions)))
-    return [torch.cat(parts, dim=1).float() / 128 for parts in layers]
+    return [torch.cat(parts, dim=1).double() / 120 for parts in layers]
 
 
 def batches(lengths: list[int]) -> Iterator[list[int]]:

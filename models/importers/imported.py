@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ..float_lstm import hidden_states
-from ..layer import MAX_SIZE
+from ..layer import LARGEST_H, MAX_SIZE
+from ..quantize import H_SCALE
 from ..quantized_lstm import MAX_LAYERS, State
 from ..quantized_network import QuantizedNetwork, quantize_stages, stages
 
@@ -76,21 +77,21 @@ class ImportedLSTM:
         for stage in q.stages:
             for direction, part in enumerate(stage):
                 numbers = range(layer, layer + len(part.layers))
-                h = [_rounded(self.h0[number][direction] * 128, 127, "initial_h") for number in numbers]
-                c = [_rounded(self.c0[number][direction] * 2.0**quantized.c_frac, 32767, "initial_c")
+                h = [_rounded(self.h0[number][direction] / H_SCALE, LARGEST_H, "initial_h") for number in numbers]
+                c = [_rounded(self.c0[number][direction] * 2.0**quantized.c_frac, (-32767, 32767), "initial_c")
                      for number, quantized in zip(numbers, part.layers)]
                 states.append(State(h, c, [torch.zeros_like(part) for part in h]))
             layer += len(stage[0].layers)
         return states
 
 
-def _rounded(values: Tensor, largest: int, name: str) -> Tensor:
+def _rounded(values: Tensor, within: tuple[int, int], name: str) -> Tensor:
     """int32 [1, units]; h = 1 rounds to the largest one, as in the accelerator."""
     rounded = torch.floor(values + 0.5)
-    if rounded.abs().max() > largest + 1:
-        scale = (largest + 1) / rounded.abs().max()
+    if rounded.abs().max() > within[1] + 1:
+        scale = (within[1] + 1) / rounded.abs().max()
         raise ImportFailure(f"{name} is {1 / scale:.3g} times what the states of the calibration allow: give INPUTS= in whose course c is as large")
-    return rounded.clamp(-largest, largest).int().unsqueeze(0)
+    return rounded.clamp(*within).int().unsqueeze(0)
 
 
 def lstm_of(weights: list, bidirectional: bool) -> nn.LSTM:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Operating points of the quarter-product machine: python -m models.quarters.calibrate
 
-Each policy is swept over its Lagrange multiplier on the SEARCH half of the held-out calibration data; models.quarters.choose finds the multiplier with
+Each policy is swept over its Lagrange multiplier on the SEARCH half of the held-out calibration data; models.choose finds the multiplier with
 which a test shows no loss against 8 bits with a probability of 90 %. What it gives is measured on the CHECK half, whose groups neither the fit
 nor the choice has seen. SENSITIVITY is calibrated for time, for the energy of the memories, and for their product; each rival (models.quarters.rivals) for itself. Points
 are cached; writes build/quarters/calibrated.json.
@@ -15,25 +15,24 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from ..calibration import sweep
 from ..evaluation import interval
 from ..networks.freeze import NETWORKS as FROZEN
-from ..policies import Policy
-from .choose import Swept, curve
+from ..policies import POLICIES, Policy
+from ..quantized_network import Progress
+from ..study import Design, Use, settings_of
 from .compare import CHOSEN, DESIGNS
 from .memories import COSTS
-from .network import Progress
 from .report import measure_networks
 from .rivals import SEEDS, RivalStudy, Shares, Widths
-from .study import Design, Study, Use, settings_of
 
 OUT = Path("build/quarters/calibrated.json")
 DESIGN = DESIGNS[CHOSEN]
-# Where the search of each task begins, log2 of an error for a word of quarters (for energy: for a pJ), and its step; points that it takes at most.
+# Where the search of each task begins, log2 of an error for a word of quarters (for energy: for a pJ).
 STARTS = {
-    "SENSITIVITY for time": -26.0, "SENSITIVITY for energy": -35.0, "SENSITIVITY for product": -26.0, "STATIC_ROWS": -32.0, "CELL_HISTORY": -32.0,
-    "static widths": -30.0, "RANDOM": -44.0,
+    **{f"SENSITIVITY for {cost}": POLICIES[Policy.SENSITIVITY].start for cost in COSTS}, "SENSITIVITY for energy": -35.0,
+    **{policy.name: POLICIES[policy].start for policy in (Policy.STATIC_ROWS, Policy.CELL_HISTORY)}, "static widths": -30.0, "RANDOM": -44.0,
 }
-STEP, POINTS, NARROW = 4.0, 6, 1.0
 
 
 @dataclass(frozen=True)
@@ -60,51 +59,26 @@ def details(study: RivalStudy, task: Task, log2_lambda: float, progress: Progres
     return {}
 
 
-def following(sweep: list[Swept], budget: float) -> float | None:
-    """Where to measure next: beyond the end at which the choice lies, or halfway between the points around it; None where these are near."""
-    line = curve(sweep)
-    chosen, known = line.choose(budget), line.log2_lambda
-    if chosen >= known[-1]:
-        return float(known[-1] + STEP)
-    if line.at(known[0])[1] > budget:
-        return float(known[0] - 2 * STEP)
-    above = int(np.searchsorted(known, chosen, side="right"))
-    middle = np.floor(2 * (known[above - 1] + known[above])) / 4
-    return None if known[above] - known[above - 1] <= NARROW or middle in known else float(middle)
-
-
 def calibrate(study: RivalStudy, task: Task, budget: float, progress: Progress) -> dict:
     """log2_lambda of a task within a budget in margins, the sweep that led to it, and what it gives on CHECK."""
-    high = study.point(Use.SEARCH, DESIGN, Policy.STATIC_HIGH, progress=progress)
-    points, sweep = {}, {}
-
-    def measure(log2_lambda):
-        points[log2_lambda] = study.point(Use.SEARCH, task.design, task.policy, log2_lambda, progress=progress)
-        sweep[log2_lambda] = study.against_high(Use.SEARCH, log2_lambda, points[log2_lambda], high)
-
-    next_one: float | None = STARTS[task.label]
-    measure(next_one - STEP)
-    while next_one is not None and len(sweep) < POINTS:
-        measure(next_one)
-        next_one = following(list(sweep.values()), budget)
-    line = curve(list(sweep.values()))
-    chosen = np.floor(4 * line.choose(budget)) / 4
-    loss, needed = line.at(chosen)
-    return {"label": task.label, "policy": task.policy.name, "design": asdict(task.design), "log2_lambda": chosen, "expected_loss": loss, "needed": needed,
+    found = sweep(study, task.design, task.policy, STARTS[task.label], budget, progress, DESIGN)
+    chosen, points, line = found.log2_lambda, found.points, found.curve
+    return {"label": task.label, "policy": task.policy.name, "design": asdict(task.design), "log2_lambda": chosen, "expected_loss": found.loss, "needed": found.needed,
             "slope": line.slope, "slope_error": line.slope_error,
-            "sweep": [{"log2_lambda": key, "excess": sweep[key].excess, "loss": float(np.nanmean(sweep[key].replicates)), "error": sweep[key].error,
-                       "speed": points[key].speed, "energy": points[key].energy, "shares": points[key].shares} for key in sorted(sweep)],
+            "sweep": [{"log2_lambda": key, "excess": one.excess, "loss": float(np.nanmean(one.replicates)), "error": one.error, "speed": points[key].speed,
+                       "energy": study.energy(task.design, points[key]), "shares": points[key].shares} for key, one in sorted(found.swept.items())],
             "check": checked(study, task.design, task.policy, chosen, progress), **details(study, task, chosen, progress)}
 
 
-def checked(study: Study, design: Design, policy: Policy, log2_lambda: float | None, progress: Progress = lambda steps: None,
+def checked(study: RivalStudy, design: Design, policy: Policy, log2_lambda: float | None, progress: Progress = lambda steps: None,
             seed: int = 0) -> dict:
     """What a policy gives on CHECK: speeds, shares, and losses in margins against 8 bits and float with their intervals."""
     high = study.point(Use.CHECK, DESIGN, Policy.STATIC_HIGH, progress=progress)
     point = study.point(Use.CHECK, design, policy, log2_lambda, None, seed, progress)
     against_high = study.against_high(Use.CHECK, log2_lambda or 0.0, point, high)
     against_float = study.against_float(Use.CHECK, point)
-    return {"speed": point.speed, "over_high": point.over_high, "energy": point.energy, "shares": point.shares, "low_weights": point.low_weights, "words": point.words,
+    return {"speed": point.speed, "over_high": point.over_high, "energy": study.energy(design, point), "shares": point.shares,
+            "low_weights": point.low_weights, "words": point.words,
             "metric": point.estimate.value, "high": high.estimate.value, "float": study.float_estimate(Use.CHECK).value, "excess": against_high.excess,
             "loss": study.loss(Use.CHECK, high.estimate.value, point.estimate.value), "interval": interval(against_high.replicates),
             "loss_float": study.loss(Use.CHECK, study.float_estimate(Use.CHECK).value, point.estimate.value), "interval_float": interval(against_float),

@@ -15,15 +15,15 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
+from ..choose import Curve, curve, isotonic, trimmed_mean
 from ..evaluation import interval
 from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
-from .choose import Curve, curve, isotonic, trimmed_mean
-from .network import Progress
-from .quantize import Settings
+from ..quantize import Settings
+from ..quantized_network import Progress
+from ..study import Design, Point, Use, settings_of
 from .report import measure_networks
 from .rivals import RivalStudy, Shares, Widths
-from .study import Design, Point, Study, Use, settings_of
 
 OUT = Path("build/quarters/levels.json")
 STEPS = {"textgenrnn": 64_000, "resemblyzer": 48_000}
@@ -34,22 +34,28 @@ ENOUGH = 1.5  # a loss, in margins, at which the sweep ends
 AROUND, STEP, EXTENSIONS = 1.5, 3.0, 5
 LOSS = 0.5  # in margins, of the error at which designs are compared
 REPLICATES = 400
-# Shared constants: a row has one offset, and two biases, of the lowest level and of all others.
-REFERENCE = Design("HH x:HL HL 3/4 all", exponents=True)
+
+
+def own_constants(levels: str, exponents: bool = False) -> Design:
+    """A design whose levels have constants of their own. With shared ones a row has one offset, and two biases, of the lowest level and of all others."""
+    return Design(levels, exponents, own_offsets=True, own_biases=True)
+
+
+REFERENCE = own_constants("HH x:HL HL 3/4 all", exponents=True)
 DESIGNS = {
-    "HH all": Design("HH all"),
-    "HH 3/4": Design("HH 3/4"),
-    "HH HL all": Design("HH HL all"),
-    "HH 3/4 all": Design("HH 3/4 all"),
-    "HH HL 3/4 all": Design("HH HL 3/4 all"),
-    "HH x:HL HL 3/4 all": Design("HH x:HL HL 3/4 all"),
-    "HH all, exponents": Design("HH all", exponents=True),
-    "HH 3/4, exponents": Design("HH 3/4", exponents=True),
-    "HH 3/4 all, exponents": Design("HH 3/4 all", exponents=True),
-    "HH HL 3/4 all, exponents": Design("HH HL 3/4 all", exponents=True),
+    "HH all": own_constants("HH all"),
+    "HH 3/4": own_constants("HH 3/4"),
+    "HH HL all": own_constants("HH HL all"),
+    "HH 3/4 all": own_constants("HH 3/4 all"),
+    "HH HL 3/4 all": own_constants("HH HL 3/4 all"),
+    "HH x:HL HL 3/4 all": own_constants("HH x:HL HL 3/4 all"),
+    "HH all, exponents": own_constants("HH all", exponents=True),
+    "HH 3/4, exponents": own_constants("HH 3/4", exponents=True),
+    "HH 3/4 all, exponents": own_constants("HH 3/4 all", exponents=True),
+    "HH HL 3/4 all, exponents": own_constants("HH HL 3/4 all", exponents=True),
     "HH x:HL HL 3/4 all, exponents": REFERENCE,
-    "HH 3/4 all, exponents, shared constants": Design("HH 3/4 all", exponents=True, own_offsets=False, own_biases=False),
-    "HL all: today's two planes": Design("HL all"),
+    "HH 3/4 all, exponents, shared constants": Design(),
+    "HL all: two planes": own_constants("HL all"),
 }
 CHOSEN = "HH 3/4 all, exponents, shared constants"
 RIVALS = ("STATIC_ROWS", "CELL_HISTORY", "RANDOM", "static widths")
@@ -72,7 +78,7 @@ def candidates() -> dict[str, Candidate]:
     return {name: Candidate(design) for name, design in DESIGNS.items()} | dict(zip(RIVALS, rivals))
 
 
-def reference(study: Study, progress: Progress) -> tuple[Curve, float, float]:
+def reference(study: RivalStudy, progress: Progress) -> tuple[Curve, float, float]:
     """(curve of REFERENCE, excess error at which the loss is LOSS, its log2_lambda)."""
     high, found = study.point(Use.SEARCH, REFERENCE, Policy.STATIC_HIGH, progress=progress), []
     for log2_lambda in SWEEP:
@@ -96,7 +102,7 @@ def speed_at(errors: list[np.ndarray], speeds: list[float], high: np.ndarray, ex
     return float(np.exp(y[place - 1] + np.clip(share, -1, 2) * (y[place] - y[place - 1])))
 
 
-def around(study: Study, candidate: Candidate, start: float, excess: float, progress: Progress) -> dict[float, Point]:
+def around(study: RivalStudy, candidate: Candidate, start: float, excess: float, progress: Progress) -> dict[float, Point]:
     """Points of a candidate by log2_lambda, with an excess error between those of two of them if EXTENSIONS suffice."""
     high, points = study.point(Use.SEARCH, REFERENCE, Policy.STATIC_HIGH).error, {}
 

@@ -30,15 +30,14 @@ from ..cycle_model import CycleModel
 from ..levels import LEVELS
 from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
-from ..quantized_network import directed
+from ..quantized_network import QuantizedNetwork, directed
 from ..sources import code
+from ..study import Design, Study, Use, leading, settings_of
 from .cycle_model import TIMING, QuarterBuild, QuarterCycleModel, Shape, Sharing, dealt
-from .network import QuarterNetwork
-from .study import Design, Study, Use, leading, settings_of
 
 OUT = Path("build/quarters/cost.json")
 LEVEL_SET = "HH HL 3/4 all"
-DESIGN = Design(LEVEL_SET)
+DESIGN = Design(LEVEL_SET, exponents=False, own_offsets=True, own_biases=True)
 # Ideal speed over STATIC_HIGH at which a network's thresholds are set: about where it showed no loss.
 SPEEDS = {"silero": 3.65, "textgenrnn": 2.27, "resemblyzer": 1.89, "spelling": 2.36, "ddddocr": 2.66}
 PROBE_STEPS = 1_000  # on which thresholds are set
@@ -105,7 +104,8 @@ def stacks(name: str) -> list[Stack]:
 
     def find():
         q = study.quantized(DESIGN)
-        q.set_log2_lambda(Policy.SENSITIVITY, log2_lambda_at(q, SPEEDS[name], [sample.inputs for sample in leading(study.held_out[Use.SEARCH], PROBE_STEPS)]))
+        probe = [sample.inputs for sample in leading(study.held_out[Use.SEARCH], PROBE_STEPS)]
+        q.set_log2_lambda(Policy.SENSITIVITY, log2_lambda_at(q, SPEEDS[name], probe), DESIGN.own_offsets)
         units = sum(layer.units for direction in q.directions for layer in direction.layers) // len(q.directions)
         steps = max(16, UNIT_STEPS // units)
         found = levels_of(q, [sample.inputs for sample in study.held_out[Use.CHECK]], DEAL_STEPS + steps)
@@ -116,12 +116,12 @@ def stacks(name: str) -> list[Stack]:
     return [Stack(*parts) for parts in cached(("quarters cost levels", *study.key, DESIGN, SPEEDS[name], PROBE_STEPS, UNIT_STEPS, DEAL_STEPS), find)]
 
 
-def log2_lambda_at(q: QuarterNetwork, speed: float, sequences: list[Tensor]) -> float:
+def log2_lambda_at(q: QuantizedNetwork, speed: float, sequences: list[Tensor]) -> float:
     """The multiplier at which SENSITIVITY has an ideal speed over STATIC_HIGH on some sequences."""
     low, high = -50.0, -15.0
     while high - low > 0.2:
         middle = (low + high) / 2
-        q.set_log2_lambda(Policy.SENSITIVITY, middle)
+        q.set_log2_lambda(Policy.SENSITIVITY, middle, DESIGN.own_offsets)
         if q.speedup_over_high(q.run(sequences, Policy.SENSITIVITY)) < speed:
             low = middle
         else:
@@ -129,7 +129,7 @@ def log2_lambda_at(q: QuarterNetwork, speed: float, sequences: list[Tensor]) -> 
     return low
 
 
-def levels_of(q: QuarterNetwork, sequences: list[Tensor], steps: int) -> list[list[Tensor]]:
+def levels_of(q: QuantizedNetwork, sequences: list[Tensor], steps: int) -> list[list[Tensor]]:
     """Levels under SENSITIVITY of so many steps of sequences one behind the other, [direction][layer] of [steps, units, 4]."""
     count, chosen = 0, []
     for sequence in sequences:
@@ -260,7 +260,7 @@ def main() -> None:
                 name = f"{'2 x ' if size[2] == 2 else ''}{size[0]} + {size[1]}"
                 result["sizes"][name] = {tiles: {machine: found[tiles] for machine, found in own.items()} for tiles in TILES}
             for name in networks:
-                key = (name, arguments.drawn, SPEEDS[name], LEVEL_SET, UNIT_STEPS, "" if arguments.drawn else code("models.quarters.study"))
+                key = (name, arguments.drawn, SPEEDS[name], LEVEL_SET, UNIT_STEPS, "" if arguments.drawn else code("models.study"))
                 make = partial(drawn if arguments.drawn else stacks, name)
                 result["networks"][name] = {"plain": at(key, make, None, TILES), "machines": {
                     machine: at(key, make, machine, MACHINE_TILES, MACHINE_POLICIES) for machine in MACHINES}}

@@ -19,13 +19,13 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from ..build import Build
 from ..formats import EXPONENT_GROUP as WORD
 from ..layer import QuantizedLayer
 from ..levels import ALL, HH, Level, Levels, row_quarters
 from ..networks.freeze import NETWORKS as FROZEN
 from .cycle_model import GRANULE, Shape
 from .memories import BASELINE, OWN, Memories, row_energy
-from .network import BASELINE_WORD
 
 OUT = Path("build/quarters/energy.json")
 # Choices of macros: the densest, and smaller ones that cost more area and less energy.
@@ -71,7 +71,7 @@ def baseline_parts(layers: list, tiles: int = 4, own: Memories = BASELINE, rows_
     """The same of a step of the 8-bit baseline build."""
     rows = passes = 0.0
     for layer in layers:
-        words = segment_words(layer, BASELINE_WORD)
+        words = segment_words(layer, Build().baseline().dot_lanes)
         visits = sum(count > 0 for count in words)
         rows += 4 * layer.units * (sum(words) * (own.weight_read + own.activation_read / rows_at_once) + visits * own.multiplier_read)
         passes += layer.units * (own.pass_read + own.cell_write)

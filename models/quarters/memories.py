@@ -11,6 +11,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from ..levels import ALL, HH, QUARTERS, Cost, Level, row_quarters, time_cost
+from ..quantized_network import QuantizedNetwork
 
 DATA = Path(__file__).with_suffix(".json")
 
@@ -127,3 +128,15 @@ def product_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> fl
 
 
 COSTS: dict[str, Cost] = {"time": time_cost, "energy": energy_cost, "product": product_cost}
+
+
+def energy_over_high(q: QuantizedNetwork, counts: list[list[list[int]]]) -> float:
+    """Energy of what rows read from memories, over that of STATIC_HIGH. counts: rows at each level, as of models.study.Point."""
+    total = high = 0.0
+    for direction, layers in zip(q.directions, counts):
+        for layer, rows in zip(direction.layers, layers):
+            words, own = layer.row_words, layer.by_code
+            lowest = ALL if rows[-1] == sum(rows) else own[0]  # STATIC_HIGH starts there
+            total += sum(count * energy_cost(level, lowest, words) for level, count in zip(own, rows) if count)
+            high += sum(rows) * energy_cost(ALL, ALL, words)
+    return total / high

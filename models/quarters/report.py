@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from .network import Progress
+from ..quantized_network import Progress
 
 
 def measure_networks(names: Iterable[str], measure: Callable[[str, Progress], dict], table: Callable[[list[dict]], Table], out: Path) -> None:

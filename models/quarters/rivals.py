@@ -9,16 +9,19 @@ STATIC_ROWS needs nothing of its own: it is a policy of the machine.
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from torch import Tensor
 
 from ..cache import cached
+from ..levels import Cost
 from ..networks import Part
 from ..policies import Policy
+from ..quantized_network import NetworkRun, Progress, QuantizedNetwork
 from ..sources import code
+from ..study import Design, Point, Study
 from . import widths
-from .network import NetworkRun, Progress, QuarterNetwork
-from .study import Design, Study
+from .memories import COSTS, energy_over_high
 
 SHARE_STEPS = 4096  # of the fitted data, on which RANDOM learns shares
 SEEDS = (0, 1, 2)
@@ -51,15 +54,15 @@ class Shares:
         return self.design.own_offsets
 
 
-class RandomNetwork(QuarterNetwork):
+class RandomNetwork(QuantizedNetwork):
     """A network whose rows have levels by chance, with shares that are learned from some float sequences [steps, inputs]; its thresholds are those
     of the network that it is made from."""
 
-    def __init__(self, base: QuarterNetwork, inputs: list[Tensor]):
+    def __init__(self, base: QuantizedNetwork, inputs: list[Tensor]):
         super().__init__(base.stages)
         self.inputs, self.learned = inputs, None
 
-    def set_log2_lambda(self, policy: Policy, log2_lambda: float, own_offsets: bool = True) -> None:
+    def set_log2_lambda(self, policy: Policy, log2_lambda: float, own_offsets: bool = False) -> None:
         """Learn the shares, [direction][layer][gate][level], that SENSITIVITY has at a multiplier."""
         super().set_log2_lambda(Policy.SENSITIVITY, log2_lambda, own_offsets)
         self.learned = self.shares(super().run(self.inputs, Policy.SENSITIVITY))
@@ -70,9 +73,11 @@ class RandomNetwork(QuarterNetwork):
 
 
 class RivalStudy(Study):
-    """A study that knows designs of rivals as well. Results of other designs are those of Study, under the same keys."""
+    """A study that knows designs of rivals, and costs in energy, as well. Results of other designs are those of Study, under the same keys."""
 
-    def quantized(self, design: Design | Widths | Shares) -> QuarterNetwork:
+    costs: ClassVar[dict[str, Cost]] = COSTS
+
+    def quantized(self, design: Design | Widths | Shares) -> QuantizedNetwork:
         if isinstance(design, Design):
             return super().quantized(design)
         if design not in self._quantized:
@@ -87,6 +92,10 @@ class RivalStudy(Study):
     def _fitted_widths(self, exponents):
         samples = self._part(Part.FIT, self.fit_steps)
         return widths.network_of(widths.fit(self.network, samples, self.settings, self.fitted, exponents), self.fitted, "ideal")
+
+    def energy(self, design: Design | Widths | Shares, point: Point) -> float:
+        """Energy of the memories, over STATIC_HIGH's; of widths NaN, where nothing has quarters."""
+        return float("nan") if isinstance(design, Widths) else energy_over_high(self.quantized(design), point.counts)
 
     def widths_at(self, design: Widths, log2_lambda: float) -> dict:
         """The widths by direction and layer at a multiplier, and their ideal speeds over the baseline build, by cost."""

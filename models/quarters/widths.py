@@ -14,25 +14,26 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ..cell import exact_output, finish
+from .. import quantize
+from ..build import Build
+from ..cell import RowSums, exact_output, finish, output
 from ..effects import Effects, before
+from ..fit import FittedNetwork
 from ..fixed_point import round_real_
 from ..float_lstm import hidden_states, layer_weights
+from ..formats import EXPONENT_GROUP as WORD
 from ..grid import round_to, significant_bits
+from ..layer import LARGEST_H, QuantizedLayer
+from ..levels import ALL, Level, quarter_words, row_quarters
 from ..networks import Network, Sample
 from ..policies import Policy
 from ..quantize import LARGE_ERROR, SCALE_FRAMES, Z_UNITS, by_unit, float_states, mantissas, refuse
-from ..quantized_lstm import PREPARED_SUMS
-from ..quantized_network import directed, stages
+from ..quantized_lstm import PREPARED_SUMS, Run, State
+from ..quantized_network import NetworkRun, QuantizedNetwork, directed, stages
 from ..weight_rounding import DESCENTS, LEAST_DAMPING, SMALL_SAMPLE_DAMPING
-from . import quantize
-from .cell import RowSums, output
-from .layer import LARGEST_H, WORD, QuarterLayer
-from .levels import ALL, COSTS, Level, quarter_words, row_quarters
-from .lstm import Run
-from .network import BASELINE_WORD, FittedNetwork, NetworkRun, QuarterNetwork
 
 BITS = (4, 5, 6, 7, 8)
+BASELINE_WORD = Build().baseline().dot_lanes
 EIGHT_BITS = (-127, 119)  # what weights and inputs of 8 bits are, as those of the quarter-product machine
 # Ranges that are tried, as fractions of the largest value that occurs: of weights, of h, and of the network's input, which may saturate far below.
 WEIGHT_RANGES = [1 - 0.05 * number for number in range(11)]
@@ -173,7 +174,7 @@ class FittedWidths:
         rows, price = 4 * self.size.units, 2.0**log2_lambda
         return min(self.errors, key=lambda width: (self.errors[width] + price * rows * cost(width, self.size), cost(width, self.size)))
 
-    def layer(self, width: Width) -> QuarterLayer:
+    def layer(self, width: Width) -> QuantizedLayer:
         """The layer with a width: a machine of 8 bits whose integers are smaller."""
         weights, x, h = self.weights[width.weights], self.inputs[width.x, width.terms], self.hidden[width.h]
         ratio, second = (x.ratio, 1 / x.second) if isinstance(x, InputCode) else (120 / x.factor, 0.0)
@@ -183,12 +184,12 @@ class FittedWidths:
         bias = self.bias + self.constants[width]
         refuse(self.number, "bias", bias, bias.abs() * Z_UNITS + 0.5 >= 1 << 17)
         b = by_unit(torch.floor(bias * Z_UNITS + 0.5).long(), self.size.units)
-        return QuarterLayer(weights.w_ih, weights.w_hh, by_unit(m, self.size.units), by_unit(s, self.size.units), (ALL,), b, b.unsqueeze(0), (),
+        return QuantizedLayer(weights.w_ih, weights.w_hh, by_unit(m, self.size.units), by_unit(s, self.size.units), (ALL,), b, b.unsqueeze(0), (),
                             b.new_zeros(0, *b.shape), self.c_frac, terms=width.terms)
 
 
 class WidthLSTM:
-    """A stack of layers with their widths, one for each of the layers; takes the place of QuarterLSTM."""
+    """A stack of layers with their widths, one for each of the layers; takes the place of QuantizedLSTM."""
 
     def __init__(self, fitted: list[FittedWidths], unit: Tensor, order: Tensor):
         self.fitted, self.unit, self.order = fitted, unit, order
@@ -209,14 +210,14 @@ class WidthLSTM:
 
     def run(self, x: Tensor, policy: Policy = Policy.STATIC_HIGH, shares: list | None = None, seed: int = 0) -> Run:
         """Run integer inputs x [batch, steps, terms, inputs] from zero state. What Run.h holds is h in 8 bits."""
-        result, x, exact = Run(), x.transpose(0, 1), torch.empty(0)
+        result, x, exact = Run([], [], [], [], State([], [], []), self.layers), x.transpose(0, 1), torch.empty(0)
         for number, (layer, fitted, width) in enumerate(zip(self.layers, self.fitted, self.widths)):
             if number:
                 x = self._input_code(number)(exact.double() * 2.0**-30).unsqueeze(2)
             exact, h, c = _run_layer(layer, x, fitted.hidden[width.h])
-            result.h.append(h.transpose(0, 1))
-            result.c.append(c.transpose(0, 1))
-            result.levels.append(torch.full((), -1, dtype=torch.int8).expand(h.shape[1], h.shape[0], layer.units, 4))
+            result.layer_h.append(h.transpose(0, 1))
+            result.layer_c.append(c.transpose(0, 1))
+            result.levels.append(torch.full((), layer.codes[0], dtype=torch.int8).expand(h.shape[1], h.shape[0], layer.units, 4))
         return result
 
 
@@ -235,14 +236,14 @@ def _run_layer(layer, x, code):
     return all_exact, all_h, all_c
 
 
-class WidthNetwork(QuarterNetwork):
+class WidthNetwork(QuantizedNetwork):
     """A network of static widths. cost: of WIDTH_COSTS, by which widths are chosen and speeds are counted."""
 
     def __init__(self, stages: list[list[WidthLSTM]], cost: str = "ideal"):
         super().__init__(stages)
         self.cost = cost
 
-    def set_log2_lambda(self, policy: Policy, log2_lambda: float, own_offsets: bool = True) -> None:
+    def set_log2_lambda(self, policy: Policy, log2_lambda: float, own_offsets: bool = False) -> None:
         for direction in self.directions:
             direction.set_widths([layer.choose(log2_lambda, WIDTH_COSTS[self.cost]) for layer in direction.fitted])
 
@@ -280,15 +281,6 @@ class WidthNetwork(QuarterNetwork):
         """Of the quarter-product machine."""
         words = [[run.steps * rows * count for count in quarter_words(own_level(width), own_words(size))] for rows, width, size, _ in self._layers()]
         return [sum(column) for column in zip(*words)]
-
-    def energy_over_high(self, run: NetworkRun) -> float:
-        """Of the memories of the quarter-product machine; NaN for any other."""
-        if self.cost != "quarters" or "energy" not in COSTS:
-            return float("nan")
-        energies = [[rows * COSTS["energy"](level, level, (words[0], words[1] * (terms - 1), words[2])) for level in (own_level(width), own_level(Width(8, 8, 8, terms)))]
-                    for rows, width, size, terms in self._layers() for words in [own_words(size)]]
-        low, high = (sum(column) for column in zip(*energies))
-        return low / high
 
     def level_shares(self, run: NetworkRun) -> list[float]:
         return [1.0]

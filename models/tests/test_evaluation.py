@@ -16,7 +16,7 @@ from models.policies import Policy
 from models.quantized_network import quantize_network
 from models.tests.toy_network import STEPS, Toy
 
-SMALL = Build(tiles=2, lanes=4, weight_depth=1024, unit_depth=32, activation_depth=32)
+SMALL = Build(tiles=2, lanes=8, weight_depth=1024, unit_depth=32, activation_depth=32)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +111,7 @@ def test_parts_of_an_evaluation_are_the_whole(monkeypatch, bidirectional, layers
     found, run = evaluate(toy, quantized, samples, Policy.SENSITIVITY)
     assert [float(output) for output in found] == [float(toy.head(sample, hidden)) for sample, hidden in zip(samples, whole.hidden)]
     assert run.steps == whole.steps == len(samples) * STEPS
-    assert run.shares() == whole.shares() and run.refinements() == whole.refinements()
+    assert quantized.shares(run) == quantized.shares(whole) and quantized.refinements(run) == quantized.refinements(whole)
 
 
 def test_cycles_of_directions_add_up_and_sequences_follow_each_other():
@@ -121,8 +121,8 @@ def test_cycles_of_directions_add_up_and_sequences_follow_each_other():
     expected = 0
     for part, inputs in zip(quantized.directions, ([sample.inputs for sample in samples], [sample.inputs.flip(0) for sample in samples])):
         runs = [part.run(part.quantize_input(sequence)[None], Policy.CELL_HISTORY) for sequence in inputs]
-        masks = [torch.cat([run.masks[0][0] for run in runs])]
-        expected += CycleModel(part, SMALL, masks, compile_image(part, SMALL).order, Policy.CELL_HISTORY).cycles()
+        levels = [torch.cat([run.levels[0][0] for run in runs])]
+        expected += CycleModel(part, SMALL, levels, compile_image(part, SMALL).order, Policy.CELL_HISTORY).cycles()
     assert cycles(quantized, samples, Policy.CELL_HISTORY, SMALL) == expected
 
 
@@ -130,5 +130,5 @@ def test_reference_policies_take_the_cycles_of_their_decisions():
     toy = Toy()
     samples = toy.test()[:2]
     quantized = quantize_network(toy.lstm, [sample.inputs for sample in toy.calibration()])
-    none, some, all_rows = (cycles(quantized, samples, Policy.RANDOM, SMALL, [[[share] * 4]]) for share in (0.0, 0.5, 1.0))
+    none, some, all_rows = (cycles(quantized, samples, Policy.RANDOM, SMALL, [[[[1 - share, 0.0, share]] * 4]]) for share in (0.0, 0.5, 1.0))
     assert none < some < all_rows

@@ -208,7 +208,7 @@ def test_initial_states(tmp_path):
     q = imported.quantize([4 * X[:, 0], 4 * X[:, 1]])
     for part, state, h, c in zip(q.directions, imported.initial_states(q), h0[:, 0], c0[:, 0], strict=True):
         assert not state.first
-        np.testing.assert_allclose(state.h[0][0] / 128, h, atol=2**-7)
+        np.testing.assert_allclose(state.h[0][0] / 120, h, atol=1 / 120)
         np.testing.assert_allclose(state.c[0][0] / 2.0**part.layers[0].c_frac, c, atol=2**-8)
 
 

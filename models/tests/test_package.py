@@ -34,8 +34,8 @@ q = quantize(lstm, samples)
 x = q.quantize_input(samples[0])[None]
 shares = {policy.name: q.for_policy(policy).run(x, policy).low_share for policy in (Policy.STATIC_HIGH, Policy.STATIC_LOW, *DECIDING)}
 assert shares["STATIC_HIGH"] == 0 and shares["STATIC_LOW"] == 1 and all(0.6 < shares[policy.name] < 0.95 for policy in DECIDING), shares
-assert list(compile_image(q, Build(tiles=2, lanes=4)).packets())
-assert all(calibration.path_of(name).exists() for name in ("silero", "spelling"))
+assert list(compile_image(q, Build(tiles=2, lanes=8)).packets())
+assert all(calibration.path_of(name).exists() for name in ("silero", "textgenrnn"))
 assert load("spelling").lstm.hidden_size == 128
 assert not any(name.split(".")[0] in ("models", "tb") for name in sys.modules)
 print(lstm_dynamic_precision.__file__)

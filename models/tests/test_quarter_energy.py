@@ -4,10 +4,10 @@
 import pytest
 import torch
 
+from models.levels import ALL, HH, LEVELS, Level
 from models.quarters.cycle_model import Shape
 from models.quarters.energy import baseline_parts, best_starts, by_last_level, level_counts, memory_energy, parts
-from models.quarters.levels import ALL, HH, LEVELS, Level, planes, row_energy
-from models.quarters.memories import BASELINE, QUARTERS, macro
+from models.quarters.memories import BASELINE, OWN, macro, planes, row_energy
 
 # Of a word of 64 nibbles: four macros of 2048x64 a plane of weights, eight of 256x32 a plane of activations.
 W, A = 4 * macro("1P_2048x64")["read_pj"], 8 * macro("2P_256x32")["read_pj"]
@@ -37,7 +37,7 @@ def test_a_word_of_a_row(level, start, expected):
 
 
 def test_activations_for_two_rows_and_the_second_pass():
-    assert row_energy(ALL, WORD_OF_H, HH, rows_at_once=2, second_pass=1) == pytest.approx(3 * W + A / 2 + 2 * A + 2 * M + QUARTERS.pass_read)
+    assert row_energy(ALL, WORD_OF_H, HH, rows_at_once=2, second_pass=1) == pytest.approx(3 * W + A / 2 + 2 * A + 2 * M + OWN.pass_read)
     assert row_energy(ALL, (2, 2, 3), HH, second_pass=0) == pytest.approx(5 * (W + A) + 7 * (2 * W + 2 * A) + 5 * M)
 
 
@@ -61,7 +61,7 @@ def test_a_step_is_the_sum_of_its_rows():
     rows = sum(row_energy(layer.levels[place], own, second_pass=0) for layer, own, part in zip(layers, words, levels) for place in part.flatten().tolist())
     found = parts(layers, counts, 5, tiles=4, second_passes=twice)
     assert found["rows"] == pytest.approx(rows / 5)
-    assert found["post-processing"] == pytest.approx((103 + sum(twice) / 5) * QUARTERS.pass_read + 103 * QUARTERS.cell_write)
+    assert found["post-processing"] == pytest.approx((103 + sum(twice) / 5) * OWN.pass_read + 103 * OWN.cell_write)
     write = macro("2P_256x32")["write_pj"]
     assert found["activation writes"] == pytest.approx(4 * (103 * 2 * write + 2 * 6 * 4 * write))
     assert memory_energy(layers, counts, 5, second_passes=twice) == pytest.approx(sum(found.values()))

@@ -8,20 +8,22 @@ from itertools import product
 import pytest
 import torch
 
+from models import fit
 from models.float_lstm import hidden_states
+from models.levels import ALL, Level
 from models.networks import Part
 from models.policies import Policy
-from models.quarters import network as quarters_network
+from models.quantize import Settings
+from models.quantized_lstm import QuantizedLSTM
+from models.quantized_network import QuantizedNetwork
 from models.quarters import widths
-from models.quarters.levels import ALL, Level
-from models.quarters.lstm import QuarterLSTM
-from models.quarters.network import QuarterNetwork
-from models.quarters.quantize import Settings
+from models.quarters.compare import own_constants
 from models.quarters.rivals import RandomNetwork, RivalStudy, Shares, Widths
-from models.quarters.study import Design, Use
 from models.quarters.widths import BITS, WIDTH_COSTS, HiddenCode, InputCode, Size, Width, ideal_cost, limits, own_cost, own_level, round_within
+from models.study import Use
 from models.tests.toy_network import INPUTS, UNITS, Toy
 
+DESIGN = own_constants("HH HL all")
 LAMBDAS = [-60.0, *(step / 2 for step in range(-60, 0)), 20.0]
 EIGHT, FOUR = Width(8, 8, 8), Width(4, 4, 4)
 
@@ -31,7 +33,7 @@ def toy():
     """(network, samples, fitted in 8 bits, fitted for every width): two layers."""
     network = Toy(layers=2)
     samples = network.calibration(240)
-    base = quarters_network.fit(network, samples, Settings())
+    base = fit.fit(network, samples, Settings())
     return network, samples, base, widths.fit(network, samples, Settings(), base, exponents=False)
 
 
@@ -46,7 +48,7 @@ def test_widths_of_8_bits_are_static_high(toy, quantized):
     inputs = [sample.inputs for sample in samples]
     quantized.directions[0].set_widths([EIGHT, EIGHT])
     own = base.stages[0][0]
-    high = QuarterNetwork([[QuarterLSTM(quantized.directions[0].layers, own.input_scales, own.order)]])
+    high = QuantizedNetwork([[QuantizedLSTM(quantized.directions[0].layers, own.input_scales, own.order)]])
     expected, found = high.run(inputs, Policy.STATIC_HIGH), quantized.run(inputs, Policy.STATIC_HIGH)
     for one, other in zip(expected.hidden, found.hidden):
         assert all(torch.equal(a, b) for a, b in zip(one, other))
@@ -183,18 +185,17 @@ def test_h_of_fewer_bits_saturates_at_its_limits():
 def study(toy, tmp_path, monkeypatch):
     """A study of the toy, with frozen data, and a cache of its own."""
     network = Toy(layers=2)
-    monkeypatch.setattr("models.quarters.study.load", lambda name: network)
-    monkeypatch.setattr("models.quarters.study.frozen_steps", lambda name, part: {Part.FIT: 240, Part.HELD_OUT: 960}[part])
+    monkeypatch.setattr("models.study.load", lambda name: network)
+    monkeypatch.setattr("models.study.frozen_steps", lambda name, part: {Part.FIT: 240, Part.HELD_OUT: 960}[part])
     monkeypatch.setattr("models.cache.FOLDER", tmp_path)
     return RivalStudy("toy", Settings(), fit_steps=240)
 
 
 def test_random_has_the_shares_of_sensitivity(study):
     """By layer and gate, at each multiplier, and other levels with each seed."""
-    design = Design("HH HL all")
     inputs = [sample.inputs for sample in study.network.samples(Part.FIT)]
     for log2_lambda in (-26.0, -20.0):
-        own, chance = study.quantized(design), study.quantized(Shares(design))
+        own, chance = study.quantized(DESIGN), study.quantized(Shares(DESIGN))
         own.set_log2_lambda(Policy.SENSITIVITY, log2_lambda)
         expected = own.shares(own.run(inputs, Policy.SENSITIVITY))
         chance.set_log2_lambda(Policy.RANDOM, log2_lambda)
@@ -209,8 +210,8 @@ def test_random_has_the_shares_of_sensitivity(study):
 def test_points_of_rivals(study):
     """Widths and shares are points of a study like any other, each at its multiplier, and are found again."""
     use = Use.SEARCH
-    high = study.point(use, Design("HH HL all"), Policy.STATIC_HIGH)
-    for design, policy in ((Widths(), Policy.STATIC_HIGH), (Widths("quarters"), Policy.STATIC_HIGH), (Shares(Design("HH HL all")), Policy.RANDOM)):
+    high = study.point(use, DESIGN, Policy.STATIC_HIGH)
+    for design, policy in ((Widths(), Policy.STATIC_HIGH), (Widths("quarters"), Policy.STATIC_HIGH), (Shares(DESIGN), Policy.RANDOM)):
         low, fast = (study.point(use, design, policy, log2_lambda) for log2_lambda in (-60.0, 20.0))
         assert low.over_high < 1.6 and fast.over_high == pytest.approx(4, abs=0.01)
         assert fast.error > 3 * max(low.error, high.error)
@@ -222,10 +223,10 @@ def test_points_of_rivals(study):
 
 def test_rivals_are_calibrated_for_themselves(study, monkeypatch):
     """Through the command's own steps: each has a multiplier, a sweep on SEARCH and what it gives on CHECK."""
-    monkeypatch.setattr("models.quarters.study.test_sizes", lambda name: [20.0] * 4000)
+    monkeypatch.setattr("models.study.test_sizes", lambda name: [20.0] * 4000)
     calibrate = import_module("models.quarters.calibrate")
-    monkeypatch.setattr(calibrate, "POINTS", 2)
-    monkeypatch.setattr(calibrate, "STEP", 4.0)
+    monkeypatch.setattr("models.calibration.POINTS", 2)
+    monkeypatch.setattr("models.calibration.STEP", 4.0)
     monkeypatch.setattr(calibrate, "STARTS", dict.fromkeys(calibrate.STARTS, -20.0))
     found = {}
     for task in calibrate.tasks(calibrate.DESIGN)[-2:]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Designs and operating points of the quarter-product machine, on a toy network."""
+"""Designs and operating points, on a toy network."""
 
 import json
 from dataclasses import replace
@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from models import cache
+from models import cache, calibration, study
+from models.levels import ALL, HH, LEVELS, row_quarters
 from models.networks import Part
 from models.policies import Policy
-from models.quarters import calibrate, compare, report, study
-from models.quarters.levels import ALL, COSTS, HH, LEVELS, row_quarters
-from models.quarters.network import QuarterNetwork
-from models.quarters.quantize import Settings
-from models.quarters.study import Design, Study, Use
+from models.quantize import Settings
+from models.quantized_network import QuantizedNetwork
+from models.quarters import calibrate, compare, report
+from models.quarters.memories import COSTS
+from models.quarters.rivals import RivalStudy
+from models.study import Study, Use
 from models.tests.toy_network import STEPS, Toy
 
-DESIGN = Design("HH HL all")
+DESIGN = compare.own_constants("HH HL all")
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +32,7 @@ def toy(monkeypatch, tmp_path):
 
 
 def toy_study(name="toy"):
-    return Study(name, Settings(), steps=30 * STEPS, fit_steps=10 * STEPS)
+    return RivalStudy(name, Settings(), steps=30 * STEPS, fit_steps=10 * STEPS)
 
 
 def test_search_and_check_share_no_group():
@@ -49,7 +51,8 @@ def test_speeds_lie_between_those_of_all_and_of_no_quarters(name):
     assert found[Policy.STATIC_LOW].over_high == 4 and found[Policy.STATIC_LOW].shares == [1, 0, 0]
     for policy in (Policy.SENSITIVITY, Policy.CELL_HISTORY):
         assert 1 < found[policy].over_high < 4, policy
-        assert found[policy].energy < found[Policy.STATIC_HIGH].energy * 1.6
+        assert toy_study(name).energy(DESIGN, found[policy]) < 1.6
+    assert toy_study(name).energy(DESIGN, found[Policy.STATIC_HIGH]) == 1
     assert found[Policy.STATIC_HIGH].words[0] == found[Policy.STATIC_HIGH].words[3]
     assert found[Policy.STATIC_LOW].words[1:] == [0, 0, 0]
 
@@ -61,10 +64,10 @@ def test_a_larger_multiplier_saves_more_and_errs_more():
 
 
 def test_rows_err_less_at_higher_levels():
-    q = toy_study().fitted.with_levels(LEVELS["HH x:HL HL 3/4 all"])
+    q = toy_study().fitted.with_levels(LEVELS["HH x:HL HL 3/4 all"], own_biases=True)
     x = q.stages[0][0].quantize_input(torch.stack([sample.inputs for sample in toy_study().held_out[Use.SEARCH]]))
-    exact = q.stages[0][0].run(x, Policy.STATIC_HIGH).h[0].double()
-    errors = [(q.stages[0][0].run(x, Policy.RANDOM, shares=[[[float(place == level) for place in range(5)]] * 4]).h[0].double() - exact).square().mean().item()
+    exact = q.stages[0][0].run(x, Policy.STATIC_HIGH).h.double()
+    errors = [(q.stages[0][0].run(x, Policy.RANDOM, shares=[[[float(place == level) for place in range(5)]] * 4]).h.double() - exact).square().mean().item()
               for level in range(5)]
     # 3/4 leaves less than HL, which leaves less than HH; the middle of x in 8 bits with h in 4 lies between.
     assert errors[0] > errors[2] > errors[3] and errors[4] < 1
@@ -81,7 +84,7 @@ def test_costs_grow_from_level_to_level():
 
 def test_what_was_measured_is_kept(monkeypatch):
     first = toy_study().point(Use.SEARCH, DESIGN, Policy.SENSITIVITY, -20.0)
-    monkeypatch.setattr(QuarterNetwork, "run", lambda *arguments: pytest.fail("measured again"))
+    monkeypatch.setattr(QuantizedNetwork, "run", lambda *arguments: pytest.fail("measured again"))
     again = toy_study().point(Use.SEARCH, DESIGN, Policy.SENSITIVITY, -20.0)
     assert again.speed == first.speed and np.array_equal(again.errors, first.errors)
 
@@ -108,10 +111,10 @@ def test_the_search_goes_beyond_its_ends_and_then_halves():
         losses = {one: 2.0 ** (one + 30) for one in log2_lambdas}
         return [study.Swept(one, 1e-6 * loss, np.full(20, loss), 0.0) for one, loss in losses.items()]
 
-    assert calibrate.following(swept(-40.0, -36.0), 1.0) == -32
-    assert calibrate.following(swept(-20.0, -16.0), 1.0) == -28
-    assert calibrate.following(swept(-32.0, -28.0), 1.0) == -30
-    assert calibrate.following(swept(-31.0, -30.5, -29.5), 1.0) is None
+    assert calibration.following(swept(-40.0, -36.0), 1.0) == -32
+    assert calibration.following(swept(-20.0, -16.0), 1.0) == -28
+    assert calibration.following(swept(-32.0, -28.0), 1.0) == -30
+    assert calibration.following(swept(-31.0, -30.5, -29.5), 1.0) is None
 
 
 def test_speed_at_an_error_lies_on_the_line_between_two_points():

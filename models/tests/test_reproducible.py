@@ -90,7 +90,7 @@ def test_every_processor_gets_the_same_integers(environment, expected):
 def test_calibration_writes_the_committed_file(environment, tmp_path):
     program = "\n".join([
         "from pathlib import Path", "from models import cache, calibration", f"cache.FOLDER = Path({str(tmp_path)!r})",
-        "print(end=calibration.text_of(calibration.calibrate(calibration.load('silero'))))"])
+        "print(end=calibration.text_of(calibration.calibrate('silero')))"])
     assert python(["-c", program], ENVIRONMENTS[environment]) == path_of("silero").read_text()
 
 

@@ -8,8 +8,8 @@ import torch
 from rich import box
 from rich.table import Table
 
+from models.formats import GATES, Level, Policy, Quarter
 from models.networks import Network, Sample
-from models.policies import GATES, Policy
 from tb.bench.registers import Counter
 
 if TYPE_CHECKING:
@@ -26,11 +26,17 @@ def record(job: "Job", results: dict, network: Network, samples: list[Sample]) -
     result = results[job.name]
     directions = list(zip(job.plan.directions, result["directions"]))
 
-    def gate_words(field):
-        return sum(job.build.row_words(layer) * found["counters"][number, field]
-                   for direction, found in directions for number, layer in enumerate(direction.lstm.layers))
+    def rows(level, gates=GATES):
+        """Words of the rows that ended at a level; the counters are units, and rows at MIDDLE and at ALL by gate."""
+        def count(counters, number, gate):
+            refined = {other: counters[number, 1 + len(GATES) * (other - 1) + GATES.index(gate)] for other in (Level.MIDDLE, Level.ALL)}
+            return refined[level] if level in refined else counters[number, 0] - sum(refined.values())
 
-    cycles, hi, lo = (_sum(result, counter) for counter in (Counter.CYCLES, Counter.HI_PASS, Counter.LO_PASS))
+        return sum(job.build.row_words(layer) * count(found["counters"], number, gate)
+                   for direction, found in directions for number, layer in enumerate(direction.lstm.layers) for gate in gates)
+
+    cycles, words = _sum(result, Counter.CYCLES), sum(_sum(result, Counter[quarter.name]) for quarter in Quarter)
+    shares = {level: rows(level) for level in Level}
     several = {
         "reload_cycles": sum(found["load_cycles"] for found in result["directions"][1:]),
         "directions": [{"cycles": found["counters"][Counter.CYCLES], "load_cycles": found["load_cycles"]} for found in result["directions"]],
@@ -39,12 +45,13 @@ def record(job: "Job", results: dict, network: Network, samples: list[Sample]) -
         "policy": job.policy.name,
         "compared": result["compared"],
         "mismatches": result["mismatches"],
-        "low_share": 1 - lo / hi,
-        "low_share_by_gate": {gate: 1 - gate_words(field) / gate_words(0) for field, gate in enumerate(GATES, start=1)},
-        "cycles": cycles,
-        "speedup": _sum(results[Policy.STATIC_HIGH.name], Counter.CYCLES) / cycles,
+        "level_shares": {level.name: shares[level] / sum(shares.values()) for level in Level},
+        "low_share_by_gate": {gate: rows(Level.LOWEST, [gate]) / sum(rows(level, [gate]) for level in Level) for gate in GATES},
+        "mean_quarters": words / sum(shares.values()),
         "speedup_baseline": _sum(results[BASELINE], Counter.CYCLES) / cycles,
-        "utilization": (hi + lo) / (job.build.tiles * cycles),
+        "speedup": _sum(results[Policy.STATIC_HIGH.name], Counter.CYCLES) / cycles,
+        "cycles": cycles,
+        "utilization": words / (job.build.tiles * cycles),
         "task": _task(job, result, network, samples),
         **(several if len(directions) > 1 else {}),
     }
@@ -87,12 +94,13 @@ def table(report: dict) -> Table:
         "steps": lambda run: f"{report['steps']:,}",
         "values compared": lambda run: f"{run['compared']:,}",
         "mismatches": lambda run: f"{run['mismatches']:,}",
-        "low share": lambda run: f"{run['low_share']:.1%}",
-        **{f"  gate {gate}": lambda run, gate=gate: f"{run['low_share_by_gate'][gate]:.1%}" for gate in GATES},
+        **{f"rows at {level.name}": lambda run, level=level: f"{run['level_shares'][level.name]:.1%}" for level in Level},
+        **{f"  {Level.LOWEST.name}, gate {gate}": lambda run, gate=gate: f"{run['low_share_by_gate'][gate]:.1%}" for gate in GATES},
+        "mean quarters": lambda run: f"{run['mean_quarters']:.2f}",
+        "speedup over the baseline build": lambda run: f"{run['speedup_baseline']:.3f}x",
+        "  over STATIC_HIGH": lambda run: f"{run['speedup']:.3f}x",
         "cycles": lambda run: f"{run['cycles']:,}",
         **(several if "directions" in runs[0] else {}),
-        "speedup": lambda run: f"{run['speedup']:.3f}x",
-        "  over the baseline build": lambda run: f"{run['speedup_baseline']:.3f}x",
         "utilization": lambda run: f"{run['utilization']:.1%}",
         metric if exact is None else f"{metric} (float {exact:.4f})": lambda run: _figure(run["task"]["value"]),
         "outputs moved by, mean": lambda run: f"{run['task']['moved_mean']:.4f}",

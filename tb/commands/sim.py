@@ -32,6 +32,7 @@ from rich.console import Console
 from tqdm import tqdm
 
 from models.build import Build
+from models.calibration import is_calibrated, load_quantized
 from models.compiler import CompileError, compile_image
 from models.formats import BUILD_POLICIES, Policy
 from models.importers import ImportFailure, load_lstm
@@ -164,10 +165,13 @@ def load_data(options: argparse.Namespace) -> tuple[Network, list[Sample]]:
 
 
 def prepare(network: Network) -> QuantizedNetwork:
-    """The network quantized on its calibration samples, at a low share of 80 %. Raises UserError for values that the formats do not hold."""
+    """The network as it was calibrated; one that never was, quantized on its calibration samples, with 80 % of its row-weights at the lowest level.
+    Raises UserError for values that the formats do not hold."""
     try:
         if isinstance(network, OwnNetwork):
             return network.quantize(CALIBRATION_STEPS)
+        if is_calibrated(network.name):
+            return load_quantized(network.name)
         return quantize_network(network.lstm, [sample.inputs for sample in network.calibration(CALIBRATION_STEPS)])
     except ValueError as error:
         raise UserError(f"{network.name}: {error}") from error

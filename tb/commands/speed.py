@@ -28,7 +28,7 @@ from models.compiler import compile_image
 from models.counters import work_counters
 from models.cycle_model import CycleModel
 from models.networks import load
-from models.policies import Policy
+from models.policies import BUILD_POLICIES, Policy
 from models.quantize import quantize
 from models.quantized_lstm import QuantizedLSTM
 from tb.bench import leash
@@ -127,7 +127,7 @@ def model_ratios() -> dict:
             lstm(x)
 
     float_run()
-    networks = {policy: q.for_policy(policy) for policy in Policy if policy < Policy.RANDOM}
+    networks = {policy: q.for_policy(policy) for policy in BUILD_POLICIES}
     rounds = [[seconds(float_run) / seconds(lambda: network.run(integers, policy)) for policy, network in networks.items()] for _ in range(ROUNDS)]
     return {policy.name: statistics.median(values) for policy, values in zip(networks, zip(*rounds))}
 
@@ -139,7 +139,7 @@ def over_ideal() -> dict:
     run_of_speech = q.run(q.quantize_input(silero.test(256)[0].inputs)[None], Policy.SENSITIVITY)
     result = {}
     for build in (Build(tiles=tiles) for tiles in TILES):
-        cycles = CycleModel(q, build, [mask[0] for mask in run_of_speech.masks], compile_image(q, build).order, Policy.SENSITIVITY).cycles()
+        cycles = CycleModel(q, build, [codes[0] for codes in run_of_speech.levels], compile_image(q, build).order, Policy.SENSITIVITY).cycles()
         result[build.tiles] = cycles / work_counters(run_of_speech, q, build)["ideal_cycles"] - 1
     return result
 

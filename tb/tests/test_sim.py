@@ -17,7 +17,7 @@ from models.tests.test_importers import UNITS, Stack
 from tb.bench.runner import BUILD, ROOT, environment_simulator
 from tb.commands import sim as sim_command
 
-FIELDS = {"policy", "compared", "mismatches", "low_share", "low_share_by_gate", "cycles", "speedup", "speedup_baseline", "utilization", "task"}
+FIELDS = {"policy", "compared", "mismatches", "level_shares", "low_share_by_gate", "mean_quarters", "cycles", "speedup", "speedup_baseline", "utilization", "task"}
 
 
 def sim(*arguments):
@@ -49,7 +49,7 @@ def test_a_short_run():
     run, = report["runs"]
     assert set(run) == FIELDS and run["policy"] == "SENSITIVITY" and set(run["low_share_by_gate"]) == set("ifgo")
     assert run["mismatches"] == 0 and run["compared"] >= 2 * 128 * 5
-    assert run["speedup"] > 1 and 0 < run["low_share"] < 1 and 0.5 < run["utilization"] <= 1
+    assert run["speedup"] > 1 and 0 < run["level_shares"]["LOWEST"] < 1 < run["mean_quarters"] < 4 and 0.5 < run["utilization"] <= 1
 
 
 @pytest.fixture

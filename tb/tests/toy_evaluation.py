@@ -11,20 +11,23 @@ import sys
 import time
 from pathlib import Path
 
-from models import calibration, networks
+from models import calibration, networks, study
+from models.networks import Part
 from models.policies import Policy
+from models.tests import toy_network
 from tb.commands import eval_report
 from tb.commands.evaluation import command, metrics, schedule, task
 
 STEPS = 240
-CALIBRATION = {"emphasis": 0.0, "cell_floor": 45, "log2_lambda": {"SENSITIVITY": -27.5, "CELL_HISTORY": -26.7}, "sweep": [
-    {"policy": policy, "low_share": share, "log2_lambda": log2_lambda} for policy, share, log2_lambda in
+CALIBRATION = {"settings": {"emphasis": 0.0, "cell_floor": 45}, "design": {}, "log2_lambda": {"SENSITIVITY": -27.5, "CELL_HISTORY": -26.7}, "sweep": [
+    {"policy": policy, "shares": [share, 0.0, 1 - share], "log2_lambda": log2_lambda} for policy, share, log2_lambda in
     [("SENSITIVITY", 0.61, -28.7), ("SENSITIVITY", 0.82, -25.9), ("CELL_HISTORY", 0.61, -27.9), ("CELL_HISTORY", 0.8, -25.9)]]}
 
 
 FOLDER = Path(os.environ["TOY"])
 networks.MODULES["toy"] = "models.tests.toy_network"
-calibration.FOLDER, calibration.FIT_STEPS, calibration.OTHER_SEARCH_STEPS = FOLDER, 120, 240
+calibration.FOLDER, study.FIT_STEPS, study.OTHER_STEPS = FOLDER, 120, 240
+study.frozen_steps = lambda name, part: {Part.FIT: 20, Part.HELD_OUT: 80}[part] * toy_network.STEPS
 task.CYCLES_STEPS, task.REFERENCE_STEPS = dict.fromkeys(Policy, 24), 24
 eval_report.BUILD = eval_report.ROOT = schedule.BUILD = FOLDER
 

@@ -7,6 +7,7 @@ import sys
 
 from rich.console import Console
 
+from models.calibration import is_calibrated
 from models.evaluation import TEST_STEPS
 from models.networks import NETWORKS
 from models.sources import SourceChanged
@@ -24,7 +25,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--scheduler", default="", help="address of a Dask scheduler, as tcp://host:8786, instead of processes")
     parser.add_argument("--rtl", type=int, default=1, choices=(0, 1), help="0: leave the RTL out (%(default)s)")
     options = parser.parse_args(arguments)
-    options.net = sorted(NETWORKS) if options.net == "all" else options.net.split(",")
+    options.net = _calibrated() if options.net == "all" else options.net.split(",")
     for name in options.net:
         if name not in NETWORKS:
             raise UserError(f"NET={name}: unknown; choose all, or some of {', '.join(sorted(NETWORKS))}")
@@ -36,6 +37,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
+def _calibrated() -> list[str]:
+    """Networks that `make calibrate` found operating points of: all that are evaluated without NET=."""
+    return [name for name in sorted(NETWORKS) if is_calibrated(name)]
+
+
 def main(arguments: list[str] | None = None) -> list[dict]:
     options = parse(arguments)
     tasks = [task for net in options.net for task in tasks_of(net, options.steps or TEST_STEPS[net], options.rtl)]
@@ -43,7 +49,7 @@ def main(arguments: list[str] | None = None) -> list[dict]:
         results = run_all(tasks, executor)
     found = [entry for net in options.net for entry in records(net, results)]
     points = [point for net in options.net for point in frontier(net, results)]
-    published = options.net == sorted(NETWORKS) and not options.steps and options.rtl
+    published = options.net == _calibrated() and not options.steps and options.rtl
     for path in eval_report.write(found, points, published):
         print(path)
     Console(width=max(Console().width, eval_report.WIDTH)).print(eval_report.table(found))

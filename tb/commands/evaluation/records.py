@@ -23,7 +23,7 @@ def records(net: str, results: dict) -> list[dict]:
         found.append({
             "network": net, "policy": name, "metric": network.metric_name, "value": estimate.value, "ci95": estimate.interval,
             "delta_mean": paired.mean, "delta_ci95": paired.interval, "no_loss": paired.no_loss, "delta_sensitivity_ci95": against.interval,
-            "others": parts["metric"].get("others", {}), "low_share": parts["metric"].get("low_share"),
+            "others": parts["metric"].get("others", {}), "low_share": parts["metric"].get("low_share"), "mean_quarters": parts["metric"].get("mean_quarters"),
             "cycles": run and run["cycles"], "cycles_steps": run and run["steps"], "speedup": run and per_step["STATIC_HIGH"] / per_step[name],
             "speedup_baseline": run and per_step[BASELINE] / per_step[name], "rtl_steps_checked": parts.get("rtl", {}).get("steps", 0),
         })
@@ -31,5 +31,5 @@ def records(net: str, results: dict) -> list[dict]:
 
 
 def frontier(net: str, results: dict) -> list[dict]:
-    """Points of the plot: policy, low share, estimate over the samples of the frontier."""
+    """Points of the plot: policy, mean of quarters, estimate over the samples of the frontier."""
     return [{"network": net, "policy": task.policy, **result} for task, result in results.items() if task.net == net and task.kind == "frontier"]

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from models.cache import MISSING, find, store
 from models.calibration import path_of
 from models.networks import MODULES
-from models.policies import Policy
+from models.policies import BUILD_POLICIES, DECIDING
 from models.sources import code, content
 from tb.bench.leash import worker_pool
 from tb.bench.runner import BUILD, design_files
@@ -36,14 +36,14 @@ class OtherCode(Exception):
 
 def tasks_of(net: str, steps: int, with_rtl: bool | int) -> list[Task]:
     """All tasks of a network; those that need the shares of a policy name it in `like`."""
-    policies = [policy.name for policy in list(Policy)[:4]]
+    policies, deciding = [policy.name for policy in BUILD_POLICIES], [policy.name for policy in reversed(DECIDING)]
     result = [Task("fit", net, steps)]
-    result += [Task("metric", net, steps, name) for name in ("SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", FLOAT)]
-    references = [(name, like) for like in ("SENSITIVITY", "CELL_HISTORY") for name in ("RANDOM", "STATIC_ROWS")] + [("ORACLE", "SENSITIVITY")]
+    result += [Task("metric", net, steps, name) for name in (*deciding, *(name for name in policies if name not in deciding), FLOAT)]
+    references = [(name, like) for like in deciding for name in ("RANDOM", "STATIC_ROWS")] + [("ORACLE", "SENSITIVITY")]
     result += [Task("metric", net, steps, name, like) for name, like in references]
     result += [Task("cycles", net, steps, name) for name in (*policies, BASELINE)]
     result += [Task("cycles", net, steps, name, like) for name, like in references]
-    result += [Task("frontier", net, steps, name, share=share) for name in ("SENSITIVITY", "CELL_HISTORY", "RANDOM") for share in FRONTIER_SHARES]
+    result += [Task("frontier", net, steps, name, share=share) for name in (*deciding, "RANDOM") for share in FRONTIER_SHARES]
     result.append(Task("frontier", net, steps, "STATIC_HIGH"))
     if with_rtl:
         result += [Task("rtl", net, steps, name) for name in (*policies, BASELINE)]

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from models.build import Build
 from models.cache import cached
-from models.calibration import calibrated, log2_lambda_for
+from models.calibration import load_quantized, log2_lambda_for
 from models.evaluation import spread
 from models.networks import MODULES, Network, Sample, load
 from models.policies import Policy
@@ -48,10 +48,10 @@ def samples_of(net: str, steps: int) -> list[Sample]:
 
 
 def quantized_of(task: Task, given: dict | None = None) -> QuantizedNetwork:
-    """The network for the policy of a task; STATIC_ROWS for the low share of the policy that it is like."""
-    quantized = calibrated(network_of(task.net), Policy[task.like] if task.like else policy_and_build(task)[0])
-    if task.policy == Policy.STATIC_ROWS.name:  # the same share on any input
-        log2_lambda_for(quantized, Policy.STATIC_ROWS, given["low_share"], [samples_of(task.net, task.steps)[0].inputs[:1]], precision=0.01)
+    """The network for the policy of a task; STATIC_ROWS for the mean of quarters of the policy that it is like."""
+    quantized = load_quantized(task.net, Policy[task.like] if task.like else policy_and_build(task)[0])
+    if task.policy == Policy.STATIC_ROWS.name:  # the same on any input
+        log2_lambda_for(quantized, Policy.STATIC_ROWS, given["mean_quarters"], [samples_of(task.net, task.steps)[0].inputs[:1]], precision=0.01)
     return quantized
 
 

@@ -1,27 +1,29 @@
 # SPDX-License-Identifier: MIT
-"""Measurements of a network on the quarter-product machine, on its calibration data; kept in the cache, so that what was interrupted goes on."""
+"""Measurements of a network under its policies, on its calibration data; kept in the cache, so that what was interrupted goes on."""
 
 import json
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from hashlib import sha256
+from typing import ClassVar
 
 import numpy as np
 
-from ..cache import cached
-from ..evaluation import Bootstrap, Estimate, margin, outputs
-from ..networks import Part, Sample, load
-from ..networks.freeze import FROZEN
-from ..policies import Policy
-from ..sources import code
+from .cache import cached
 from .choose import Swept, test_error, trimmed_mean
-from .levels import COSTS, LEVELS
-from .network import FittedNetwork, Progress, QuarterNetwork, fit
+from .evaluation import Bootstrap, Estimate, margin, outputs
+from .fit import FittedNetwork, fit
+from .levels import LEVELS, Cost, time_cost
+from .networks import Part, Sample, load
+from .networks.freeze import FROZEN
+from .policies import Policy
 from .quantize import Settings
+from .quantized_network import Progress, QuantizedNetwork
+from .sources import code
 
 FIT_STEPS = 12_800
-# How each network is quantized: as the first machine's calibration chose (models/calibrated/); others as Settings() has it.
+# How each network is quantized, where it was tried on its error; others as Settings() has it.
 SETTINGS = {"resemblyzer": Settings(emphasis=1.0, cell_floor=45), "ddddocr": Settings(cell_floor=0)}
 
 
@@ -43,20 +45,21 @@ OTHER_STEPS = 20_000
 
 @dataclass(frozen=True)
 class Design:
-    """What is set before a Lagrange multiplier: the name of a set of levels, exponents of the words of x, and what is to be saved (COSTS)."""
+    """What is set before a Lagrange multiplier: the name of a set of levels, exponents of the groups of x, what is to be saved (Study.costs), and whether a level
+    has offsets and biases of its own. As it is, the design of builds, chosen by measurement (docs/policies.md)."""
 
-    levels: str
-    exponents: bool = False
+    levels: str = "HH 3/4 all"
+    exponents: bool = True
     cost: str = "time"
-    own_offsets: bool = True
-    own_biases: bool = True
+    own_offsets: bool = False
+    own_biases: bool = False
 
 
 @dataclass
 class Point:
-    """What a policy gives: errors of the output and metric of each sample, the metric's estimate, speeds and energy, shares by level, words by quarter.
+    """What a policy gives: errors of the output and metric of each sample, the metric's estimate, speeds, shares by level, words by quarter.
 
-    speed: ideal, over the baseline build, with padded words; over_high: over STATIC_HIGH; energy: of the memories, over STATIC_HIGH's.
+    speed: ideal, over the baseline build, with padded words; over_high: over STATIC_HIGH. counts: rows at each level, [direction][layer][code].
     """
 
     errors: np.ndarray
@@ -64,10 +67,10 @@ class Point:
     estimate: Estimate
     speed: float
     over_high: float
-    energy: float
     shares: list[float]
     low_weights: float
     words: list[int]
+    counts: list[list[list[int]]]
 
     @property
     def error(self) -> float:
@@ -75,17 +78,20 @@ class Point:
 
 
 class Study:
-    """A network, fitted with some settings."""
+    """A network, fitted with some settings. costs: of a row at a level, by what is to be saved."""
 
-    def __init__(self, name: str, settings: Settings, steps: int | None = None, fit_steps: int = FIT_STEPS):
-        """steps: of each use (default: STEPS)."""
-        self.network, self.settings, self.fit_steps = load(name), settings, fit_steps
+    costs: ClassVar[dict[str, Cost]] = {"time": time_cost}
+
+    def __init__(self, name: str, settings: Settings, steps: int | None = None, fit_steps: int | None = None):
+        """steps: of each use (default: STEPS); fit_steps: FIT_STEPS without it."""
+        self.network, self.settings, fit_steps = load(name), settings, FIT_STEPS if fit_steps is None else fit_steps
+        self.fit_steps = fit_steps
         self.steps = STEPS.get(name, OTHER_STEPS) if steps is None else steps
         module = type(self.network).__module__
         self.data_key = (name, code(module))
-        self._fit_key = (name, settings.emphasis, settings.low_weight, fit_steps, code("models.quarters.network", module))
+        self._fit_key = (name, settings.emphasis, settings.low_weight, fit_steps, code("models.fit", module))
         self.key = (*self._fit_key, settings.cell_floor)
-        self._quantized: dict[Design, QuarterNetwork] = {}
+        self._quantized: dict[Design, QuantizedNetwork] = {}
 
     def _part(self, part: Part, steps: int | None) -> list[Sample]:
         there = frozen_steps(self.network.name, part)
@@ -94,7 +100,7 @@ class Study:
 
     @cached_property
     def fitted(self) -> FittedNetwork:
-        return cached(("quarters fit", *self._fit_key), lambda: fit(self.network, self._part(Part.FIT, self.fit_steps), self.settings))
+        return cached(("fit", *self._fit_key), lambda: fit(self.network, self._part(Part.FIT, self.fit_steps), self.settings))
 
     @cached_property
     def held_out(self) -> dict[Use, list[Sample]]:
@@ -110,17 +116,17 @@ class Study:
     def _bootstrap(self) -> dict:
         return {use: Bootstrap(self.network, samples) for use, samples in self.held_out.items()}
 
-    def quantized(self, design: Design) -> QuarterNetwork:
+    def quantized(self, design: Design) -> QuantizedNetwork:
         """The network of a design; kept, as a fit holds gradients of every frame and takes long to read."""
         if design not in self._quantized:
-            q = cached(("quarters design", *self._fit_key, design), lambda: self.fitted.with_levels(
-                LEVELS[design.levels], design.exponents, COSTS[design.cost], design.own_biases))
+            q = cached(("design", *self._fit_key, design), lambda: self.fitted.with_levels(
+                LEVELS[design.levels], design.exponents, self.costs[design.cost], design.own_biases))
             q.set_cell_floor(self.settings.cell_floor)
             self._quantized[design] = q
         return self._quantized[design]
 
     def float_estimate(self, use: Use) -> Estimate:
-        return cached(("quarters float", *self.data_key, code("models.evaluation"), use.name, self.steps), lambda: self._bootstrap[use].estimate(self._exact[use]))
+        return cached(("float", *self.data_key, code("models.evaluation"), use.name, self.steps), lambda: self._bootstrap[use].estimate(self._exact[use]))
 
     def point(self, use: Use, design: Design, policy: Policy, log2_lambda: float | None = None, shares: list | None = None, seed: int = 0,
               progress: Progress = lambda steps: None) -> Point:
@@ -132,9 +138,9 @@ class Study:
             run = q.run([sample.inputs for sample in samples], policy, shares, seed, progress)
             found = outputs(self.network, samples, run)
             return Point(self._errors(use, found), self._single(use, found), self._bootstrap[use].estimate(found), q.speedup(run), q.speedup_over_high(run),
-                         q.energy_over_high(run), q.level_shares(run), q.low_weight_share(run), q.words_by_quarter(run))
+                         q.level_shares(run), q.low_weight_share(run), q.words_by_quarter(run), [[part.sum((1, 2)).tolist() for part in layers] for layers in run.rows])
 
-        return cached(("quarters point", *self.key, code("models.evaluation"), use.name, self.steps, design, policy.name, log2_lambda, shares, seed), measure)
+        return cached(("point", *self.key, code("models.evaluation"), use.name, self.steps, design, policy.name, log2_lambda, shares, seed), measure)
 
     def against_high(self, use: Use, log2_lambda: float, point: Point, high: Point) -> Swept:
         """A point of a sweep: its excess error and its loss against STATIC_HIGH, and the error that the loss has in the test."""

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from models.quarters import choose
-from models.quarters.choose import Swept, curve, isotonic, trimmed_mean
+from models import choose
+from models.choose import Swept, curve, isotonic, trimmed_mean
 
 
 def test_isotonic_pools_what_descends():
