@@ -119,7 +119,8 @@ async def levels_and_history(dut):
                 assert got == (packed_levels(levels), history), f"(levels, history) {got[0]:#010b}, {got[1]}, expected {levels}, {history} of {now}"
                 note(met, now, levels)
         now = coming
-    missing = [(policy.name, *what) for policy in DECIDING for what in WANTED if not met[policy, *what]]
+    wanted = [(policy, *what) for policy in DECIDING for what in WANTED] + [(Policy.SENSITIVITY, gate, "zero") for gate in GATES]
+    missing = [what for what in wanted if not met[what]]
     assert not missing, f"never met: {missing}"
 
 
@@ -134,6 +135,7 @@ def note(met, unit, levels):
     policy = unit["policy"]
     for gate, level, seen, offset in zip(GATES, levels, seen_of(unit)[0, :, 0].tolist(), unit["offset"], strict=True):
         met[policy, gate, Level(level)] += 1
+        met[policy, gate, "zero"] += seen < 0  # a factor of its estimate
         for name in ("theta_middle", "theta_all"):
             distance = seen - unit[name][GATES.index(gate)] - offset
             if distance in (0, 1):
