@@ -123,7 +123,8 @@ async def all_rows_end_at_one_level(dut):
     moderate = dict(bias=bias, s=30, c_frac=12)  # no factor of an estimate is zero
     sequences = sequences_of(single(layer), [6], generator)
     always, never = (-128,) * 4, (127,) * 4
-    for level, theta, offset in ((Level.LOWEST, (never, never), 127), (Level.MIDDLE, (always, never), 0), (Level.ALL, (never, always), 0), (Level.ALL, (always, always), 0)):
+    for level, theta, offset in ((Level.LOWEST, (never, never), 127), (Level.MIDDLE, (always, never), 0), (Level.ALL, (never, always), 0),
+                                 (Level.ALL, (always, always), 0)):
         network = single(layer, **moderate, theta=theta, offset=offset)
         await bench.load(network)
         for policy in DECIDING:
