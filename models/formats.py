@@ -444,10 +444,10 @@ ENTRY = Format(
 COMMIT = Format(
     "COMMIT", "what a tile puts on the commit bus",
     Field("bank", 1, "t & 1"),
-    Field("levels", 2 * len(GATES), "levels of its rows"),
     Field("h", 8, "h"),
     Field("position", 10, "of the unit in its layer"),
     Field("layer", 3, "layer"),
+    Field("levels", 2 * len(GATES), "levels of its rows", dynamic=True),
     whole=True,
 )
 
@@ -472,7 +472,6 @@ SEGMENT = Format(
 
 WORD_TAG = Format(
     "WORD_TAG", "what comes with the sum of a word",
-    Field("data", COMPLETE.width, "COMPLETE"),
     Field("complete", 1, "the last word of a unit's rows"),
     Field("unit", "UnitWidth", "its number in the tile"),
     Field("gate", 2, "gate"),
@@ -482,16 +481,17 @@ WORD_TAG = Format(
     Field("last", 1, "last sum of its segment"),
     Field("first", 1, "first sum of its segment"),
     Field("zero", 1, "the activations count as zero"),
+    Field("data", COMPLETE.width, "COMPLETE", dynamic=True),
     whole=True,
 )
 
 SUM_TAG = Format(
     "SUM_TAG", "what comes with the sum of a segment",
-    Field("data", COMPLETE.width, "COMPLETE"),
     Field("complete", 1, "the last segment of a unit's rows"),
     Field("fresh", 1, "the row sum starts from zero"),
     Field("gate", 2, "gate"),
     Field("index", "IndexWidth", "its unit's number in flight"),
+    Field("data", COMPLETE.width, "COMPLETE", dynamic=True),
     whole=True,
 )
 

@@ -69,26 +69,37 @@ module elementwise_engine #(
   wire       finish_never_full;
   /* verilator lint_on UNUSEDSIGNAL */
   wire [`COMPLETE] finish_data;
-  fifo #(.Width(IndexWidth + `COMPLETE_WIDTH), .Depth(InFlight)) u_finish_queue (
+  localparam FinishWidth = IndexWidth + (DynamicPrecision != 0 ? `COMPLETE_WIDTH : 0);
+  /* verilator lint_off UNUSEDSIGNAL */   // the baseline build queues no levels
+  wire [IndexWidth+`COMPLETE_WIDTH-1:0] finish_in = {complete_data_i, complete_index_i};
+  /* verilator lint_on UNUSEDSIGNAL */
+  wire [IndexWidth+`COMPLETE_WIDTH-1:0] finish_out;
+  assign {finish_data, finish_index_o} = finish_out;
+  fifo #(.Width(FinishWidth), .Depth(InFlight)) u_finish_queue (
     .clk_i      (clk_i),
     .rst_ni     (rst_ni),
     .clear_i    (clear_i),
     .valid_i(complete_i),
     .ready_o(finish_never_full),
-    .data_i ({complete_index_i, complete_data_i}),
+    .data_i (finish_in[FinishWidth-1:0]),
     .valid_o(finish_valid),
     .ready_i(finish_ready),
-    .data_o ({finish_index_o, finish_data})
+    .data_o (finish_out[FinishWidth-1:0])
   );
 
-  // The baseline build keeps no second bias, no offset to a threshold and no history.
+  // The baseline build keeps no second bias, no offset to a threshold, no history and no levels.
   localparam ConstantWidth = `ROW_CONSTANT_KEPT(DynamicPrecision);
   localparam CellWidth     = `CELL_KEPT(DynamicPrecision);
+  localparam CommitWidth   = `COMMIT_KEPT(DynamicPrecision);
+
+  wire [`COMMIT] queued_commit;
 
   wire [`ROW_CONSTANT] constant;
   generate
     if (DynamicPrecision == 0) begin : gen_baseline
       assign constant[`ROW_CONSTANT_WIDTH-1:ConstantWidth] = 0;
+      assign finish_out[IndexWidth+`COMPLETE_WIDTH-1:FinishWidth] = 0;
+      assign queued_commit[`COMMIT_WIDTH-1:CommitWidth] = {4{`LEVEL_ALL}};
     end
   endgenerate
   assign cell_word_o[`CELL_WIDTH-1:CellWidth] = 0;
@@ -146,6 +157,12 @@ module elementwise_engine #(
     .result_position_o   (result_position)
   );
 
+  /* verilator lint_off UNUSEDSIGNAL */   // the baseline build queues no levels
+  wire [`COMMIT] commit;
+  /* verilator lint_on UNUSEDSIGNAL */
+  assign commit = `COMMIT_OF(result_bank, result_h, result_position, result_layer, result_levels_o);
+  assign `COMMIT_OF(commit_bank_o, commit_h_o, commit_position_o, commit_layer_o, commit_levels_o) = queued_commit;
+
   // Room of the commit queue that no pass under way may need: two passes are, and a unit leaves a cycle after it came.
   localparam CommitDepth = 4;
   reg [$clog2(CommitDepth):0] commit_room_q;
@@ -154,16 +171,16 @@ module elementwise_engine #(
     if (!rst_ni || clear_i) commit_room_q <= CommitDepth;
     else commit_room_q <= commit_room_q - {2'd0, taken} + {2'd0, refine_valid_o} + {2'd0, freed};
 
-  fifo #(.Width(IndexWidth + `COMMIT_WIDTH), .Depth(CommitDepth)) u_commit_queue (
+  fifo #(.Width(IndexWidth + CommitWidth), .Depth(CommitDepth)) u_commit_queue (
     .clk_i      (clk_i),
     .rst_ni     (rst_ni),
     .clear_i    (clear_i),
     .valid_i(commit_push),
     .ready_o(commit_never_full),
-    .data_i ({result_index_o, `COMMIT_OF(result_bank, result_levels_o, result_h, result_position, result_layer)}),
+    .data_i ({result_index_o, commit[CommitWidth-1:0]}),
     .valid_o(commit_valid_o),
     .ready_i(commit_ready_i),
-    .data_o ({commit_index_o, `COMMIT_OF(commit_bank_o, commit_levels_o, commit_h_o, commit_position_o, commit_layer_o)})
+    .data_o ({commit_index_o, queued_commit[CommitWidth-1:0]})
   );
 
   ram #(.Width(ConstantWidth), .Depth(4*UnitDepth)) u_constants (

@@ -303,7 +303,8 @@
 // COMMIT: what a tile puts on the commit bus.
 `define COMMIT 29:0
 `define COMMIT_WIDTH 30
-`define COMMIT_OF(bank, levels, h, position, layer) {layer, position, h, levels, bank}
+`define COMMIT_KEPT(DynamicPrecision) ((DynamicPrecision) != 0 ? 30 : 22)  // bits in the memory of a build
+`define COMMIT_OF(bank, h, position, layer, levels) {levels, layer, position, h, bank}
 
 // PASS: row that the dot-product unit is to pass over.
 `define PASS WeightWidth + UnitWidth + IndexWidth + 16 - 1:0
@@ -320,11 +321,11 @@
 // WORD_TAG: what comes with the sum of a word.
 `define WORD_TAG UnitWidth + IndexWidth + 18 - 1:0
 `define WORD_TAG_WIDTH (UnitWidth + IndexWidth + 18)
-`define WORD_TAG_OF(data, complete, unit, gate, index, fresh, segment, last, first, zero) {zero, first, last, segment, fresh, index, gate, unit, complete, data}
+`define WORD_TAG_OF(complete, unit, gate, index, fresh, segment, last, first, zero, data) {data, zero, first, last, segment, fresh, index, gate, unit, complete}
 
 // SUM_TAG: what comes with the sum of a segment.
 `define SUM_TAG IndexWidth + 13 - 1:0
 `define SUM_TAG_WIDTH (IndexWidth + 13)
-`define SUM_TAG_OF(data, complete, fresh, gate, index) {index, gate, fresh, complete, data}
+`define SUM_TAG_OF(complete, fresh, gate, index, data) {data, index, gate, fresh, complete}
 
 `endif

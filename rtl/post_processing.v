@@ -144,6 +144,8 @@ module post_processing #(
 
   wire                  first = |phase_q[12:9] ? first_late_q : first_q;
   wire signed [`CELL_C] c     = first ? 16'sd0 : cell_i[`CELL_C];
+  reg  signed [`CELL_C] c_q;
+  always @(posedge clk_i) c_q <= c;
 
   cell_update u_cell_update (
     .clk_i          (clk_i),
@@ -152,7 +154,7 @@ module post_processing #(
     .g_valid_i      (g_valid),
     .o_valid_i      (o_valid),
     .value_i        (value),
-    .c_i            (c),
+    .c_i            (c_q),
     .c_frac_i       (gates_descriptor_i[`DESCRIPTOR_C_FRAC]),
     .c_new_o        (c_new),
     .tanh_argument_o(tanh_argument),

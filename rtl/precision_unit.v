@@ -4,7 +4,7 @@
 // Every policy that decides is a module with the ports below, shown what happens to a unit as it does; the layer's policy answers (docs/own-policy.md).
 // Cycles of a unit, as in cell_update; a unit may start every 8 cycles:
 //   0, 1, 2, 3  gates i, f, g, o: value and slope of the gate as codes and flags of zero, with the offset of its row
-//   0..3        c and the history before the step, as code and flag of zero
+//   0..3        the history before the step; from 1 on c before the step, as code and flag of zero
 //   7           t: its value and slope as codes; θ of the layer, and cell_floor; levels_o is valid in this cycle
 // A code is a logarithm in half octaves (log_code). History: H' = max(size(min(|c' - c|, 32767)), H - 1, 0), history_o valid from cycle 7 on.
 `include "formats.vh"
@@ -40,10 +40,13 @@ module precision_unit (
   log_code u_slope_code (.value_i({5'd0, slope_i}), .code_o(slope_code), .zero_o(slope_zero));
   delay #(.Width(6), .Cycles(1)) u_slope (.clk_i(clk_i), .data_i({slope_zero, slope_code}), .data_o({slope_zero_held, slope_code_held}));
 
-  // c before the step, then its change, which counts as 32767 at most.
+  // c before the step, then its change, which counts as 32767 at most; the code a cycle later.
   wire [16:0] change    = c_new_i - c_i;
   wire [16:0] cell_size = c_valid_i ? (change[16] ? -change : change) : {1'b0, c_i[15] ? -c_i : c_i};
-  log_code u_cell_code (.value_i(cell_size[16] || (c_valid_i && cell_size[15]) ? 16'd32767 : cell_size[15:0]), .code_o(c_code), .zero_o(c_zero));
+  wire [4:0]  cell_code;
+  wire        cell_zero;
+  log_code u_cell_code (.value_i(cell_size[16] || (c_valid_i && cell_size[15]) ? 16'd32767 : cell_size[15:0]), .code_o(cell_code), .zero_o(cell_zero));
+  delay #(.Width(6), .Cycles(1)) u_cell (.clk_i(clk_i), .data_i({cell_zero, cell_code}), .data_o({c_zero, c_code}));
 
   // The policies.
   wire [`LEVELS] sensitivity, cell_history;
@@ -63,16 +66,16 @@ module precision_unit (
   assign levels_o = policy_i == `POLICY_CELL_HISTORY ? cell_history : sensitivity;
 
   // A decaying peak of the size of the change; a size is 0 for zero, else a code plus one.
-  reg  [4:0] size_q, history_q;
-  reg        size_valid_q;
+  reg  [4:0] history_q;
+  reg        change_valid_q;
+  wire [4:0] size    = c_zero ? 5'd0 : c_code + 5'd1;
   wire [4:0] decayed = history_i == 5'd0 ? 5'd0 : history_i - 5'd1;
 
   assign history_o = history_q;
 
   always @(posedge clk_i) begin
-    size_q       <= c_zero ? 5'd0 : c_code + 5'd1;
-    size_valid_q <= c_valid_i;
-    if (size_valid_q) history_q <= size_q > decayed ? size_q : decayed;
+    change_valid_q <= c_valid_i;
+    if (change_valid_q) history_q <= size > decayed ? size : decayed;
   end
 endmodule
 

@@ -41,7 +41,9 @@ module row_engine #(
   input  wire                             own_exponent_i,
   input  wire [WeightWidth-1:0]           weight_address_i,
   input  wire [OffsetWidth:0]             activation_address_i,
+  /* verilator lint_off UNUSEDSIGNAL */   // the baseline build has no levels
   input  wire [`WORD_TAG]                 tag_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   // units whose rows are complete
   output wire                             complete_o,
   output wire [IndexWidth-1:0]            complete_index_o,
@@ -94,8 +96,14 @@ module row_engine #(
   );
 
   // The tag and the shift of a word meet its sum.
+  localparam TagWidth = `WORD_TAG_WIDTH - (DynamicPrecision != 0 ? 0 : `COMPLETE_WIDTH);
   wire [`WORD_TAG] tag;
-  delay #(.Width(`WORD_TAG_WIDTH), .Cycles(OperandLatency + DotLatency)) u_tag (.clk_i(clk_i), .data_i(tag_i), .data_o(tag));
+  delay #(.Width(TagWidth), .Cycles(OperandLatency + DotLatency)) u_tag (.clk_i(clk_i), .data_i(tag_i[TagWidth-1:0]), .data_o(tag[TagWidth-1:0]));
+  generate
+    if (DynamicPrecision == 0) begin : gen_baseline
+      assign tag[`WORD_TAG_WIDTH-1:TagWidth] = 0;
+    end
+  endgenerate
   delay #(.Width(`SHIFT_WIDTH), .Cycles(DotLatency)) u_shift (.clk_i(clk_i), .data_i(operand_shift), .data_o(shift));
 
   // Unlike the tag, reset: the words of an aborted run must not complete a row of the next.
@@ -119,7 +127,7 @@ module row_engine #(
 
   assign scale_read_o = scale_read;
 
-  row_sums #(.InFlight(InFlight), .InputWidth(SumWidth), .UnitWidth(UnitWidth)) u_row_sums (
+  row_sums #(.DynamicPrecision(DynamicPrecision), .InFlight(InFlight), .InputWidth(SumWidth), .UnitWidth(UnitWidth)) u_row_sums (
     .clk_i           (clk_i),
     .rst_ni          (rst_ni),
     .clear_i         (clear_i),

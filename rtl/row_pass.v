@@ -138,13 +138,14 @@ module row_pass #(
   wire [WeightWidth-1:0] row_base  = base + (gate[0] ? row_words : {WeightWidth{1'b0}})
                                    + (gate[1] ? {row_words[WeightWidth-2:0], 1'b0} : {WeightWidth{1'b0}});
 
-  wire all_quarters = DynamicPrecision == 0 || static_high;
   /* verilator lint_off UNUSEDSIGNAL */     // a bit a policy
   wire [7:0] deciding = `POLICY_DECIDES >> policy_i;
   /* verilator lint_on UNUSEDSIGNAL */
   wire decides      = DynamicPrecision != 0 && deciding[0];
   wire fresh        = kind_q == `KIND_EARLY && segments_done_q == 0;
-  wire [`COMPLETE] complete_data = `COMPLETE_OF((all_quarters ? {4{`LEVEL_ALL}} : refinement ? levels : {4{`LEVEL_LOWEST}}), (refinement || !decides));
+  // The baseline build has no levels: nothing reads this there.
+  wire [`COMPLETE] complete_data = DynamicPrecision == 0 ? {`COMPLETE_WIDTH{1'b0}}
+    : `COMPLETE_OF((static_high ? {4{`LEVEL_ALL}} : refinement ? levels : {4{`LEVEL_LOWEST}}), (refinement || !decides));
 
   always @(posedge clk_i) begin
     if (ready_o) begin
@@ -169,8 +170,8 @@ module row_pass #(
     weight_address_o     <= row_base + (segment_h ? x_length : {WeightWidth{1'b0}}) + weight_offset;
     activation_address_o <= segment_h ? {~step[0], h_addr + activation_offset}
                                       : {step[0], x_addr + activation_offset + (segment_x1 ? term_length : {OffsetWidth{1'b0}})};
-    tag_o                <= `WORD_TAG_OF(complete_data, (complete && last && last_segment), unit, gate, index, fresh, `SEGMENT_OF(segment_x1, segment_h), last,
-                                         (word_q == 0 && first_quarter), (segment_h && step_first_i[step]));
+    tag_o                <= `WORD_TAG_OF((complete && last && last_segment), unit, gate, index, fresh, `SEGMENT_OF(segment_x1, segment_h), last,
+                                         (word_q == 0 && first_quarter), (segment_h && step_first_i[step]), complete_data);
 
     if (!rst_ni || clear_i) begin
       valid_q <= 1'b0;

@@ -8,6 +8,7 @@
 `default_nettype none
 
 module row_sums #(
+  parameter DynamicPrecision = 1,
   parameter InFlight    = 8,
   parameter InputWidth  = 14,
   parameter UnitWidth   = 9,
@@ -32,6 +33,7 @@ module row_sums #(
   output wire signed [`ROW_SUM]       read_sum_o
 );
   localparam HalfProduct = `SEGMENT_SUM_WIDTH + 9; // acc times a byte of m
+  localparam DataWidth   = DynamicPrecision != 0 ? `COMPLETE_WIDTH : 1; // the baseline build has no levels
 
   wire                  zero, first, last, fresh, complete;
   wire [`SEGMENT]       segment;
@@ -39,7 +41,7 @@ module row_sums #(
   wire [IndexWidth-1:0] index;
   wire [UnitWidth-1:0]  unit;
   wire [`COMPLETE]      complete_data;
-  assign `WORD_TAG_OF(complete_data, complete, unit, gate, index, fresh, segment, last, first, zero) = tag_i;
+  assign `WORD_TAG_OF(complete, unit, gate, index, fresh, segment, last, first, zero, complete_data) = tag_i;
 
   assign scale_read_o    = valid_i && last;
   assign scale_address_o = `ROW_OF(gate, unit);
@@ -50,25 +52,30 @@ module row_sums #(
 
   reg signed [`SEGMENT_SUM] accumulator_q;
   reg        [`SEGMENT]     segment_q;
-  reg        [`SUM_TAG]     tag_q;
+  /* verilator lint_off UNUSEDSIGNAL */
+  wire       [`SUM_TAG]     tag;
+  /* verilator lint_on UNUSEDSIGNAL */
+  assign tag = `SUM_TAG_OF(complete, fresh, gate, index, complete_data);
+  localparam TagWidth = `SUM_TAG_WIDTH - `COMPLETE_WIDTH + DataWidth;
+  reg        [TagWidth-1:0] tag_q;
   reg                       valid_q;
 
   wire [`SCALES_M_X0_WIDTH-1:0] m = segment_q[`SEGMENT_H] ? scale_i[`SCALES_M_H] : segment_q[`SEGMENT_X1] ? scale_i[`SCALES_M_X1] : scale_i[`SCALES_M_X0];
 
   // Stage 2: halves of the product.
   reg signed [HalfProduct-1:0] product_hi_q, product_lo_q;
-  reg        [`SUM_TAG]        half_tag_q;
+  reg        [TagWidth-1:0]    half_tag_q;
   reg                          half_valid_q;
 
-  wire [`COMPLETE]      half_data;
+  wire [DataWidth-1:0]  half_data;
   wire                  half_complete, half_fresh;
   wire [`GATE]          half_gate;
   wire [IndexWidth-1:0] half_index;
-  assign `SUM_TAG_OF(half_data, half_complete, half_fresh, half_gate, half_index) = half_tag_q;
+  assign `SUM_TAG_OF(half_complete, half_fresh, half_gate, half_index, half_data) = half_tag_q;
 
   // Stage 3: the product, and the row sum that it is added to. A row sum that is written in this very cycle is taken from there.
   reg signed [`ROW_SUM]       product_q, old_sum_q;
-  reg        [`COMPLETE]      complete_data_q;
+  reg        [DataWidth-1:0]  complete_data_q;
   reg        [`GATE]          gate_q;
   reg        [IndexWidth-1:0] index_q;
   reg                         complete_q, product_valid_q;
@@ -83,7 +90,7 @@ module row_sums #(
   always @(posedge clk_i) begin
     if (valid_i) accumulator_q <= (first ? {`SEGMENT_SUM_WIDTH{1'b0}} : accumulator_q) + shifted;
     segment_q       <= segment;
-    tag_q           <= `SUM_TAG_OF(complete_data, complete, fresh, gate, index);
+    tag_q           <= tag[TagWidth-1:0];
     product_hi_q    <= accumulator_q * $signed({1'b0, m[15:8]});
     product_lo_q    <= accumulator_q * $signed({1'b0, m[7:0]});
     half_tag_q      <= tag_q;
@@ -116,7 +123,16 @@ module row_sums #(
   assign write_o          = product_valid_q;
   assign complete_o       = product_valid_q && complete_q;
   assign complete_index_o = index_q;
-  assign complete_data_o  = complete_data_q;
+  generate
+    if (DynamicPrecision != 0) begin : gen_levels
+      assign complete_data_o = complete_data_q;
+    end else begin : gen_no_levels
+      /* verilator lint_off UNUSEDSIGNAL */
+      wire unused = complete_data_q;
+      /* verilator lint_on UNUSEDSIGNAL */
+      assign complete_data_o = 0;
+    end
+  endgenerate
 endmodule
 
 `default_nettype wire

@@ -7,6 +7,7 @@ The sampling rule on both simulators: read right after a rising edge (values of 
 import os
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import cocotb
 from cocotb.clock import Clock
@@ -15,6 +16,7 @@ from cocotb.triggers import ReadOnly, RisingEdge
 from cocotb_bus.drivers import BusDriver
 from cocotb_bus.monitors import BusMonitor
 
+from models.formats import Format
 from tb.bench.runner import PERIOD
 
 
@@ -111,3 +113,8 @@ async def pipeline(dut: SimHandleBase, stimuli: Sequence, latency: int, observe:
 def seed() -> int:
     """The seed of this test, 32 bits, which cocotb derives from the seed of the run and the name of the test."""
     return cocotb.RANDOM_SEED % (1 << 32)
+
+
+def at_widths(word: Format, widths: dict[str, int]) -> Format:
+    """The format of a word in a build: Verilog parameters replaced by what they are there."""
+    return Format(word.name, word.about, *(replace(field, width=widths.get(field.width, field.width)) for field in word.fields))

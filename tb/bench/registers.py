@@ -1,16 +1,30 @@
 # SPDX-License-Identifier: MIT
 """A driver for the register port of the accelerator; addresses and bits come from register_map.py, which is generated."""
 
+from collections.abc import Sequence
+
 from cocotb.handle import SimHandleBase
 from cocotb.triggers import RisingEdge
 from cocotb_bus.drivers import BusDriver
 
+from models.formats import GATES, Level
 from tb.bench.register_map import ROWS_BLOCKS, Config, Control, Counter, Interrupt, Register, Row, StateSelect, Status, counter_address, row_address  # noqa: F401  the names of the registers for tests
 from tb.bench.register_map import Errors as Error
 
 ALL_ERRORS, ALL_INTERRUPTS = sum(Error), sum(Interrupt)
 
 ANSWER_CYCLES = 1000  # many times what the slowest register takes
+
+
+def packed_levels(levels: Sequence[int]) -> int:
+    """Levels of the four gates, as a commit has them."""
+    return sum(level << 2 * gate for gate, level in enumerate(levels))
+
+
+def row_counts(levels: Sequence[int]) -> list[int]:
+    """What a unit that ends at these levels of its gates adds to the row counters of its layer, in the order of Row."""
+    counted = {f"{level.name}_{gate.upper()}": int(levels[number] == level) for level in (Level.MIDDLE, Level.ALL) for number, gate in enumerate(GATES)}
+    return [1 if row is Row.UNITS else counted[row.name] for row in Row]
 
 
 class BusError(Exception):

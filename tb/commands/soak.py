@@ -14,7 +14,7 @@ from random import SystemRandom
 from tqdm import tqdm
 
 from tb.bench.runner import RUNS, SIMULATORS, SimulationError, environment_simulator
-from tb.tests.lstm_accelerator.cases import BUILDS, run_on
+from tb.tests.lstm_accelerator.cases import SOAK_BUILDS, run_on
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -22,7 +22,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.soak", description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=5.0, help="how long (default: 5)")
     parser.add_argument("--seed", type=int, help="of the first run, the next ones count up (default: a random one)")
-    parser.add_argument("--build", choices=BUILDS, help="only this build (default: all in turn)")
+    parser.add_argument("--build", choices=SOAK_BUILDS, help="only this build (default: all in turn)")
     parser.add_argument("--runs", type=int, default=sys.maxsize, help="stop after so many")
     options = parser.parse_args(arguments)
     if options.minutes <= 0:
@@ -37,7 +37,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     first = SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
-    builds = [options.build] if options.build else list(BUILDS)
+    builds = [options.build] if options.build else list(SOAK_BUILDS)
     begin = time.monotonic()
     done = 0
     with tqdm(total=60 * options.minutes, unit="s", bar_format="{l_bar}{bar}| {n:.0f}/{total:.0f} s") as bar:
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
             repeat = f"SIM={environment_simulator()} python -m tb.commands.soak --seed={seed} --build={name} --runs=1"
             folder = RUNS / f"soak-{name}-{seed}-{environment_simulator()}"
             try:
-                run_on("tb.tests.lstm_accelerator.soak", BUILDS[name], seed=seed, folder=folder, repeat=repeat, retrace=True)
+                run_on("tb.tests.lstm_accelerator.soak", SOAK_BUILDS[name], seed=seed, folder=folder, repeat=repeat, retrace=True)
             except SimulationError as error:
                 bar.close()
                 print(f"seed {seed} on {name} failed: {error}")

@@ -9,50 +9,62 @@ from cocotb.triggers import RisingEdge
 
 from models import activation
 from models.fixed_point import round_shift, saturate
+from models.layer import LARGEST_H
 from tb.bench.drivers import reset, seed
 from tb.bench.runner import run
 
-CYCLES = 8
+CYCLES = 8  # from a unit to the next
+C_NEW, T, H = 5, 7, 10  # cycles of a unit
 
 
 def units(generator):
-    """(i, f, g, o, c, c_frac): gates Q0.15, c with c_frac fraction bits."""
+    """(i, f, g, o, c, c_frac, t): gates and t Q0.15, c with c_frac fraction bits; t is given where it is not tanh(c'), so that every h occurs."""
     extremes = (0, 1, 16384, 32766, 32767)
     for c_frac in range(8, 16):
         for _ in range(60):
             i, f, o = (generator.choice([generator.choice(extremes), generator.randrange(32768)]) for _ in range(3))
             g = generator.choice([generator.choice((-32766, 32766, 0, -1)), generator.randint(-32766, 32766)])
             c = generator.choice([generator.choice((-32768, 32767, 0, -1)), generator.randrange(-32768, 32768)])
-            yield i, f, g, o, c, c_frac
+            yield i, f, g, o, c, c_frac, None
+    for sign in (1, -1):
+        for product in range(len(range(LARGEST_H[0], 1)) + 1):  # o * t around each half of a unit of h
+            o = 32767 if product > 90 else generator.randrange(28000, 32768)
+            t = sign * round((product - 0.5) * 2**27 / 15 / o)
+            for nudged in (t - 1, t, t + 1):
+                yield 0, 0, 0, o, 0, 12, max(-32766, min(32766, nudged))
 
 
-def expected(i, f, g, o, c, c_frac):
-    """c', the argument of tanh in Q3.12, t and h (docs/numerics.md, "Cell and output")."""
+def expected(i, f, g, o, c, c_frac, t):
+    """c', the argument of tanh in Q3.12, t and h (docs/numerics.md, "Cell and output" and h in units of 1/120)."""
     c_new = saturate(round_shift(f * c, 15) + round_shift(i * g, 30 - c_frac), 16)
     argument = saturate(c_new << 12 - c_frac, 16) if c_frac <= 12 else round_shift(c_new, c_frac - 12)
-    t = activation.tanh(torch.tensor(argument))[0].item()
-    return c_new, argument, t, max(-127, min(127, round_shift(o * t, 23)))
+    t = activation.tanh(torch.tensor(argument))[0].item() if t is None else t
+    return c_new, argument, t, max(LARGEST_H[0], min(LARGEST_H[1], round_shift(15 * o * t, 27)))
 
 
 @cocotb.test()
 async def units_back_to_back(dut):
     await reset(dut)
-    h_before = None
+    h_before, seen = None, {"c_frac": set(), "h": set(), "c": set(), "argument": set()}
     for unit in units(random.Random(seed())):
-        i, f, g, o, c, c_frac = unit
+        i, f, g, o, c, c_frac, _ = unit
         c_new, argument, t, h = expected(*unit)
+        for name, value in (("c_frac", c_frac), ("h", h), ("c", c_new), ("argument", argument)):
+            seen[name].add(value)
         dut.c_i.value, dut.c_frac_i.value = c, c_frac
-        for cycle, value in enumerate((i, f, g, o, 0, 0, t, 0)):
+        for cycle, value in enumerate((i, f, g, o, 0, 0, 0, t)):
             dut.value_i.value = value
             for number, name in enumerate("ifgo"):
                 getattr(dut, f"{name}_valid_i").value = cycle == number
             await RisingEdge(dut.clk_i)
-            if cycle == 0 and h_before is not None:
+            if cycle == H - CYCLES and h_before is not None:
                 assert dut.h_o.value.to_signed() == h_before, f"h of the unit before {unit}"
-            if cycle == 4:
+            if cycle == C_NEW:
                 assert dut.c_new_o.value.to_signed() == c_new, f"c' of {unit}"
                 assert dut.tanh_argument_o.value.to_signed() == argument, f"argument of tanh of {unit}"
         h_before = h
+    assert seen["c_frac"] == {*range(8, 16)} and seen["h"] == {*range(LARGEST_H[0], LARGEST_H[1] + 1)}, "not every fraction or h occurred"
+    assert {-32768, 32767} <= seen["c"] & seen["argument"], "c' or the argument of tanh did not saturate"
 
 
 def test_cell_update():

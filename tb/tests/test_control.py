@@ -6,7 +6,7 @@ from random import Random
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from models.formats import CELL, CLASS_COUNTERS, COUNTERS, MAX_LAYERS, QUANTITIES, CycleClass, TileEvent
+from models.formats import BUILD_POLICIES, CELL, CLASS_COUNTERS, COUNTERS, GATES, MAX_LAYERS, QUANTITIES, CycleClass, Level, TileEvent
 from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.registers import (
     ALL_ERRORS,
@@ -23,7 +23,9 @@ from tb.bench.registers import (
     StateSelect,
     Status,
     counter_address,
+    packed_levels,
     row_address,
+    row_counts,
 )
 from tb.bench.runner import run
 
@@ -145,6 +147,18 @@ async def start_is_checked(dut):
     dut.loading_i.value = 1
     assert await refused()
     dut.loading_i.value = 0
+    for code in range(len(BUILD_POLICIES), 8):
+        await bus.write(Register.CONFIG, Config.OVERRIDE | Config.policy(code))
+        assert await refused(), f"no policy has the code {code}"
+        await bus.write(Register.CONFIG, Config.policy(code))  # which nobody asks for
+        await start(dut, bus)
+        await finish(dut)
+    for code in BUILD_POLICIES:
+        await bus.write(Register.CONFIG, Config.OVERRIDE | Config.policy(code))
+        await start(dut, bus)
+        assert int(dut.override_policy_o.value) == code
+        await finish(dut)
+    await bus.write(Register.CONFIG, 0)
     await start(dut, bus)
     dut.input_halted_i.value = 1
     await bus.write(Register.CONTROL, Control.START)
@@ -260,10 +274,10 @@ async def rows_are_read_from_the_last_snapshot(dut):
     bus = await begin(dut)
     rows = [[0] * len(Row) for _ in range(ROWS_BLOCKS)]
     for _ in range(300):
-        layer, mask = random.randrange(ROWS_BLOCKS), random.getrandbits(4)
-        dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_mask_i.value = 1, layer, mask
+        layer, levels = random.randrange(ROWS_BLOCKS), random.choices([*Level], k=len(GATES))
+        dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_levels_i.value = 1, layer, packed_levels(levels)
         await clock_cycles(dut, 1)
-        rows[layer] = [count + bit for count, bit in zip(rows[layer], [1] + [mask >> gate & 1 for gate in range(4)])]
+        rows[layer] = [sum(pair) for pair in zip(rows[layer], row_counts(levels), strict=True)]
     dut.commit_valid_i.value = 0
     assert await bus.read64(Register.ROWS) == 0
     await bus.write(Register.CONTROL, Control.SNAPSHOT)

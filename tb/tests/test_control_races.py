@@ -11,7 +11,7 @@ import cocotb
 import pytest
 from cocotb.triggers import Event, FallingEdge, RisingEdge
 
-from models.formats import CELL, CLASS_COUNTERS, GATES, CycleClass, TileEvent
+from models.formats import CELL, CLASS_COUNTERS, GATES, CycleClass, Level, TileEvent
 from tb.bench.drivers import clock_cycles, seed
 from tb.bench.registers import (
     ALL_ERRORS,
@@ -27,7 +27,9 @@ from tb.bench.registers import (
     StateSelect,
     Status,
     counter_address,
+    packed_levels,
     row_address,
+    row_counts,
 )
 from tb.bench.runner import run
 from tb.tests.test_control import BUILD, CLASS_BITS, begin, finish, start
@@ -275,11 +277,11 @@ class Activity:
             dut.event_i.value, dut.act_we_i.value, dut.step_done_i.value = events, write, step
             await FallingEdge(dut.clk_i)  # the arbiter of commits sees the stall of its own cycle
             commit = random.random() < 0.8 and not dut.commit_stall_o.value
-            layer, mask = random.randrange(ROWS_BLOCKS), random.getrandbits(len(GATES))
-            dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_mask_i.value = int(commit), layer, mask
+            layer, levels = random.randrange(ROWS_BLOCKS), random.choices([*Level], k=len(GATES))
+            dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_levels_i.value = int(commit), layer, packed_levels(levels)
             await RisingEdge(dut.clk_i)
             if commit:
-                self.rows[layer] = [count + bit for count, bit in zip(self.rows[layer], [1, *(mask >> gate & 1 for gate in range(len(GATES)))], strict=True)]
+                self.rows[layer] = [sum(pair) for pair in zip(self.rows[layer], row_counts(levels), strict=True)]
             if dut.busy_o.value:
                 self._count(classes, events, write, step)
         dut.commit_valid_i.value = 0

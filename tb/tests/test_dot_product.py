@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""dot_product: random and extreme words, for the lanes and weight widths of both builds."""
+"""dot_product: random and extreme words, for the lanes and operand widths of both builds."""
 
 import os
 import random
@@ -21,21 +21,22 @@ def pack(values, bits):
 @cocotb.test()
 async def sums_are_exact(dut):
     await reset(dut)
-    generator, bits = random.Random(seed()), int(os.environ["WEIGHT_BITS"])
-    lanes = len(dut.activations_i) // 8
+    generator, bits = random.Random(seed()), int(os.environ["OPERAND_BITS"])
+    lanes = len(dut.activations_i) // bits
     low, high = -1 << bits - 1, (1 << bits - 1) - 1
-    words = [([weight] * lanes, [activation] * lanes) for weight in (low, high, 0) for activation in (-128, -127, 127, 0)]
-    words += [([generator.randint(low, high) for _ in range(lanes)], [generator.randint(-127, 127) for _ in range(lanes)])
-              for _ in range(1000)]
+    extremes = (low, low + 1, high, -1, 0)
+    words = [([weight] * lanes, [activation] * lanes) for weight in extremes for activation in extremes]
+    words += [([low if lane == other else 0 for lane in range(lanes)], [low] * lanes) for other in range(lanes)]
+    words += [tuple([generator.randint(low, high) for _ in range(lanes)] for _ in range(2)) for _ in range(1000)]
 
     def drive(word):
-        dut.weights_i.value, dut.activations_i.value = pack(word[0], bits), pack(word[1], 8)
+        dut.weights_i.value, dut.activations_i.value = pack(word[0], bits), pack(word[1], bits)
 
     seen = await pipeline(dut, words, LATENCY, lambda: dut.sum_o.value.to_signed(), drive)
     for (weights, activations), total in zip(words, seen, strict=True):
         assert total == sum(w * a for w, a in zip(weights, activations)), f"weights {weights}, activations {activations}"
 
 
-@pytest.mark.parametrize("lanes, weight_bits", [(4, 4), (2, 8), (32, 4), (16, 8), (64, 4)])
-def test_dot_product(lanes, weight_bits):
-    run(__name__, "dot_product", {"Lanes": lanes, "WeightBits": weight_bits}, environment={"WEIGHT_BITS": str(weight_bits)})
+@pytest.mark.parametrize("lanes, operand_bits", [*((lanes, 4) for lanes in (8, 16, 32, 64)), *((lanes, 8) for lanes in (2, 4, 8, 16))])
+def test_dot_product(lanes, operand_bits):
+    run(__name__, "dot_product", {"Lanes": lanes, "OperandBits": operand_bits}, environment={"OPERAND_BITS": str(operand_bits)})

@@ -17,10 +17,15 @@ from tb.bench.runner import run
 
 TILES, WEIGHTS, UNITS, ACTIVATIONS = 3, 64, 16, 32
 LANES, DYNAMIC = int(os.environ.get("LANES", 0)), int(os.environ.get("DYNAMIC", 0))
-BUILD = Build(TILES, LANES or 32, bool(DYNAMIC), weight_depth=WEIGHTS, unit_depth=UNITS, activation_depth=ACTIVATIONS)
+BUILD = Build(TILES, LANES or 64, bool(DYNAMIC), weight_depth=WEIGHTS, unit_depth=UNITS, activation_depth=ACTIVATIONS)
 DOT_LANES = BUILD.dot_lanes
 BITS = [target.bits(BUILD) for target in Target]
 DEPTHS = [target.depth(BUILD) for target in Target]
+
+
+def levels(lowest: tuple, middle: tuple) -> dict:
+    """Fields of the quarters of x0, x1 and h at level LOWEST and at MIDDLE."""
+    return {f"{level}_{segment}": count for level, counts in (("lowest", lowest), ("middle", middle)) for segment, count in zip(("x0", "x1", "h"), counts)}
 
 
 def descriptor(tile: int, **changes) -> int:
@@ -28,7 +33,7 @@ def descriptor(tile: int, **changes) -> int:
     units = 3 * TILES - 1
     fields = {name: field.range[1] for name, (_, field) in DESCRIPTOR.places.items()}  # the largest value of a field that is not named below
     fields |= dict(units=units, slots=len(range(tile, units, TILES)), x_words=2, h_words=-(-units // DOT_LANES), x_addr=ACTIVATIONS - 4, h_addr=1,
-                   unit_base=UNITS - 3, theta=(1, 127, -1, -128), reserved=0)
+                   unit_base=UNITS - 3, theta_middle=(1, 127, -1, -128), theta_all=(-128, -1, 127, 0), reserved=0, **levels((2, 0, 2), (3, 1, 3)))
     fields["w_base"] = WEIGHTS - 4 * fields["slots"] * (fields["x_words"] + fields["h_words"])
     fields |= changes
     return fields.pop("reserved") | DESCRIPTOR.pack(**fields)
@@ -36,7 +41,11 @@ def descriptor(tile: int, **changes) -> int:
 
 RESERVED = [dict(reserved=1 << bit) for high, low in DESCRIPTOR.gaps for bit in (low, high)]
 BEYOND = [{name: value} for name, (_, field) in DESCRIPTOR.places.items() for value in (field.least - 1, field.beyond) if value is not None and value >= 0]
-BAD_FIELDS = [*BEYOND, dict(units=0, slots=0, h_words=0), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4), dict(x_words=3),
+# A level has no less of any segment than the one below, and more of x0 or h.
+GOOD_LEVELS = [levels(*pair) for pair in (((1, 0, 1), (2, 0, 1)), ((1, 0, 1), (1, 0, 2)), ((4, 4, 1), (4, 4, 2)), ((1, 4, 4), (4, 4, 4)), ((1, 0, 1), (4, 4, 4)))]
+BAD_LEVELS = [levels(*pair) for pair in (((2, 1, 2), (1, 1, 4)), ((2, 1, 2), (4, 0, 4)), ((2, 1, 2), (4, 1, 1)), ((2, 1, 2), (2, 1, 2)), ((2, 1, 2), (2, 4, 2)),
+                                         ((4, 4, 4), (4, 4, 4)), ((2, 1, 2), (0, 0, 0)), ((0, 0, 1), (4, 4, 4)), ((1, 0, 0), (4, 4, 4)))]
+BAD_FIELDS = [*BEYOND, *BAD_LEVELS, dict(units=0, slots=0, h_words=0), dict(units=3 * TILES + 1), dict(slots=1), dict(slots=4), dict(x_words=3),
               dict(x_words=MAX_UNITS), dict(h_words=0), dict(h_words=40), dict(x_addr=ACTIVATIONS - 3), dict(h_addr=ACTIVATIONS), dict(unit_base=UNITS - 2),
               dict(w_base=WEIGHTS), dict(w_base=0xFFFFFFFF), *RESERVED]
 
@@ -137,6 +146,9 @@ async def descriptors_are_checked(dut):
     for tile in range(TILES):
         word = descriptor(tile)
         await expect(dut, loads, packet(Target.DESCRIPTORS, tile, 0, [word]), [(1 << tile, Target.DESCRIPTORS, 0, word)], [])
+    for fields in GOOD_LEVELS:
+        word = descriptor(0, **fields)
+        await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 0, [word]), [(1, Target.DESCRIPTORS, 0, word)], [])
     for fields in BAD_FIELDS:
         await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 0, [descriptor(0, **fields)]), [], ["descriptor"])
     await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 1, [descriptor(0)]), [], ["descriptor"])      # two terms above layer 0
@@ -163,8 +175,8 @@ async def clear_discards_the_rest(dut):
     await expect(dut, loads, packet(Target.CELL, 1, 3, [77]), [(2, Target.CELL, 3, 77)], [])
 
 
-@pytest.mark.parametrize("lanes, dynamic", [(4, 1), (32, 1), (64, 1), (32, 0)])
+@pytest.mark.parametrize("lanes, dynamic", [(8, 1), (32, 1), (64, 1), (32, 0), (64, 0)])
 def test_image_loader(lanes, dynamic):
     run(__name__, "image_loader",
-        {"Tiles": TILES, "DotLanes": lanes if dynamic else lanes // 2, "DynamicPrecision": dynamic, "WeightDepth": WEIGHTS, "UnitDepth": UNITS,
+        {"Tiles": TILES, "DotLanes": lanes if dynamic else lanes // 4, "DynamicPrecision": dynamic, "WeightDepth": WEIGHTS, "UnitDepth": UNITS,
          "ActivationDepth": ACTIVATIONS}, environment={"LANES": str(lanes), "DYNAMIC": str(dynamic)})

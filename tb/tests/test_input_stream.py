@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""input_stream: x reaches its bank byte for byte and is announced once it is there; never more than two steps ahead; lengths; clear."""
+"""input_stream: x reaches its bank byte for byte, with its exponents, and is announced once it is there; never more than two steps ahead; lengths; clear."""
 
 import os
 from random import Random
@@ -8,12 +8,26 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
+from models.formats import BEAT_WIDTH, EXPONENT_GROUP
+from models.layer import MAX_EXPONENT
 from tb.bench.axi_stream import send, to_beats
 from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.runner import run
 
 DEPTH = 64
-LANES = int(os.environ.get("DOT_LANES", 0))
+LANES, DYNAMIC = int(os.environ.get("DOT_LANES", 0)), bool(int(os.environ.get("DYNAMIC", 0)))
+
+
+def packet_of(data: bytes, terms: int, random: Random) -> tuple[list[int], list[int]]:
+    """Beats of an x packet, and the exponent of each byte: of groups of a term's values, which begin anew with each term; none in the baseline build."""
+    if not DYNAMIC:
+        return to_beats(data), [0] * len(data)
+    term = len(data) // (terms + 1)
+    groups = -(-term // EXPONENT_GROUP)
+    exponents = [random.randint(0, MAX_EXPONENT) for _ in range(groups * (terms + 1))]
+    header = sum(exponent << 4 * number for number, exponent in enumerate(exponents))
+    header |= random.getrandbits(BEAT_WIDTH) >> 4 * len(exponents) << 4 * len(exponents)  # the others say nothing
+    return [header, *to_beats(data)], [exponents[index // term * groups + index % term // EXPONENT_GROUP] for index in range(len(data))]
 
 
 class Memory:
@@ -22,12 +36,12 @@ class Memory:
     def __init__(self, dut, random: Random, stall: float):
         self.dut, self.random, self.stall = dut, random, stall
         self.granule = min(16, LANES)
-        self.bytes, self.steps, self.loaded, self.done = {}, [], 0, 0
+        self.bytes, self.exponents, self.steps, self.loaded, self.done = {}, {}, [], 0, 0
         self.last_write, self.cycle = {}, 0
         cocotb.start_soon(self.run())
 
-    def expect(self, data: bytes, first: bool, last: bool):
-        self.steps.append((data, first, last))
+    def expect(self, data: bytes, exponents: list[int], first: bool, last: bool):
+        self.steps.append((data, exponents, first, last))
 
     async def run(self):
         dut, previous = self.dut, None
@@ -41,26 +55,28 @@ class Memory:
             if dut.x_loaded_o.value:
                 assert self.cycle == self.last_write[self.loaded & 1] + 2, "a step is announced when its last granule is in the memories"
                 self.check(int(dut.step_first_o.value), int(dut.step_last_o.value))
-            now = (int(dut.x_address_o.value), int(dut.x_granule_o.value), int(dut.x_data_o.value)) if dut.x_valid_o.value else None
+            now = (int(dut.x_address_o.value), int(dut.x_granule_o.value), int(dut.x_data_o.value), int(dut.x_exponent_o.value)) if dut.x_valid_o.value else None
             assert previous is None or now == previous, "a granule changed while it had to wait"
             previous = now if not dut.x_ready_i.value else None
             if now and dut.x_ready_i.value:
                 self.write(*now)
 
-    def write(self, address, granule, data):
+    def write(self, address, granule, data, exponent):
         bank, offset = divmod(address, DEPTH)
         self.last_write[bank] = self.cycle
         step = self.loaded + (self.loaded & 1 != bank)
         assert step < self.done + 2, f"step {step} is written, but {step - 2} still needs the bank"
         base = (bank * DEPTH + offset) * LANES + granule * self.granule
         for index, byte in enumerate(data.to_bytes(self.granule, "little")):
-            self.bytes[base + index] = byte
+            self.bytes[base + index], self.exponents[base + index] = byte, exponent
 
     def check(self, first, last):
-        data, is_first, is_last = self.steps[self.loaded]
+        data, exponents, is_first, is_last = self.steps[self.loaded]
         base = ((self.loaded & 1) * DEPTH + int(self.dut.x_address_i.value)) * LANES
         got = bytes(self.bytes.get(base + index, 0) for index in range(len(data)))
         assert got == data, f"step {self.loaded}: memory {got.hex()}, packet {data.hex()}"
+        got = [self.exponents[base + index] for index in range(len(data))]
+        assert got == exponents, f"step {self.loaded}: exponents {got}, packet {exponents}"
         assert (first >> self.loaded % 4 & 1, last >> self.loaded % 4 & 1) == (is_first, is_last), f"flags of step {self.loaded}"
         inside = range(base, base + len(data))
         others = [address for address in self.bytes if address // (DEPTH * LANES) == self.loaded & 1 and address not in inside]
@@ -82,15 +98,17 @@ async def packets_reach_the_memory(dut, stall, stateful, terms):
     await reset(dut)
     memory = Memory(dut, random, stall)
     lengths = [3, 1, 2]
-    for words in (random.randint(1, min(DEPTH // 4, 1024 // LANES)), 1):
-        await start(dut, words, terms, random.randrange(DEPTH - words * 2), len(lengths), stateful)
+    most = min(DEPTH // 2, 1024 // LANES)
+    for words in (random.randint(1, most), 1, most, min(most, EXPONENT_GROUP // LANES), min(most, EXPONENT_GROUP // LANES + 1)):
+        await start(dut, words, terms, random.randrange(DEPTH - words * 2 + 1), len(lengths), stateful)
         memory.bytes.clear()
         for length in lengths:
             for step in range(length):
                 data = random.randbytes(words * LANES * (terms + 1))
                 last = step == length - 1
-                memory.expect(data, step == 0 and not stateful, last)
-                await send(dut, "s_x", to_beats(data), last, stall, random)
+                beats, exponents = packet_of(data, terms, random)
+                memory.expect(data, exponents, step == 0 and not stateful, last)
+                await send(dut, "s_x", beats, last, stall, random)
         assert not dut.finished_o.value
         while not dut.finished_o.value:
             await clock_cycles(dut, 1)
@@ -104,7 +122,7 @@ async def a_beat_a_cycle(dut):
     await reset(dut, x_ready=1)
     words = min(DEPTH, 1024 // LANES) // 2
     await start(dut, words, 1, 0)
-    beats = to_beats(bytes(range(256)) * 8)[:max(1, words * 2 * LANES // 16)]
+    beats, _ = packet_of((bytes(range(256)) * 8)[:words * 2 * LANES], 1, Random(seed()))
     sent = cocotb.start_soon(send(dut, "s_x", beats, True))
     cycles = 0
     while not sent.done():
@@ -114,8 +132,9 @@ async def a_beat_a_cycle(dut):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
-@cocotb.parametrize(long=[False, True], clear_inside=[False, True])
-async def a_wrong_length_halts_until_clear(dut, long, clear_inside):
+@cocotb.parametrize(length=["short", "long", "one beat"], clear_inside=[False, True])
+async def a_wrong_length_halts_until_clear(dut, length, clear_inside):
+    """One beat: in the dynamic build a packet that ends at its exponents."""
     random = Random(seed())
     await reset(dut)
     memory = Memory(dut, random, 0.0)
@@ -129,13 +148,15 @@ async def a_wrong_length_halts_until_clear(dut, long, clear_inside):
     cocotb.start_soon(watch())
     words = max(3, 48 // LANES)
     await start(dut, words, 0, 1)
-    data = random.randbytes(words * LANES)
-    memory.expect(data, True, False)
-    await send(dut, "s_x", to_beats(data), False)
-    beats = to_beats(data)
-    await send(dut, "s_x", beats + beats if long else beats[:-1], True, last=not (long and clear_inside))
+    data, long = random.randbytes(words * LANES), length == "long"
+    beats, exponents = packet_of(data, 0, random)
+    memory.expect(data, exponents, True, False)
+    await send(dut, "s_x", beats, False)
+    wrong = {"short": beats[:-1], "long": beats + beats, "one beat": beats[:1]}[length]
+    await send(dut, "s_x", wrong, True, last=not (long and clear_inside))
     await clock_cycles(dut, 8)
     assert errors == ["long" if long else "short"] and dut.halted_o.value and memory.loaded == 1
+    memory.done = memory.loaded  # a clear is one of the tiles, too: they complete nothing after it
     dut.clear_i.value = 1
     await clock_cycles(dut, 2)
     dut.clear_i.value = 0
@@ -143,7 +164,7 @@ async def a_wrong_length_halts_until_clear(dut, long, clear_inside):
         await send(dut, "s_x", beats[:2], True)
     await clock_cycles(dut, 2)
     assert not dut.halted_o.value and not dut.s_x_tready_o.value and not dut.bank_o.value
-    memory.steps, memory.loaded, memory.done = [(data, True, True)], 0, 0
+    memory.steps, memory.loaded, memory.done = [(data, exponents, True, True)], 0, 0
     memory.bytes.clear()
     await start(dut, words, 0, 2)
     await send(dut, "s_x", beats, True)
@@ -153,29 +174,32 @@ async def a_wrong_length_halts_until_clear(dut, long, clear_inside):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
-async def clear_discards_the_rest_of_a_packet(dut):
+@cocotb.parametrize(before=[1, 2])
+async def clear_discards_the_rest_of_a_packet(dut, before):
+    """before: beats that came before the clear."""
     random = Random(seed())
     await reset(dut)
     memory = Memory(dut, random, 0.0)
     words = max(4, 64 // LANES)
     await start(dut, words, 0, 0)
     data = random.randbytes(words * LANES)
-    beats = to_beats(data)
-    await send(dut, "s_x", beats[:2], last=False)
+    beats, exponents = packet_of(data, 0, random)
+    await send(dut, "s_x", beats[:before], last=False)
     dut.clear_i.value = 1
     await clock_cycles(dut, 3)
     dut.clear_i.value = 0
     await clock_cycles(dut, 4)
     memory.bytes.clear()
     await start(dut, words, 0, 0)
-    await send(dut, "s_x", beats[2:] + beats, True)
-    memory.expect(data, True, True)
+    await send(dut, "s_x", beats[before:] + beats, True)
+    memory.expect(data, exponents, True, True)
     await send(dut, "s_x", beats, True)
     while not dut.finished_o.value:
         await clock_cycles(dut, 1)
     assert memory.loaded == 1
 
 
-@pytest.mark.parametrize("dot_lanes", [2, 8, 16, 64])
-def test_input_stream(dot_lanes):
-    run(__name__, "input_stream", {"DotLanes": dot_lanes, "ActivationDepth": DEPTH}, environment={"DOT_LANES": str(dot_lanes)})
+@pytest.mark.parametrize("dot_lanes, dynamic", [(8, 1), (16, 1), (32, 1), (64, 1), (2, 0), (4, 0), (16, 0)])
+def test_input_stream(dot_lanes, dynamic):
+    run(__name__, "input_stream", {"DotLanes": dot_lanes, "DynamicPrecision": dynamic, "ActivationDepth": DEPTH},
+        environment={"DOT_LANES": str(dot_lanes), "DYNAMIC": str(dynamic)})

@@ -129,6 +129,6 @@ async def clear_finishes_a_begun_packet_only(dut, begun):
     await stream.drained()
 
 
-@pytest.mark.parametrize("bits, layers", [(8, 1), (4, 8)])
+@pytest.mark.parametrize("bits, layers", [(8, 1), (8, 8), (4, 8)])
 def test_output_stream(bits, layers):
     run(__name__, "output_stream", {"ElementBits": bits, "Layers": layers}, environment={"BITS": str(bits), "LAYERS": str(layers)})

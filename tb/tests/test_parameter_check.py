@@ -6,7 +6,7 @@ import pytest
 from tb.bench.runner import SimulationError, build
 
 BAD = {
-    "Tiles": (0, 17), "Lanes": (0, 2, 12, 128), "DynamicPrecision": (2,), "InFlight": (0, 1, 6), "WeightDepth": (1, 1048577),
+    "Tiles": (0, 17), "Lanes": (0, 4, 12, 128), "DynamicPrecision": (2,), "InFlight": (0, 1, 6), "WeightDepth": (1, 7, 1048577),
     "UnitDepth": (1, 65537), "ActivationDepth": (1, 48, 2048),
 }
 
@@ -17,6 +17,7 @@ def test_bad_parameter(name, value):
         build("parameter_check", {name: value}, "icarus")
 
 
-@pytest.mark.parametrize("parameters", [{"Tiles": 1, "InFlight": 2}, {"Tiles": 16, "Lanes": 4, "ActivationDepth": 4096}, {"DynamicPrecision": 0}])
+@pytest.mark.parametrize("parameters", [{"Tiles": 1, "InFlight": 2, "WeightDepth": 8}, {"Tiles": 16, "Lanes": 8, "ActivationDepth": 4096},
+                                        {"DynamicPrecision": 0, "Lanes": 8, "ActivationDepth": 16384}])
 def test_good_parameters(parameters):
     build("parameter_check", parameters, "icarus")

@@ -12,9 +12,9 @@ import pytest
 from cocotb.triggers import RisingEdge
 
 from codegen.registers import ADDRESS_BITS, BUS_BYTES, read_map
-from models.formats import TileEvent
+from models.formats import GATES, Level, TileEvent
 from tb.bench.drivers import clock_cycles, reset, seed
-from tb.bench.registers import AxiLiteDriver, BusError
+from tb.bench.registers import AxiLiteDriver, BusError, packed_levels
 from tb.bench.runner import run
 from tb.tests.test_control import ALL_LAYERS, CLASS_BITS
 
@@ -259,10 +259,10 @@ async def every_bit_of_status_shows_its_own(dut):
 def stimulus_of(name: str, number: int) -> dict:
     """Inputs that make a counter of COUNTERS count by one in a cycle in which all tiles but the first are idle."""
     counters = [register.name for register in MAP.group("COUNTERS").registers]
-    idle = counters.index("IDLE") - counters.index("HI_PASS")
+    idle = counters.index("IDLE") - counters.index("HH")
     classes = {"class": sum(idle << CLASS_BITS * tile for tile in range(BUILD["Tiles"]))}
-    if counters.index("HI_PASS") <= number <= counters.index("IDLE"):
-        return {"class": classes["class"] >> CLASS_BITS << CLASS_BITS | number - counters.index("HI_PASS")}
+    if counters.index("HH") <= number <= counters.index("IDLE"):
+        return {"class": classes["class"] >> CLASS_BITS << CLASS_BITS | number - counters.index("HH")}
     known = {"CYCLES": {}, "ACTIVATION_WRITES": {"act_we": 1}, "STEPS": {"step_done": 1}, **{f"{event.name}S": {"event": 1 << event} for event in TileEvent}}
     return classes | known[name]
 
@@ -290,7 +290,7 @@ async def every_counter_counts_its_own(dut):
         assert got["CYCLES"] >= cycles
         if register.name not in ("CYCLES", "IDLE"):
             expected[register.name] = cycles
-        if names.index("HI_PASS") <= number < names.index("IDLE"):
+        if names.index("HH") <= number < names.index("IDLE"):
             expected["IDLE"] -= cycles
         assert got == expected, f"{register.name} counted alone"
 
@@ -298,10 +298,10 @@ async def every_counter_counts_its_own(dut):
 @cocotb.test(timeout_time=8, timeout_unit="ms")
 async def every_row_counter_counts_its_own(dut):
     bus, group = await begin(dut), MAP.group("ROWS")
-    masks = {"UNITS": 0, **{f"GATE_{gate}": 1 << index for index, gate in enumerate("IFGO")}}
+    levels = {"UNITS": [0] * 4, **{f"{level.name}_{gate.upper()}": [level * (other == gate) for other in GATES] for level in (Level.MIDDLE, Level.ALL) for gate in GATES}}
     for block in range(group.count):
         for register in group.registers:
-            dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_mask_i.value = 1, block, masks[register.name]
+            dut.commit_valid_i.value, dut.commit_layer_i.value, dut.commit_levels_i.value = 1, block, packed_levels(levels[register.name])
             await clock_cycles(dut, 3)
             dut.commit_valid_i.value = 0
             await bus.write(CONTROL.address, bit(CONTROL, "snapshot") | bit(CONTROL, "clear"))

@@ -1,26 +1,31 @@
 # SPDX-License-Identifier: MIT
-"""requantizer: random rows, and the rows around its two saturations."""
+"""requantizer: random rows, and the rows around its two saturations, half a unit apart."""
 
 import random
 
 import cocotb
 
 from models.fixed_point import round_shift, saturate
+from models.formats import QUANTITIES, ROW_CONSTANT
 from tb.bench.drivers import pipeline, reset, seed
 from tb.bench.runner import run
 
 LATENCY = 2
-SUM, BIAS = 1 << 43, 1 << 17
+SUM = 1 << next(bits for name, bits, _ in QUANTITIES if name == "ROW_SUM") - 1
+BIAS_LOW, BIAS_HIGH = ROW_CONSTANT["b"].range
+KEPT = 1 << 20  # halves of a unit beyond which the sum itself saturates
 
 
 def stimuli(generator):
+    """(row sum, shift, bias): halves is twice the scaled sum."""
     for shift in range(64):
-        for scaled in (0, -1, 1 << 15, -1 << 15, 1 << 16, (1 << 19) - 1, -1 << 19, 1 << 19, generator.randint(-1 << 17, 1 << 17)):
-            for bias in (0, BIAS - 1, -BIAS, generator.randrange(-BIAS, BIAS)):
-                value = (scaled << shift) + generator.choice((-1, 0, 1)) * (1 << shift) // 2
-                yield max(-SUM, min(SUM - 1, value)), shift, bias
+        for bias in (0, -1, BIAS_HIGH, BIAS_LOW, generator.randint(BIAS_LOW, BIAS_HIGH)):
+            bounds = (0, KEPT, -KEPT, 2 * KEPT, -2 * KEPT, 2 * (32767 - bias), 2 * (-32768 - bias))
+            for halves in [bound + near for bound in bounds for near in range(-2, 3)] + [generator.randint(-KEPT, KEPT)]:
+                for below in (0, -1, 1):  # less than half a unit, where the shift leaves room for it
+                    yield max(-SUM, min(SUM - 1, (halves << shift) // 2 + below)), shift, bias
     for _ in range(2000):
-        yield generator.randrange(-SUM, SUM) >> generator.randrange(44), generator.randrange(64), generator.randrange(-BIAS, BIAS)
+        yield generator.randrange(-SUM, SUM) >> generator.randrange(44), generator.randrange(64), generator.randint(BIAS_LOW, BIAS_HIGH)
 
 
 @cocotb.test()

@@ -8,12 +8,14 @@ import pytest
 import pywellen
 
 from models.build import Build
+from models.formats import BUILD_POLICIES, GATES, CycleClass, Kind, Level, Quarter
 from tb.bench.runner import LAYOUTS, WAVES
 from tb.tests.lstm_accelerator.cases import harness, run_on
 
 FOLDER = LAYOUTS
 LAYOUT = (FOLDER / "harness.gtkw").read_text()
-CODES = {"class": 9, "kind": 3, "gate": 4, "policy": 4, "sequencer_state": 3, "run_state": 3, "mask": 16, "phase": 19}
+CODES = {"class": len(CycleClass), "kind": len(Kind), "gate": len(GATES), "policy": len(BUILD_POLICIES), "sequencer_state": 3, "run_state": 3,
+         "levels": len(Level) ** len(GATES), "quarter": len(Quarter), "phase": 1 + 15 + sum(range(1, 8))}  # one unit in 15 phases, or two that are 8 apart at least
 
 
 @cocotb.test()

@@ -8,12 +8,15 @@ from pathlib import Path
 import pywellen
 from PIL import Image, ImageDraw, ImageFont
 
+from models.formats import CycleClass, Quarter
 from tb.bench.runner import PERIOD
 
 PICOSECONDS = 1000  # in a nanosecond: times of a waveform are in ps
 TILES = "harness.accelerator.u_tile_array.gen_tiles"
-# Class codes of docs/registers.md: hi pass, lo pass, and what a tile may wait for.
-KINDS = {"hi pass": ("#4682b4", {0}), "lo pass": ("#e07b1a", {1}), "waiting": ("#c8c8c8", set(range(2, 9)))}
+# What a tile does in a cycle, with its colour and the codes of classes: a word of a quarter, or nothing.
+COLOURS = {Quarter.HH: "#4682b4", Quarter.HL: "#f0a040", Quarter.LH: "#d2691e", Quarter.LL: "#8b3a0f"}
+KINDS = {**{quarter.name: (colour, {CycleClass[quarter.name]}) for quarter, colour in COLOURS.items()},
+         "waiting": ("#c8c8c8", {*CycleClass} - {CycleClass[quarter.name] for quarter in Quarter})}
 CYCLES_A_PIXEL = 2
 ROW, GAP, LEFT, RIGHT, FONT_SIZE = 18, 3, 90, 24, 15
 

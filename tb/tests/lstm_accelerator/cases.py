@@ -26,6 +26,11 @@ BUILDS = {
     "sixteen_tiles": Build(tiles=16, lanes=16, in_flight=4, weight_depth=1024, unit_depth=32, activation_depth=64),
     "five_tiles_baseline": Build(tiles=5, lanes=16, in_flight=4, weight_depth=1024, unit_depth=32, activation_depth=32).baseline(),
 }
+# What else the soak plays: as many tiles as there can be, and all units of the largest layer in one.
+SOAK_BUILDS = BUILDS | {
+    "sixteen_tiles": Build(tiles=16, lanes=16, in_flight=4, weight_depth=512, unit_depth=16, activation_depth=64),
+    "largest_layer": Build(tiles=1, lanes=64, in_flight=8, weight_depth=69632, unit_depth=1024, activation_depth=32),
+}
 
 
 def run_on(module: str, build: Build, environment: dict | None = None, **arguments):
@@ -46,9 +51,9 @@ def policies(build: Build) -> list:
     return [None, *BUILD_POLICIES] if build.dynamic else [None]
 
 
-def network_of(inputs: int, units: list[int], terms: int, generator: random.Random) -> QuantizedLSTM:
-    """A random network whose layers have policies of their own."""
-    network = random_network(generator.getrandbits(30), inputs, units, terms)
+def network_of(inputs: int, units: list[int], terms: int, generator: random.Random, **choices) -> QuantizedLSTM:
+    """A random network whose layers have policies of their own; choices: of random_network, such as levels."""
+    network = random_network(generator.getrandbits(30), inputs, units, terms, **choices)
     layers = [replace(layer, policy=Policy(generator.randrange(len(BUILD_POLICIES)))) for layer in network.layers]
     return QuantizedLSTM(layers, network.input_scales, network.order)
 
@@ -61,8 +66,11 @@ def any_network(build: Build, generator: random.Random) -> QuantizedLSTM:
     return network_of(inputs, generator.choices(sizes, k=generator.randint(1, 3)), terms, generator)
 
 
-def single(layer, **fields) -> QuantizedLSTM:
-    """A network of one layer, with some fields replaced; a number fills the whole tensor."""
+def single(layer, bias=None, **fields) -> QuantizedLSTM:
+    """A network of one layer, with some fields replaced; a number fills the whole tensor. bias: of every level, a number or a tensor [units, 4]."""
+    if bias is not None:
+        biases = torch.as_tensor(bias).expand_as(layer.b)
+        fields |= {"b": biases, "b_level": biases.expand_as(layer.b_level)}
     fields = {name: torch.full_like(getattr(layer, name), value) if isinstance(value, int) and torch.is_tensor(getattr(layer, name)) else value
               for name, value in fields.items()}
     layer = replace(layer, **fields)

@@ -9,27 +9,30 @@ from pathlib import Path
 
 import cocotb
 
+from models.formats import MAX_UNITS
 from tb.bench.agents import Packet, play_image
 from tb.bench.drivers import clock_cycles, seed
 from tb.bench.registers import Control, Error, Register
-from tb.tests.lstm_accelerator.cases import any_network, harness, policies, random_state, sequences_of
+from tb.tests.lstm_accelerator.cases import any_network, harness, network_of, policies, random_state, sequences_of
 
 ACTIONS_PER_NETWORK = 6
 RATES = (0, 0, 0, 30, 128, 240)  # of stalls, in 1/256 of the cycles
 
 
-def lengths(generator, most=6) -> list:
-    return [generator.randint(1, most) for _ in range(generator.randint(1, 4))]
+def lengths(bench, generator) -> list:
+    """Steps of each sequence; the largest layer takes a hundred thousand cycles for one."""
+    large = max(layer.units for layer in bench.network.layers) == MAX_UNITS
+    return [1] * generator.randint(1, 2) if large else [generator.randint(1, 6) for _ in range(generator.randint(1, 4))]
 
 
 async def play(bench, generator):
-    await bench.play(sequences_of(bench.network, lengths(generator), generator), generator.choice(policies(bench.build)), trace=generator.random() < 0.8)
+    await bench.play(sequences_of(bench.network, lengths(bench, generator), generator), generator.choice(policies(bench.build)), trace=generator.random() < 0.8)
 
 
 async def carry_state(bench, generator):
     if bench.state is None or generator.random() < 0.5:
         await bench.load_state(random_state(bench.network, generator))
-    await bench.play(sequences_of(bench.network, lengths(generator), generator), generator.choice(policies(bench.build)), stateful=True)
+    await bench.play(sequences_of(bench.network, lengths(bench, generator), generator), generator.choice(policies(bench.build)), stateful=True)
 
 
 async def soft_reset(bench, generator):
@@ -47,7 +50,11 @@ async def hard_reset(bench, generator):
 
 
 async def another_network(bench, generator):
-    await bench.load(any_network(bench.build, generator))
+    build = bench.build
+    if build.unit_depth >= MAX_UNITS and generator.random() < 0.5:
+        await bench.load(network_of(generator.choice((1, 5, 64)), [MAX_UNITS], 1, generator))
+    else:
+        await bench.load(any_network(build, generator))
 
 
 async def wrong_x(bench, generator):

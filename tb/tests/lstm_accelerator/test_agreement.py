@@ -24,7 +24,7 @@ async def measured_run(dut):
     await bench.load(network_of(*shape, generator))
     seen = {"h": [], "trace": []}
     bench.h.add_callback(lambda packet: seen["h"].append(bench.image.decode_h(packet.split()).tolist()))
-    bench.trace.add_callback(lambda packet: seen["trace"].append([mask.tolist() for mask in bench.image.decode_trace(packet.split())]))
+    bench.trace.add_callback(lambda packet: seen["trace"].append([levels.tolist() for levels in bench.image.decode_trace(packet.split())]))
     sequences = sequences_of(bench.network, [steps, 1], generator)
     seen["measured"] = [await bench.play(sequences, policy) for policy in json.loads(os.environ["POLICIES"])]
     bench.check()

@@ -66,7 +66,7 @@ async def a_run_beat_by_beat(dut, rate):
             last = step == steps - 1
             await x.send(frame(image.encode_x(sequence[0, step]), last))
             expected_h.append((bytes(frame(image.encode_h(result.h[0, step])).tdata), last))
-            expected_trace.append(bytes(frame(image.encode_trace([mask[0, step] for mask in result.masks])).tdata))
+            expected_trace.append(bytes(frame(image.encode_trace([levels[0, step] for levels in result.levels])).tdata))
     await RisingEdge(dut.irq_o)
     scoreboard = Scoreboard(dut)
     frames = [h.recv_nowait() for _ in range(h.count())]

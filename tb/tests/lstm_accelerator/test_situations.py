@@ -9,7 +9,10 @@ import cocotb
 import pytest
 import torch
 
-from models.formats import CLASS_COUNTERS, ROW_CONSTANT, Policy
+from models.formats import CLASS_COUNTERS, ROW_CONSTANT, Level
+from models.layer import ACTIVATIONS, LARGEST_H
+from models.levels import LEVELS
+from models.policies import DECIDING
 from models.quantized_lstm import State
 from tb.bench.agents import play_image
 from tb.bench.drivers import clock_cycles, seed
@@ -42,7 +45,7 @@ async def z_saturates(dut):
     generator, bench = random.Random(seed()), await harness(dut)
     layer = network_of(5, [6], 1, generator).layers[0]
     for bias in (BIAS_LOW, BIAS_HIGH):
-        network = single(layer, b=bias, b_low=bias, s=40)
+        network = single(layer, bias=bias, s=40)
         sequences = sequences_of(network, [3], generator)
         assert abs(bias) >> 15, "a bias that z can hold"
         await play_all(bench, network, sequences)
@@ -55,7 +58,7 @@ async def scaled_sums_exceed_twenty_bits(dut):
     layer = network_of(17, [9], 2, generator).layers[0]
     for shift in (0, 1, 8, 14):  # from sums of 2^40 down to sums of about 2^20
         for bias in (BIAS_LOW, BIAS_HIGH):
-            network = single(layer, s=shift, b=bias, b_low=bias)
+            network = single(layer, s=shift, bias=bias)
             await play_all(bench, network, sequences_of(network, [2], generator))
     bench.check()
 
@@ -72,7 +75,7 @@ async def the_largest_shift_leaves_the_bias(dut):
 async def c_saturates(dut):
     generator, bench = random.Random(seed()), await harness(dut)
     layer, bias = network_of(5, [6], 1, generator).layers[0], alternating(6, {0: "high", 1: "high", 2: "unit", 3: "high"})
-    network = single(layer, c_frac=15, s=40, b=bias, b_low=bias)
+    network = single(layer, c_frac=15, s=40, bias=bias)
     sequences = sequences_of(network, [4], generator)
     c = network.run(sequences[0]).layer_c[0]
     assert c.min() == -32768 and c.max() == 32767, "the cell state did not saturate"
@@ -85,14 +88,14 @@ async def the_argument_of_tanh_and_h_saturate(dut):
     generator, bench = random.Random(seed()), await harness(dut)
     layer, bias = network_of(5, [6], 1, generator).layers[0], alternating(6, {1: "high", 3: "high"})
     for c_frac in range(8, 16):
-        network = single(layer, c_frac=c_frac, s=40, b=bias, b_low=bias)
+        network = single(layer, c_frac=c_frac, s=40, bias=bias)
         await bench.load(network)
         extremes = torch.tensor([[32767, -32768, 32767, -32768, 0, 1]], dtype=torch.int32)
         state = State([torch.zeros_like(extremes)], [extremes], [torch.zeros_like(extremes)])
         sequences = sequences_of(network, [1], generator)
         run = network.run(sequences[0], state=state)
         assert c_frac >= 12 or run.layer_c[0].int().abs().max() << 12 - c_frac > 32767, "the argument of tanh did not saturate"
-        assert c_frac > 12 or (run.h.min() == -127 and run.h.max() == 127), "h did not saturate"
+        assert c_frac > 12 or (run.h.min(), run.h.max()) == LARGEST_H, "h did not saturate"
         for policy in policies(bench.build):
             await bench.load_state(state)
             await bench.play(sequences, policy, stateful=True)
@@ -106,25 +109,28 @@ async def zeros_and_extremes(dut):
     for weight in (0, WEIGHT_LOW, WEIGHT_HIGH):
         network = single(layer, w_ih=weight, w_hh=weight)
         shape = (1, 2, layer.terms, layer.inputs)
-        sequences = [torch.full(shape, value, dtype=torch.int8) for value in (0, -127, 127)]
+        sequences = [torch.full(shape, value, dtype=torch.int8) for value in (0, *ACTIVATIONS)]
         await play_all(bench, network, sequences)
-    await play_all(bench, single(layer, m=0, b=0, b_low=0), sequences)
+    await play_all(bench, single(layer, m=0, bias=0), sequences)
     bench.check()
 
 
 @cocotb.test()
-async def all_are_refined_or_none(dut):
+async def all_rows_end_at_one_level(dut):
     generator, bench = random.Random(seed()), await harness(dut)
-    layer = network_of(9, [13], 1, generator).layers[0]
+    layer = network_of(9, [13], 1, generator, levels=LEVELS["HH 3/4 all"]).layers[0]
     bias = torch.randint(-4000, 4000, (13, 4), generator=torch.Generator().manual_seed(seed()))
-    moderate = dict(b=bias, b_low=bias, s=30, c_frac=12)  # no factor of an estimate is zero
+    moderate = dict(bias=bias, s=30, c_frac=12)  # no factor of an estimate is zero
     sequences = sequences_of(single(layer), [6], generator)
-    for fields, refined in ((dict(theta=(-128,) * 4, offset=0), 1), (dict(theta=(127,) * 4, offset=127), 0)):
-        network = single(layer, **moderate, **fields)
+    always, never = (-128,) * 4, (127,) * 4
+    for level, theta, offset in ((Level.LOWEST, (never, never), 127), (Level.MIDDLE, (always, never), 0), (Level.ALL, (never, always), 0),
+                                 (Level.ALL, (always, always), 0)):
+        network = single(layer, **moderate, theta=theta, offset=offset)
         await bench.load(network)
-        for policy in (Policy.SENSITIVITY, Policy.CELL_HISTORY):
-            share = network.run(sequences[0], policy, override=True).masks[0][:, 1:].float().mean()  # c is a factor, and zero before the first step
-            assert share == 0 if not refined else share > 0.95, f"{policy.name}: a share of {share:.2f} is refined"
+        for policy in DECIDING:
+            levels = network.run(sequences[0], policy, override=True).levels[0][:, 1:]  # c is a factor, and zero before the first step
+            share = (levels == level).float().mean()
+            assert share == 1 if level == Level.LOWEST else share > 0.95, f"{policy.name}: a share of {share:.2f} ends at {level.name}"
             await bench.play(sequences, policy)
     bench.check()
 
@@ -132,7 +138,7 @@ async def all_are_refined_or_none(dut):
 @cocotb.test()
 async def every_class_of_cycles_occurs(dut):
     generator, bench = random.Random(seed()), await harness(dut, image=1)
-    classes, never = Sum(), set() if bench.build.dynamic else {"LO_PASS"}
+    classes, never = Sum(), set() if bench.build.dynamic else {"HL", "LH", "LL"}
     for inputs, units, stalls in ((3, [1], {}), (1, [32], {}), (33, [9], dict(x=250)), (1, [3], dict(h=254)), (9, [5, 20], {}), (5, [1, 32], {})):
         for stream in ("x", "h", "trace"):
             getattr(dut, f"{stream}_stall_i").value = stalls.get(stream, 0)
