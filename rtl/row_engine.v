@@ -95,10 +95,11 @@ module row_engine #(
     .sum_o        (word_sum)
   );
 
-  // The tag and the shift of a word meet its sum.
+  // The tag of a word comes a cycle before its sum, the shift beside it.
+  localparam TagLatency = OperandLatency + DotLatency - 1;
   localparam TagWidth = `WORD_TAG_WIDTH - (DynamicPrecision != 0 ? 0 : `COMPLETE_WIDTH);
   wire [`WORD_TAG] tag;
-  delay #(.Width(TagWidth), .Cycles(OperandLatency + DotLatency)) u_tag (.clk_i(clk_i), .data_i(tag_i[TagWidth-1:0]), .data_o(tag[TagWidth-1:0]));
+  delay #(.Width(TagWidth), .Cycles(TagLatency)) u_tag (.clk_i(clk_i), .data_i(tag_i[TagWidth-1:0]), .data_o(tag[TagWidth-1:0]));
   generate
     if (DynamicPrecision == 0) begin : gen_baseline
       assign tag[`WORD_TAG_WIDTH-1:TagWidth] = 0;
@@ -107,10 +108,10 @@ module row_engine #(
   delay #(.Width(`SHIFT_WIDTH), .Cycles(DotLatency)) u_shift (.clk_i(clk_i), .data_i(operand_shift), .data_o(shift));
 
   // Unlike the tag, reset: the words of an aborted run must not complete a row of the next.
-  reg [OperandLatency+DotLatency-1:0] valid_q;
+  reg [TagLatency-1:0] valid_q;
   always @(posedge clk_i)
     if (!rst_ni || clear_i) valid_q <= 0;
-    else valid_q <= {valid_q[OperandLatency+DotLatency-2:0], valid_i};
+    else valid_q <= {valid_q[TagLatency-2:0], valid_i};
 
   wire           scale_read;
   wire [`ROW]    scale_address;
@@ -131,7 +132,7 @@ module row_engine #(
     .clk_i           (clk_i),
     .rst_ni          (rst_ni),
     .clear_i         (clear_i),
-    .valid_i         (valid_q[OperandLatency+DotLatency-1]),
+    .valid_i         (valid_q[TagLatency-1]),
     .sum_i           (word_sum),
     .shift_i         (shift),
     .tag_i           (tag),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Row sums of the units in flight: P += m_k * acc_k, acc_k = Σ sum * 2^shift over the words and quarters of a segment.
 //
-// Sums of words in (signed InputWidth, with their shift and tag), exact row sums kept in InFlight*4 words. One word a cycle, also where every segment is
-// one word long. Stages, by cycles after a segment's last sum:
-//   1 acc  2 acc times each byte of m  3 m * acc, and the row sum so far  4 the new row sum is in the memory; complete_o is high in 3
+// Sums of words in (signed InputWidth, with their shift; valid and tag a cycle before, so that m is there in time), exact row sums kept in InFlight*4 words.
+// One word a cycle, also where every segment is one word long. Stages, by cycles after a segment's last sum:
+//   0 m is read  1 acc  2 acc times each byte of m  3 m * acc, and the row sum so far  4 the new row sum is in the memory; complete_o is high in 3
 `include "formats.vh"
 `default_nettype none
 
@@ -17,7 +17,7 @@ module row_sums #(
   input  wire                         clk_i,
   input  wire                         rst_ni,
   input  wire                         clear_i,
-  input  wire                         valid_i,
+  input  wire                         valid_i,          // this and the tag: a cycle before the sum
   input  wire signed [InputWidth-1:0] sum_i,
   input  wire        [`SHIFT]         shift_i,
   input  wire        [`WORD_TAG]      tag_i,
@@ -35,32 +35,40 @@ module row_sums #(
   localparam HalfProduct = `SEGMENT_SUM_WIDTH + 9; // acc times a byte of m
   localparam DataWidth   = DynamicPrecision != 0 ? `COMPLETE_WIDTH : 1; // the baseline build has no levels
 
-  wire                  zero, first, last, fresh, complete;
+  // The tag a cycle later, beside the sum.
+  localparam WordTagWidth = `WORD_TAG_WIDTH - `COMPLETE_WIDTH + DataWidth;
+  reg  [WordTagWidth-1:0] word_tag_q;
+  reg                     word_valid_q;
+
+  wire                  zero, first, last, fresh, complete, early_last;
   wire [`SEGMENT]       segment;
   wire [`GATE]          gate;
   wire [IndexWidth-1:0] index;
-  wire [UnitWidth-1:0]  unit;
-  wire [`COMPLETE]      complete_data;
-  assign `WORD_TAG_OF(complete, unit, gate, index, fresh, segment, last, first, zero, complete_data) = tag_i;
+  wire [DataWidth-1:0]  complete_data;
+  assign `WORD_TAG_OF(complete, unused_unit, gate, index, fresh, segment, last, first, zero, complete_data) = word_tag_q;
 
-  assign scale_read_o    = valid_i && last;
-  assign scale_address_o = `ROW_OF(gate, unit);
+  wire                  unused_complete, unused_zero, unused_first, unused_fresh;
+  wire [`SEGMENT]       unused_segment;
+  wire [`GATE]          early_gate;
+  wire [IndexWidth-1:0] unused_index;
+  wire [UnitWidth-1:0]  early_unit, unused_unit;
+  wire [`COMPLETE]      unused_data;
+  assign `WORD_TAG_OF(unused_complete, early_unit, early_gate, unused_index, unused_fresh, unused_segment, early_last, unused_first, unused_zero, unused_data) = tag_i;
+
+  assign scale_read_o    = valid_i && early_last;
+  assign scale_address_o = `ROW_OF(early_gate, early_unit);
 
   // Stage 1: the sum of a segment.
   wire signed [`SEGMENT_SUM] widened = {{(`SEGMENT_SUM_WIDTH-InputWidth){sum_i[InputWidth-1]}}, sum_i};
   wire signed [`SEGMENT_SUM] shifted = zero ? {`SEGMENT_SUM_WIDTH{1'b0}} : widened <<< shift_i;
 
   reg signed [`SEGMENT_SUM] accumulator_q;
-  reg        [`SEGMENT]     segment_q;
-  /* verilator lint_off UNUSEDSIGNAL */
-  wire       [`SUM_TAG]     tag;
-  /* verilator lint_on UNUSEDSIGNAL */
-  assign tag = `SUM_TAG_OF(complete, fresh, gate, index, complete_data);
+  reg        [`SCALES_M_X0_WIDTH-1:0] m_q;
   localparam TagWidth = `SUM_TAG_WIDTH - `COMPLETE_WIDTH + DataWidth;
   reg        [TagWidth-1:0] tag_q;
   reg                       valid_q;
 
-  wire [`SCALES_M_X0_WIDTH-1:0] m = segment_q[`SEGMENT_H] ? scale_i[`SCALES_M_H] : segment_q[`SEGMENT_X1] ? scale_i[`SCALES_M_X1] : scale_i[`SCALES_M_X0];
+  wire [`SCALES_M_X0_WIDTH-1:0] m = segment[`SEGMENT_H] ? scale_i[`SCALES_M_H] : segment[`SEGMENT_X1] ? scale_i[`SCALES_M_X1] : scale_i[`SCALES_M_X0];
 
   // Stage 2: halves of the product.
   reg signed [HalfProduct-1:0] product_hi_q, product_lo_q;
@@ -88,11 +96,12 @@ module row_sums #(
   wire signed [`ROW_SUM] product_lo = {{(`ROW_SUM_WIDTH-HalfProduct){product_lo_q[HalfProduct-1]}}, product_lo_q};
 
   always @(posedge clk_i) begin
-    if (valid_i) accumulator_q <= (first ? {`SEGMENT_SUM_WIDTH{1'b0}} : accumulator_q) + shifted;
-    segment_q       <= segment;
-    tag_q           <= tag[TagWidth-1:0];
-    product_hi_q    <= accumulator_q * $signed({1'b0, m[15:8]});
-    product_lo_q    <= accumulator_q * $signed({1'b0, m[7:0]});
+    word_tag_q      <= tag_i[WordTagWidth-1:0];
+    if (word_valid_q) accumulator_q <= (first ? {`SEGMENT_SUM_WIDTH{1'b0}} : accumulator_q) + shifted;
+    m_q             <= m;
+    tag_q           <= `SUM_TAG_OF(complete, fresh, gate, index, complete_data);
+    product_hi_q    <= accumulator_q * $signed({1'b0, m_q[15:8]});
+    product_lo_q    <= accumulator_q * $signed({1'b0, m_q[7:0]});
     half_tag_q      <= tag_q;
     product_q       <= (product_hi <<< 8) + product_lo;
     old_sum_q       <= half_fresh ? {`ROW_SUM_WIDTH{1'b0}} : forward ? sum : stored_sum;
@@ -101,11 +110,13 @@ module row_sums #(
     gate_q          <= half_gate;
     index_q         <= half_index;
     if (!rst_ni || clear_i) begin
+      word_valid_q    <= 1'b0;
       valid_q         <= 1'b0;
       half_valid_q    <= 1'b0;
       product_valid_q <= 1'b0;
     end else begin
-      valid_q         <= valid_i && last;
+      word_valid_q    <= valid_i;
+      valid_q         <= word_valid_q && last;
       half_valid_q    <= valid_q;
       product_valid_q <= half_valid_q;
     end

@@ -11,7 +11,6 @@ from tb.bench.drivers import reset, seed
 from tb.bench.runner import run
 
 FIELDS = dict(layer=3, position=10, h=8, levels=8, bank=1)
-<<<<<<< HEAD
 PAIR_FIELDS = ("position", "h", "levels")
 GROUP, PAIR_TILES = 16, 9  # positions of a word; tiles from which two commits of a word are taken at once
 
@@ -23,8 +22,6 @@ def any_commit(random):
 
 def word(commit):
     return commit["layer"], commit["bank"], commit["position"] // GROUP
-=======
->>>>>>> quarter-bench
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")

@@ -22,7 +22,7 @@ LARGEST_SUM = LANES << 2 * OPERAND_BITS - 2  # of a word: all products of the tw
 LARGEST_SEGMENT = MAX_UNITS << 14  # of 1024 products of -128 and -128
 LARGEST_STEP = LARGEST_SUM << 8 if OPERAND_BITS == 4 else LARGEST_SUM
 SHIFTS = range(9) if OPERAND_BITS == 4 else (0,)
-WRITTEN = 3  # cycles from the last word of a segment to that in which its row sum is written
+WRITTEN = 4  # cycles from the tag of the last word of a segment to that in which its row sum is written
 
 
 class Rows:
@@ -32,7 +32,7 @@ class Rows:
         self.random, self.rate = random, rate
         self.rows, self.stored = {}, {}  # sums as of the latest word, and as of the memory
         self.row, self.segment, self.before, self.left = (0, 0), None, None, 0
-        self.total, self.extreme = 0, 0
+        self.total, self.extreme, self.sign = 0, 0, 1
         self.met = Sum()
 
     def begin(self):
@@ -42,7 +42,10 @@ class Rows:
         row = self.row if again or random.random() < 0.5 else (random.randrange(1 << WIDTHS["IndexWidth"]), random.randrange(len(GATES)))
         old = self.rows.get(row)
         fresh = old is None or abs(old) > 2 * (LARGEST_SEGMENT << 16) or (not again and random.random() < 0.2)
-        self.row, self.extreme = row, self.extreme if again else random.choice((0,) * 14 + (-1, 1))
+        if not again:
+            self.extreme = self.sign if random.random() < 0.125 else 0
+            self.sign = -self.sign if self.extreme else self.sign
+        self.row = row
         self.left = LARGEST_SEGMENT // LARGEST_STEP if self.extreme else random.choice((1, 1, 1, random.randint(2, 12)))
         self.segment = dict(index=row[0], gate=row[1], fresh=fresh, zero=not self.extreme and random.random() < 0.1, segment=SEGMENTS[random.choice([*SEGMENTS])],
                             unit=random.getrandbits(WIDTHS["UnitWidth"]))
@@ -67,13 +70,14 @@ class Rows:
 async def play(dut, rows: Rows, cycles: int, clear: bool = False):
     """Feeds words and compares every output of every cycle. clear: in the last cycle."""
     random = rows.random
-    due, scale, before = [None] * WRITTEN, None, None
+    due, scale, before, late = [None] * WRITTEN, None, None, None
     for cycle in range(cycles):
         word = rows.next()
         tag = word["tag"] if word else None
         dut.valid_i.value = int(word is not None)
-        dut.sum_i.value = word["sum"] if word else random.randint(-LARGEST_SUM, LARGEST_SUM)
-        dut.shift_i.value = word["shift"] if word else random.getrandbits(4)
+        dut.sum_i.value = late["sum"] if late else random.randint(-LARGEST_SUM, LARGEST_SUM)
+        dut.shift_i.value = late["shift"] if late else random.getrandbits(4)
+        late = word
         dut.tag_i.value = TAG_WORD.pack(**tag) if word else random.getrandbits(TAG_WORD.width)
         dut.scale_i.value = scale if scale is not None else random.getrandbits(SCALES.width)
         read = rows.row if random.random() < 0.5 else (random.randrange(1 << WIDTHS["IndexWidth"]), random.randrange(len(GATES)))
