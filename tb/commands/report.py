@@ -93,7 +93,7 @@ def table(report: dict) -> Table:
     rows = {
         **{f"rows at {level.name}": lambda run, level=level: f"{run['level_shares'][level.name]:.1%}" for level in Level},
         "mean quarters": lambda run: f"{run['mean_quarters']:.2f}",
-        "speedup over baseline": lambda run: f"{run['speedup_baseline']:.3f}x",
+        "speed over baseline": lambda run: f"{run['speedup_baseline']:.3f}x",
         "  over STATIC_HIGH": lambda run: f"{run['speedup']:.3f}x",
         "steps": lambda run: f"{report['steps']:,}",
         "values compared": lambda run: f"{run['compared']:,}",
