@@ -94,8 +94,9 @@ def verilog() -> str:
     lines.append("\n// Codes.")
     codes("GATE", width["GATE"], Gate)
     codes("POLICY", width["POLICY"], BUILD_POLICIES)
-    define("POLICY_EXISTS", f"{1 << width['POLICY']}'d{sum(1 << policy for policy in BUILD_POLICIES)}", "a bit a policy")
-    define("POLICY_DECIDES", f"{1 << width['POLICY']}'d{sum(1 << policy for policy in BUILD_POLICIES if policy in DECIDING)}", "a bit a policy: it looks at a provisional pass")
+    own = {*BUILD_POLICIES}
+    for name, policies, about in (("EXISTS", own, "a bit a policy"), ("DECIDES", own & {*DECIDING}, "a bit a policy: it looks at a provisional pass")):
+        define(f"POLICY_{name}", f"{1 << width['POLICY']}'d{sum(1 << policy for policy in policies)}", about)
     codes("QUARTER", width["QUARTER"], Quarter)
     codes("LEVEL", width["LEVEL"], Level)
     codes("KIND", width["KIND"], Kind)

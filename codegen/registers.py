@@ -6,6 +6,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from textwrap import wrap
 
 from systemrdl import RDLCompiler
 from systemrdl.node import RegNode
@@ -245,7 +246,8 @@ def python(found: Map) -> str:
         for field in register.fields:
             if field.width > 1:
                 lines += [""] * (lines[-1] != "") + ["    @staticmethod", f"    def {field.name}(value: int) -> int:",
-                          f'        """{field.description[0].upper() + field.description[1:]}: the value in its place, bits {field.bits}."""',
+                          *wrap(f'"""{field.description[0].upper() + field.description[1:]}: the value in its place, bits {field.bits}."""', 150,
+                                initial_indent=8 * " ", subsequent_indent=8 * " "),
                           f"        return value << {field.low}"]
     for group in found.groups:
         name = group.name.removesuffix("S")

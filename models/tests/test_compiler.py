@@ -15,7 +15,7 @@ from models.counters import work_counters
 from models.formats import DESCRIPTOR
 from models.layer import level_codes
 from models.levels import ALL, HH, LEVELS, Level
-from models.policies import Policy
+from models.policies import DECIDING, Policy
 from models.tests.image_interpreter import Interpreter
 from models.tests.random_networks import random_input, random_network
 
@@ -90,7 +90,7 @@ def test_memories_of_the_image_compute_the_model(build, inputs, units, terms):
 
 
 @pytest.mark.parametrize("parity", [0, 1])
-@pytest.mark.parametrize("policy", [Policy.CELL_HISTORY, Policy.SENSITIVITY])
+@pytest.mark.parametrize("policy", DECIDING)
 def test_loaded_state_continues_a_sequence(parity, policy):
     build = Build(3, 8, **SMALL)
     network = random_network(8, 6, [11, 7], policy=policy)

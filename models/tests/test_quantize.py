@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from models.effects import CELL_FLOOR, Effects
-from models.formats import BUILD_POLICIES, Level
+from models.formats import Level
 from models.layer import split_activations, split_planes
 from models.levels import LEVELS
-from models.policies import DECIDING, Policy
+from models.policies import BUILD_POLICIES, DECIDING, Policy
 from models.quantize import quantize
 from models.tests import scalar_reference
 from models.thresholds import set_log2_lambda
@@ -70,19 +70,21 @@ def test_precision_orders_the_errors():
     """Large weights, so that precision matters: high < SENSITIVITY < CELL_HISTORY < all low."""
     lstm = network(units=64, gain=3)
     q = quantize(lstm, samples(lstm))
-    high, low, history, sensitivity = (rms(errors(lstm, q, samples(lstm, seed=1), policy)) for policy in BUILD_POLICIES)
+    found = {policy: rms(errors(lstm, q, samples(lstm, seed=1), policy)) for policy in BUILD_POLICIES}
+    high, low, history, sensitivity = (found[policy] for policy in (Policy.STATIC_HIGH, Policy.STATIC_LOW, Policy.CELL_HISTORY, Policy.SENSITIVITY))
+    assert all(2 * high < found[policy] < 0.7 * low for policy in DECIDING)
     assert 2 * high < sensitivity < history < 0.7 * low
     assert sensitivity < 0.02
 
 
 def test_low_share_on_calibration_meets_its_target():
-    """Of both policies, to the quarter of a unit of log2_lambda."""
+    """Of all policies that decide, to the quarter of a unit of log2_lambda."""
     lstm = network(units=48, num_layers=2)
     calibration = samples(lstm, lengths=(30,) * 6)
     for target in (0.8, 0.5, 0.7):
         q = quantize(lstm, calibration, low_share=target)
         x = q.quantize_input(torch.stack(calibration))
-        for policy in (Policy.SENSITIVITY, Policy.CELL_HISTORY):
+        for policy in DECIDING:
             of_policy = q.for_policy(policy)
             assert {layer.policy for layer in of_policy.layers} == {policy}
             assert of_policy.run(x).low_share == pytest.approx(target, abs=0.06)
@@ -108,7 +110,7 @@ def test_levels_of_cell_history_are_those_of_its_errors():
     assert torch.allclose(history - rows, (sums / sum(LENGTHS)).log2().expand_as(rows))
 
 
-@pytest.mark.parametrize("policy", [Policy.SENSITIVITY, Policy.CELL_HISTORY])
+@pytest.mark.parametrize("policy", DECIDING)
 def test_thresholds_move_all_rows_alike(policy):
     """A log2_lambda higher by one is theta + 1 everywhere; a part of it moves as many rows."""
     lstm = network(num_layers=3)

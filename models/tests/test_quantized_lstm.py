@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from models.cell import RowSums
 from models.formats import Level
 from models.levels import ALL, LEVELS
-from models.policies import Policy
+from models.policies import BUILD_POLICIES, DECIDING, Policy
 from models.quantized_lstm import QuantizedLSTM
 from models.tests import scalar_reference
 from models.tests.random_networks import random_input, random_layer, random_network
 
-STATIC = (Policy.STATIC_HIGH, Policy.STATIC_LOW)
-DECIDING = (Policy.CELL_HISTORY, Policy.SENSITIVITY)
 STUDY = (None, *(LEVELS[name] for name in ("HH all", "HH 3/4", "HH HL 3/4 all", "HH x:HL HL 3/4 all", "HL all")))  # None: whatever builds can have
 seeds = st.integers(0, 1 << 20)
 sizes = st.integers(1, 9)
@@ -57,7 +55,7 @@ def run_scalar(network, x, policy, seed=0):
     return trace
 
 
-@pytest.mark.parametrize("policy", STATIC + DECIDING)
+@pytest.mark.parametrize("policy", BUILD_POLICIES)
 @given(seed=seeds, inputs=sizes, units=st.lists(sizes, min_size=1, max_size=3), terms=st.sampled_from((1, 2)), levels=st.sampled_from(STUDY),
        exponents=st.booleans(), shared=st.booleans())
 def test_equals_the_scalar_reference(policy, seed, inputs, units, terms, levels, exponents, shared):
@@ -73,7 +71,7 @@ def test_equals_the_scalar_reference(policy, seed, inputs, units, terms, levels,
             assert run.state.history[number][sequence].tolist() == history
 
 
-@pytest.mark.parametrize("policy", STATIC + DECIDING)
+@pytest.mark.parametrize("policy", BUILD_POLICIES)
 def test_groups_beyond_the_first_equal_the_scalar_reference(policy):
     """More than one group of inputs, each with an exponent of its own, and of h."""
     network = random_network(5, 130, [70], policy=policy, levels=LEVELS["HH 3/4 all"], exponents=True)
@@ -159,7 +157,7 @@ def test_a_refined_row_is_the_8_bit_row(seed, units):
         assert all(torch.equal(a, b) for a, b in zip(run.layer_c, high.layer_c))
 
 
-@pytest.mark.parametrize("policy", STATIC + DECIDING)
+@pytest.mark.parametrize("policy", BUILD_POLICIES)
 @settings(max_examples=30)
 @given(seed=seeds, units=st.lists(sizes, min_size=1, max_size=3), cut=st.integers(1, 7))
 def test_carried_state_equals_one_run(policy, seed, units, cut):

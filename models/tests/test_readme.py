@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from models.cache import ROOT
-from models.policies import Policy
+from models.policies import DECIDING, Policy
 
 SNIPPET, = re.findall(r"^```python\n(.*?)^```$", (ROOT.parent / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 
@@ -29,8 +29,7 @@ def test_the_snippet_runs(names):
     assert packets and all(len(packet) for packet in packets)
 
 
-@pytest.mark.parametrize("policy, low_share", [
-    (Policy.STATIC_HIGH, 0.0), (Policy.STATIC_LOW, 1.0), (Policy.CELL_HISTORY, 0.8), (Policy.SENSITIVITY, 0.8)])
+@pytest.mark.parametrize("policy, low_share", [(Policy.STATIC_HIGH, 0.0), (Policy.STATIC_LOW, 1.0), *((policy, 0.8) for policy in DECIDING)])
 def test_every_policy_has_its_low_share(names, policy, low_share):
     q = names["q"]
     run = q.for_policy(policy).run(q.quantize_input(names["samples"][0])[None], policy)

@@ -121,7 +121,8 @@ class StateSelect(IntFlag):
 
     @staticmethod
     def address(value: int) -> int:
-        """Of a cell word, or of a byte in {bank, offset, lane}: in the dynamic build its upper half in the upper nibble, its lower half in the lower one, both signed: the value in its place, bits 15:0."""
+        """Of a cell word, or of a byte in {bank, offset, lane}: in the dynamic build its upper half in the upper nibble, its lower half in the lower
+        one, both signed: the value in its place, bits 15:0."""
         return value << 0
 
     @staticmethod

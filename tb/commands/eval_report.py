@@ -12,6 +12,7 @@ from rich.table import Table
 from models.build import Build
 from models.evaluation import MARGIN
 from models.networks import NETWORKS
+from models.policies import DECIDING, Policy
 from tb.bench.runner import BUILD, ROOT
 
 matplotlib.use("Agg")
@@ -85,7 +86,7 @@ def summary(records: list[dict]) -> list[tuple]:
     """(policy, networks without loss, low share, mean of quarters, "", speedup, over baseline) over the networks: geometric means with and without the
     saturated ones, and the worst."""
     lines, without = [], [record for record in records if record["network"] not in saturated(records)]
-    for policy in ("STATIC_LOW", "CELL_HISTORY", "SENSITIVITY"):
+    for policy in (Policy.STATIC_LOW.name, *(policy.name for policy in DECIDING)):
         lines += _means(policy, "mean", records)
         if without and len(without) < len(records):
             lines += _means(policy, "mean without the saturated networks", without)

@@ -15,7 +15,7 @@ PATCH = ROOT / "examples" / "output_gate.patch"
 PARTS = ("codegen", "docs", "include", "lstm_accelerator.core", "models", "rtl", "scripts", "tb", "conftest.py", "pyproject.toml")
 MOST_FILES = 6
 PROGRAM = """
-from models.formats import BUILD_POLICIES, Policy
+from models.policies import BUILD_POLICIES, Policy
 from tb.tests.lstm_accelerator.cases import BUILDS, run_on
 assert Policy.OUTPUT_GATE in BUILD_POLICIES
 run_on("tb.tests.lstm_accelerator.test_lstm_accelerator", BUILDS["small"])

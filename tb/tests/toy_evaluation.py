@@ -13,16 +13,15 @@ from pathlib import Path
 
 from models import calibration, networks, study
 from models.networks import Part
-from models.policies import Policy
+from models.policies import DECIDING, Policy
 from models.tests import toy_network
 from tb.commands import eval_report
 from tb.commands.evaluation import command, metrics, schedule, task
 
 STEPS = 240
-CALIBRATION = {"settings": {"emphasis": 0.0, "cell_floor": 45}, "design": {}, "log2_lambda": {"SENSITIVITY": -27.5, "CELL_HISTORY": -26.7}, "sweep": [
-    {"policy": policy, "shares": [share, 0.0, 1 - share], "log2_lambda": log2_lambda} for policy, share, log2_lambda in
-    [("SENSITIVITY", 0.61, -28.7), ("SENSITIVITY", 0.82, -25.9), ("CELL_HISTORY", 0.61, -27.9), ("CELL_HISTORY", 0.8, -25.9)]]}
-
+CALIBRATION = {"settings": {"emphasis": 0.0, "cell_floor": 45}, "design": {}, "log2_lambda": {policy.name: -27.0 for policy in DECIDING}, "sweep": [
+    {"policy": policy.name, "shares": [share, 0.0, 1 - share], "log2_lambda": log2_lambda} for policy in DECIDING
+    for share, log2_lambda in ((0.61, -28.0), (0.8, -25.9))]}
 
 FOLDER = Path(os.environ["TOY"])
 networks.MODULES["toy"] = "models.tests.toy_network"

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import torch
 
 from models.build import Build
-from models.formats import BUILD_POLICIES, Policy
+from models.policies import BUILD_POLICIES, Policy
 from models.quantized_lstm import QuantizedLSTM, State
 from models.tests.random_networks import random_input, random_network
 from tb.bench.drivers import seed

@@ -7,7 +7,7 @@ import cocotb
 import pytest
 
 from codegen.registers import read_map
-from models.policies import Policy
+from models.policies import DECIDING
 from tb.bench.drivers import clock_cycles, seed
 from tb.bench.register_map import Build as Fields
 from tb.bench.registers import Register
@@ -56,7 +56,7 @@ async def state_is_carried_and_loaded(dut, stalls):
     await bench.play(sequences_of(bench.network, [3], generator))
     await bench.play(sequences_of(bench.network, [1, 2], generator), stateful=True)
     await bench.play(sequences_of(bench.network, [2], generator), stateful=True)
-    for policy in (Policy.CELL_HISTORY, Policy.SENSITIVITY):
+    for policy in DECIDING:
         await bench.load_state(random_state(bench.network, generator))
         await bench.play(sequences_of(bench.network, [2, 1], generator), policy, stateful=True)
     await bench.play(sequences_of(bench.network, [2], generator))
