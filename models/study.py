@@ -15,7 +15,7 @@ from .choose import Swept, test_error, trimmed_mean
 from .evaluation import Bootstrap, Estimate, margin, outputs
 from .fit import FittedNetwork, fit
 from .levels import LEVELS, Cost, time_cost
-from .networks import Part, Sample, load
+from .networks import Network, Part, Sample, load
 from .networks.freeze import FROZEN
 from .policies import Policy
 from .quantize import Settings
@@ -188,6 +188,27 @@ def test_sizes(name: str) -> list[float]:
 def use_of(group: str) -> Use:
     """By the name of the group alone; other bits of its hash than those that part the data."""
     return Use.CHECK if sha256(b"use " + group.encode()).digest()[-1] % 2 else Use.SEARCH
+
+
+def check_samples(network: Network, steps: int) -> list[Sample]:
+    """Samples of CHECK, which no fit and no choice has seen, that hold so many steps. The last one is cut there, unless the network needs all of it.
+
+    Raises ValueError when there are not so many, and FileNotFoundError as Network.samples.
+    """
+    there, wanted = frozen_steps(network.name, Part.HELD_OUT), 4 * steps
+    while True:
+        samples = network.samples(Part.HELD_OUT, None if wanted >= there else wanted)
+        chosen = leading([sample for sample in samples if use_of(sample.group) is Use.CHECK], steps)
+        left = steps - sum(len(sample.inputs) for sample in chosen[:-1])
+        if chosen and len(chosen[-1].inputs) >= left:
+            break
+        if wanted >= there:
+            raise ValueError(f"there are {sum(len(sample.inputs) for sample in chosen)} steps, fewer than {steps}")
+        wanted *= 4
+    if network.needs_whole:
+        return chosen
+    last = chosen[-1]
+    return [*chosen[:-1], Sample(last.inputs[:left], last.labels[:left], last.group)]
 
 
 def leading(samples: list[Sample], steps: int) -> list[Sample]:

@@ -92,6 +92,7 @@ class Ddddocr(Network):
     """Captchas; labels are int64 [characters], counted from 1 in ALPHABET."""
 
     name = "ddddocr"
+    needs_whole = True
     metric_name = "captchas read correctly"
 
     def __init__(self):

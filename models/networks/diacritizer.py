@@ -55,6 +55,7 @@ class Diacritizer(Network):
     """Marks of letters; labels are int64 [steps], a place in MARKS, or UNSCORED where no letter is."""
 
     name = "diacritizer"
+    needs_whole = True
     metric_name = "letters with a wrong mark"
     higher_is_better = False
 

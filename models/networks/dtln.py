@@ -58,6 +58,7 @@ class Dtln(Network):
     """Removal of noise; labels are float32 [steps, 128 + 256]: samples without noise, as they are wanted after the step, and the features to be masked."""
 
     name = "dtln"
+    needs_whole = True
     metric_name = "signal to distortion in decibels"
     own_margin = 0.1  # dB: 2.3 % more power of distortion
 

@@ -57,6 +57,7 @@ class Nanoocr(Network):
     """Pictures of words; labels are int64 [letters], counted from 1 in ALPHABET. A word in any case is a group."""
 
     name = "nanoocr"
+    needs_whole = True
     metric_name = "words read correctly"
 
     def __init__(self):

@@ -52,6 +52,7 @@ class Network(ABC):
     metric_name: its name, for tables.
     higher_is_better: whether a larger metric is a better one.
     relative_margin: whether metrics are compared by their ratio, as bits are; rates by points.
+    needs_whole: whether the metric needs all steps of a sample.
     own_margin: of a metric that is neither: what counts as no loss, in its unit.
     lstm: the LSTM in float with its pretrained weights.
     """
@@ -60,6 +61,7 @@ class Network(ABC):
     metric_name: str
     higher_is_better = True
     relative_margin = False
+    needs_whole = False
     own_margin: float | None = None
     lstm: nn.LSTM
 

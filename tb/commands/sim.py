@@ -39,9 +39,11 @@ from models.error_budget import LOSS_DB, set_by_error
 from models.float_lstm import hidden_states
 from models.importers import ImportFailure, load_lstm
 from models.importers.own_network import OwnNetwork, random_inputs, read_inputs
-from models.networks import NETWORKS, Network, Sample, load
+from models.networks import Network, Sample, known, load
+from models.networks.freeze import NETWORKS as FROZEN
 from models.policies import BUILD_POLICIES, DECIDING, Policy
 from models.quantized_network import QuantizedNetwork, quantize_network
+from models.study import check_samples
 from tb.bench.directions import Plan, plan
 from tb.bench.harness import parameters
 from tb.bench.runner import BUILD, SIMULATORS, SimulationError, run, waves_command
@@ -79,7 +81,7 @@ class Job:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options, checked. Raises UserError for a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m tb.commands.sim", description=__doc__.splitlines()[0])
-    parser.add_argument("--net", help=f"one of {', '.join(sorted(NETWORKS))} (default: textgenrnn)")
+    parser.add_argument("--net", help=f"one of {', '.join(sorted(known()))} (default: textgenrnn)")
     parser.add_argument("--model", help="file with an LSTM, in place of a network by name: ONNX, torch.save, safetensors")
     parser.add_argument("--node", help="which LSTM of the file, where there are several")
     parser.add_argument("--inputs", help=".npy file with inputs of the model, [steps, inputs] or [sequences, steps, inputs]")
@@ -93,7 +95,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     if options.net and options.model:
         raise UserError(f"NET={options.net} and MODEL={options.model}: give one of them")
     options.net = options.net or "textgenrnn"
-    one_of("NET", options.net, sorted(NETWORKS))
+    one_of("NET", options.net, sorted(known()))
     for name in ("node", "inputs", "range"):
         if getattr(options, name) is not None and not options.model:
             raise UserError(f"{name.upper()}={getattr(options, name)}: requires MODEL=")
@@ -151,7 +153,7 @@ def _range(text: str) -> tuple[float, float]:
 
 
 def load_data(options: argparse.Namespace) -> tuple[Network, list[Sample]]:
-    """The network and its test samples of so many steps. Raises ImportFailure for a MODEL= that cannot be run."""
+    """The network and samples of so many steps that its calibration has not seen; of a bundled one, not those of its test. Raises ImportFailure for a MODEL= that cannot be run."""
     if options.model:
         imported = load_lstm(options.model, options.node or "")
         if options.inputs:
@@ -162,7 +164,7 @@ def load_data(options: argparse.Namespace) -> tuple[Network, list[Sample]]:
         return network, network.test(options.steps)
     network = load(options.net)
     try:
-        return network, network.test(options.steps)
+        return network, check_samples(network, options.steps) if options.net in FROZEN else network.test(options.steps)
     except ValueError as error:
         raise UserError(f"NET={options.net}: {error}") from error
 

@@ -9,7 +9,7 @@ from models.build import Build
 from models.cache import cached
 from models.calibration import load_quantized, log2_lambda_for
 from models.evaluation import spread
-from models.networks import MODULES, Network, Sample, load
+from models.networks import MODULES, Network, Part, Sample, load
 from models.policies import Policy
 from models.quantized_network import QuantizedNetwork
 from models.sources import code
@@ -44,7 +44,7 @@ def network_of(net: str) -> Network:
 
 @lru_cache(maxsize=1)
 def samples_of(net: str, steps: int) -> list[Sample]:
-    return cached(("test", net, steps, code(MODULES[net])), lambda: network_of(net).test(steps))
+    return cached(("test", net, steps, code(MODULES[net])), lambda: network_of(net).samples(Part.TEST, steps))
 
 
 def quantized_of(task: Task, given: dict | None = None) -> QuantizedNetwork:
