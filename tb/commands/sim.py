@@ -153,7 +153,7 @@ def _range(text: str) -> tuple[float, float]:
 
 
 def load_data(options: argparse.Namespace) -> tuple[Network, list[Sample]]:
-    """The network and samples of so many steps that its calibration has not seen; of a bundled one, not those of its test. Raises ImportFailure for a MODEL= that cannot be run."""
+    """The network and samples of so many steps that no calibration has seen, not those of a test. Raises ImportFailure for a MODEL= that cannot be run."""
     if options.model:
         imported = load_lstm(options.model, options.node or "")
         if options.inputs:
