@@ -19,7 +19,7 @@ from tb.commands import eval_report
 from tb.commands.evaluation import command, metrics, schedule, task
 
 STEPS = 240
-CALIBRATION = {"settings": {"emphasis": 0.0, "cell_floor": 45}, "design": {}, "log2_lambda": {policy.name: -27.0 for policy in DECIDING}, "sweep": [
+CALIBRATION = {"settings": {"emphasis": 0.0, "cell_floor": 45}, "design": {}, "log2_lambda": {policy.name: -24.5 for policy in DECIDING}, "sweep": [
     {"policy": policy.name, "shares": [share, 0.0, 1 - share], "log2_lambda": log2_lambda} for policy in DECIDING
     for share, log2_lambda in ((0.61, -28.0), (0.8, -25.9))]}
 
