@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What the quarter-product machine costs in cycles, before its RTL exists: python -m models.quarters.cost
 
-Networks: cycles of real levels (SENSITIVITY, at the ideal speed that SPEEDS names), of all rows at HH and of STATIC_HIGH on 4, 8 and 16 tiles, against the
-8-bit baseline build with as many; and what a faster post-processing, a wider commit bus, a larger in-flight buffer and shared words change. Sizes: the same for layers of
-made-up sizes. Levels are of held-out calibration data. What was run is cached; writes build/quarters/cost.json.
+Networks: cycles of real levels (SENSITIVITY in the chosen design, at the multipliers of models/calibrated/), of all rows at HH and of STATIC_HIGH on 4, 8 and
+16 tiles, against the 8-bit baseline build with as many; and what a faster post-processing, a wider commit bus, a larger in-flight buffer and shared words change. Sizes:
+the same for layers of made-up sizes, with levels at random. Levels of networks are of held-out calibration data. What was run is cached; writes build/quarters/cost.json.
 """
 
 import argparse
@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import torch
 from rich import box
 from rich.console import Console
@@ -26,32 +25,25 @@ from tqdm import tqdm
 
 from ..build import Build
 from ..cache import cached
+from ..calibration import read
 from ..cycle_model import CycleModel
 from ..levels import LEVELS
-from ..networks.freeze import NETWORKS as FROZEN
 from ..policies import Policy
 from ..quantized_network import QuantizedNetwork, directed
 from ..sources import code
-from ..study import Design, Study, Use, leading, settings_of
+from ..study import Study, Use, settings_of
+from .compare import CHOSEN, DESIGNS
 from .cycle_model import TIMING, QuarterBuild, QuarterCycleModel, Shape, Sharing, dealt
 
 OUT = Path("build/quarters/cost.json")
-LEVEL_SET = "HH HL 3/4 all"
-DESIGN = Design(LEVEL_SET, exponents=False, own_offsets=True, own_biases=True)
-# Ideal speed over STATIC_HIGH at which a network's thresholds are set: about where it showed no loss.
-SPEEDS = {"silero": 3.65, "textgenrnn": 2.27, "resemblyzer": 1.89, "spelling": 2.36, "ddddocr": 2.66}
-PROBE_STEPS = 1_000  # on which thresholds are set
+DESIGN = DESIGNS[CHOSEN]
+# Networks with an operating point for time; its multiplier is that of models/calibrated/.
+NETWORKS = ("textgenrnn", "silero", "ddddocr", "dtln")
 DEAL_STEPS = 1_000  # of levels by which units are dealt to tiles; other steps than those that are counted
 UNIT_STEPS = 6_400  # units times steps of a run: enough that its begin and end do not count
 SIZE_STEPS = 3_200  # the same of a layer of made-up size
 TILES = (4, 8, 16)
 MACHINE_TILES = (16,)  # on which other machines are tried
-# For levels at random: layers of each run of a network (inputs, units, terms), and shares of rows at the lowest level and at all quarters.
-LAYERS = {
-    "silero": ([(128, 128, 1)],), "textgenrnn": ([(100, 128, 1), (128, 128, 1)],), "resemblyzer": ([(40, 256, 2), (256, 256, 1), (256, 256, 1)],),
-    "spelling": ([(90, 128, 1)], [(256, 128, 1)]), "ddddocr": ([(512, 512, 1)],),
-}
-SHARES = {"silero": (0.92, 0.001), "textgenrnn": (0.68, 0.09), "resemblyzer": (0.49, 0.08), "spelling": (0.70, 0.03), "ddddocr": (0.60, 0.007)}
 # Machines by name, as changes of the plain one.
 MACHINES = {
     "a unit every 5 cycles": {"timing": replace(TIMING, pass_interval=5, commit_queue=3)},
@@ -66,7 +58,8 @@ MACHINES = {
 # (inputs, units, terms) of made-up layers, and the machines that they are run on.
 SIZES = ((16, 16, 1), (32, 32, 1), (64, 64, 1), (100, 128, 1), (128, 128, 1), (150, 150, 1), (40, 256, 2), (256, 256, 1), (512, 512, 1), (1024, 1024, 1))
 SIZE_MACHINES = ("two rows share a word", "quarters share a word", "two h a cycle, a unit every 5")
-SIZE_SHARES = (0.65, 0.18, 0.09, 0.08)  # of levels HH, HL, 3/4, all
+# Levels of made-up layers and their shares: of the design that was measured before the choice. Without exponents.
+SIZE_LEVELS, SIZE_SHARES = LEVELS["HH HL 3/4 all"], (0.65, 0.18, 0.09, 0.08)
 
 
 @dataclass
@@ -99,13 +92,12 @@ class Stack:
 
 
 def stacks(name: str) -> list[Stack]:
-    """The runs of a network, one a direction, with levels of held-out samples, at its speed of SPEEDS."""
+    """The runs of a network, one a direction, with levels of held-out samples, at its operating point for time."""
     study = Study(name, settings_of(name))
 
     def find():
         q = study.quantized(DESIGN)
-        probe = [sample.inputs for sample in leading(study.held_out[Use.SEARCH], PROBE_STEPS)]
-        q.set_log2_lambda(Policy.SENSITIVITY, log2_lambda_at(q, SPEEDS[name], probe), DESIGN.own_offsets)
+        q.set_log2_lambda(Policy.SENSITIVITY, log2_lambda_of(name), DESIGN.own_offsets)
         units = sum(layer.units for direction in q.directions for layer in direction.layers) // len(q.directions)
         steps = max(16, UNIT_STEPS // units)
         found = levels_of(q, [sample.inputs for sample in study.held_out[Use.CHECK]], DEAL_STEPS + steps)
@@ -113,20 +105,12 @@ def stacks(name: str) -> list[Stack]:
                  [part[:DEAL_STEPS] for part in levels], [part[DEAL_STEPS:DEAL_STEPS + steps] for part in levels])
                 for direction, levels in zip(q.directions, found)]
 
-    return [Stack(*parts) for parts in cached(("quarters cost levels", *study.key, DESIGN, SPEEDS[name], PROBE_STEPS, UNIT_STEPS, DEAL_STEPS), find)]
+    return [Stack(*parts) for parts in cached(("quarters cost levels", *study.key, DESIGN, log2_lambda_of(name), UNIT_STEPS, DEAL_STEPS), find)]
 
 
-def log2_lambda_at(q: QuantizedNetwork, speed: float, sequences: list[Tensor]) -> float:
-    """The multiplier at which SENSITIVITY has an ideal speed over STATIC_HIGH on some sequences."""
-    low, high = -50.0, -15.0
-    while high - low > 0.2:
-        middle = (low + high) / 2
-        q.set_log2_lambda(Policy.SENSITIVITY, middle, DESIGN.own_offsets)
-        if q.speedup_over_high(q.run(sequences, Policy.SENSITIVITY)) < speed:
-            low = middle
-        else:
-            high = middle
-    return low
+def log2_lambda_of(name: str) -> float:
+    """Lagrange multiplier of a network's operating point for time."""
+    return read(name)["log2_lambda"][Policy.SENSITIVITY.name]
 
 
 def levels_of(q: QuantizedNetwork, sequences: list[Tensor], steps: int) -> list[list[Tensor]]:
@@ -153,43 +137,21 @@ def made_up(inputs: int, units: int, terms: int) -> Stack:
     steps = max(4, SIZE_STEPS // units)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.multinomial(torch.tensor(SIZE_SHARES), 2 * steps * units * 4, replacement=True, generator=generator).view(2, steps, units, 4)
-    return Stack([Shape(units, inputs, LEVELS[LEVEL_SET], terms)], [drawn[0]], [drawn[1]])
-
-
-def drawn(name: str) -> list[Stack]:
-    """The runs of a network with levels at random: a row's chance to stay at the lowest level is Beta(m, 1 - m), so that most rows nearly always or nearly never
-    do; those above it are at HL, 3/4 and all quarters so often that the ideal speed is that of SPEEDS, if it can be."""
-    generator = np.random.default_rng(0)
-    low, most = SHARES[name]
-    middle = (4 / SPEEDS[name] - low - 4 * most) / (1 - low - most)
-    three = min(1, max(0, middle - 2)) * (1 - low - most)
-    above = np.cumsum([1 - low - most - three, three, most]) / (1 - low)
-    result = []
-    for layers in LAYERS[name]:
-        steps = max(16, UNIT_STEPS // sum(units for _, units, _ in layers))
-        stack = Stack([Shape(units, inputs, LEVELS[LEVEL_SET], terms) for inputs, units, terms in layers], [], [])
-        for _, units, _ in layers:
-            chance = generator.beta(low, 1 - low, size=(units, 4))
-            refined = generator.random((2 * steps, units, 4)) >= chance
-            level = 1 + np.searchsorted(above, generator.random((2 * steps, units, 4)) * (1 - 1e-12))
-            both = torch.from_numpy(refined * level)
-            stack.before.append(both[:steps])
-            stack.levels.append(both[steps:])
-        result.append(stack)
-    return result
+    return Stack([Shape(units, inputs, SIZE_LEVELS, terms)], [drawn[0]], [drawn[1]])
 
 
 POLICIES = {"STATIC_HIGH": Policy.STATIC_HIGH, "all HH": Policy.STATIC_LOW, "SENSITIVITY": Policy.SENSITIVITY}
 MACHINE_POLICIES = ("all HH", "SENSITIVITY")
 
 
-def measure(key: tuple, make: Callable, tiles: int, machine: str | None, policies: tuple[str, ...] = tuple(POLICIES)) -> dict:
-    """Speed over the baseline build and overhead over ideal, by policy, of all runs of a network one behind the other. machine: of MACHINES."""
+def measure(key: tuple, make: Callable, tiles: int, machine: str | None, policies: tuple[str, ...] = tuple(POLICIES), exponents: bool = False) -> dict:
+    """Speed over the baseline build and overhead over ideal, by policy, of all runs of a network one behind the other. machine: of MACHINES;
+    exponents: of the words of x, which are sent with them."""
     schedule = code("models.quarters.cycle_model")
 
     def run():
         own = make()
-        build = QuarterBuild(tiles=tiles, **(MACHINES[machine] if machine else {}))
+        build = QuarterBuild(tiles=tiles, exponents=exponents, **(MACHINES[machine] if machine else {}))
         baseline, result = cached(("quarters cost baseline", key, tiles, schedule), lambda: sum(stack.baseline(tiles) for stack in own)), {}
         for policy in policies:
             found = [stack.cycles(POLICIES[policy], build) for stack in own]
@@ -197,7 +159,7 @@ def measure(key: tuple, make: Callable, tiles: int, machine: str | None, policie
             result[policy] = {"cycles": cycles, "ideal": ideal, "speed": baseline / cycles, "overhead": cycles / ideal - 1}
         return {"baseline": baseline, "steps": own[0].steps, **result}
 
-    return cached(("quarters cost", key, tiles, machine and repr(MACHINES[machine]), policies, schedule), run)
+    return cached(("quarters cost", key, tiles, machine and repr(MACHINES[machine]), policies, exponents, schedule), run)
 
 
 def network_tables(found: dict) -> list[Table]:
@@ -238,36 +200,36 @@ def _mean(cells):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--net", action="append", choices=sorted(SPEEDS), help="network; several times for several (default: all)")
-    parser.add_argument("--drawn", action="store_true", help="levels of networks at random, in the shares that they had (no fit, minutes)")
+    parser.add_argument("--net", action="append", choices=sorted(NETWORKS),
+                        help="network; several times for several; without layers of made-up sizes (default: all, with them)")
     parser.add_argument("--sizes-only", action="store_true", help="layers of made-up sizes only")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    networks = [] if arguments.sizes_only else arguments.net or [name for name in SPEEDS if arguments.drawn or name in FROZEN]
-    result = {"levels": LEVEL_SET, "networks": {}, "sizes": {}}
-    runs = len(SIZES) * (1 + len(SIZE_MACHINES)) * len(TILES) + len(networks) * (len(TILES) + len(MACHINES) * len(MACHINE_TILES))
+    networks = [] if arguments.sizes_only else arguments.net or list(NETWORKS)
+    sizes = () if arguments.net else SIZES
+    result = {"design": CHOSEN, "networks": {}, "sizes": {}}
+    runs = len(sizes) * (1 + len(SIZE_MACHINES)) * len(TILES) + len(networks) * (len(TILES) + len(MACHINES) * len(MACHINE_TILES))
     with tqdm(total=runs, unit="run", dynamic_ncols=True) as bar:
-        def at(key, make, machine, all_tiles, policies=tuple(POLICIES)):
+        def at(key, make, machine, all_tiles, policies=tuple(POLICIES), exponents=False):
             found = {}
             for tiles in all_tiles:
-                found[tiles] = measure(key, make, tiles, machine, policies)
+                found[tiles] = measure(key, make, tiles, machine, policies, exponents)
                 bar.update()
             return found
 
         try:
-            for size in SIZES:
+            for size in sizes:
                 own = {machine or "plain": at((*size, SIZE_STEPS), lambda size=size: [made_up(*size)], machine, TILES) for machine in (None, *SIZE_MACHINES)}
                 name = f"{'2 x ' if size[2] == 2 else ''}{size[0]} + {size[1]}"
                 result["sizes"][name] = {tiles: {machine: found[tiles] for machine, found in own.items()} for tiles in TILES}
             for name in networks:
-                key = (name, arguments.drawn, SPEEDS[name], LEVEL_SET, UNIT_STEPS, "" if arguments.drawn else code("models.study"))
-                make = partial(drawn if arguments.drawn else stacks, name)
-                result["networks"][name] = {"plain": at(key, make, None, TILES), "machines": {
-                    machine: at(key, make, machine, MACHINE_TILES, MACHINE_POLICIES) for machine in MACHINES}}
+                key, make = (name, DESIGN, log2_lambda_of(name), UNIT_STEPS, code("models.study")), partial(stacks, name)
+                result["networks"][name] = {"plain": at(key, make, None, TILES, exponents=DESIGN.exponents), "machines": {
+                    machine: at(key, make, machine, MACHINE_TILES, MACHINE_POLICIES, DESIGN.exponents) for machine in MACHINES}}
         except KeyboardInterrupt:
             sys.exit("interrupted: what was run is kept, the same command goes on")
     console = Console(width=200)
-    for table in [*(network_tables(result["networks"]) if networks else ()), *(size_table(result["sizes"], tiles) for tiles in TILES)]:
+    for table in [*(network_tables(result["networks"]) if networks else ()), *(size_table(result["sizes"], tiles) for tiles in TILES if sizes)]:
         console.print(table)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(result, indent=1) + "\n")

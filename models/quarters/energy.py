@@ -23,7 +23,6 @@ from ..build import Build
 from ..formats import EXPONENT_GROUP as WORD
 from ..layer import QuantizedLayer
 from ..levels import ALL, HH, Level, Levels, row_quarters
-from ..networks.freeze import NETWORKS as FROZEN
 from .cycle_model import GRANULE, Shape
 from .memories import BASELINE, OWN, Memories, row_energy
 
@@ -179,38 +178,35 @@ def word_table() -> Table:
     return table
 
 
-def network_table(found: dict, title: str, real: bool = True) -> Table:
-    """Saved over the baseline build, by network; starts of rows only of real levels."""
+def network_table(found: dict, title: str) -> Table:
+    """Saved over the baseline build, by network."""
     table = Table(box=box.SIMPLE_HEAD, title=title)
     for heading in ("", *found, "mean"):
         table.add_column(heading, justify="right" if heading else "left")
-    for name in ("STATIC_HIGH", "all HH", "HH HL", "SENSITIVITY", *(("own start", "last level") if real else ())):
+    for name in ("STATIC_HIGH", "all HH", "HH HL", "SENSITIVITY", "own start", "last level"):
         saved = [1 - one[name] / one["baseline"] for one in found.values()]
         table.add_row(f"saved by {name}", *(f"{100 * share:.1f} %" for share in saved), f"{100 * sum(saved) / len(saved):.1f} %")
-    for name in ("own start", "last level") if real else ():
+    for name in ("own start", "last level"):
         more = [one[f"{name}, words"] / one["words"] - 1 for one in found.values()]
         table.add_row(f"words, {name}", *(f"{100 * share:+.1f} %" for share in more), f"{100 * sum(more) / len(more):+.1f} %")
-    if real:
-        table.add_row("rows that start higher", *(f"{100 * one['started higher']:.0f} %" for one in found.values()))
+    table.add_row("rows that start higher", *(f"{100 * one['started higher']:.0f} %" for one in found.values()))
     table.add_row("baseline, nJ", *(f"{one['baseline'] / 1000:,.1f}" for one in found.values()))
     return table
 
 
 def main() -> None:
-    from .cost import SPEEDS, drawn, stacks  # their imports are slow
+    from .cost import NETWORKS, stacks  # their imports are slow
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--net", action="append", choices=sorted(SPEEDS), help="network; several times for several (default: all)")
-    parser.add_argument("--drawn", action="store_true", help="levels at random, in the shares that networks had (no fit, seconds)")
+    parser.add_argument("--net", action="append", choices=sorted(NETWORKS), help="network; several times for several (default: all)")
     arguments = parser.parse_args()
     console, result = Console(width=200), {}
     console.print(word_table())
-    own = {name: (drawn if arguments.drawn else stacks)(name) for name in arguments.net or [name for name in SPEEDS if arguments.drawn or name in FROZEN]}
+    own = {name: stacks(name) for name in arguments.net or NETWORKS}
     for choice in CHOICES:
         for rows in (1, 2):
             result[f"{choice}, {rows}"] = {name: evaluate(found, choice, rows) for name, found in own.items()}
-            console.print(network_table(result[f"{choice}, {rows}"], f"weights in macros of {choice}, activations read for {rows} row{'s' * (rows > 1)} at once",
-                                        not arguments.drawn))
+            console.print(network_table(result[f"{choice}, {rows}"], f"weights in macros of {choice}, activations read for {rows} row{'s' * (rows > 1)} at once"))
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_text(json.dumps(result, indent=1) + "\n")
     print(OUT)

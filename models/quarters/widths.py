@@ -42,6 +42,7 @@ INPUT_RANGES = [2.0 ** (-number / 2) for number in range(23)]
 FINER = (2.0**-0.25, 2.0**0.25)  # of the best of INPUT_RANGES
 EXPONENT_UNITS = [2.0 ** (number / 2) for number in range(-6, 3)]  # of the least step of words with exponents, in that of 8 bits
 ERROR_BITS = 20  # to which squared effects are rounded before they are compared
+BLOCK = 32  # columns that are rounded before all others hear of their errors, by one product of matrices
 
 
 class Width(NamedTuple):
@@ -323,7 +324,8 @@ def fit_direction(lstm: nn.LSTM, calibration: list[Tensor], settings: quantize.S
         h = before(state.h)[valid]
         w_ih = parameters.w_ih[:, fitted.order] if first else parameters.w_ih
         importance = effects.importance() ** settings.emphasis
-        rounded = {bits: round_matrices(w_ih * unit, parameters.w_hh, x / unit, h, importance, bits) for bits in BITS}
+        covariances = gate_covariances(torch.cat((x / unit, h), dim=1), importance)
+        rounded = {bits: round_matrices(w_ih * unit, parameters.w_hh, covariances, bits) for bits in BITS}
         few = effects.some(SCALE_FRAMES)
         codes = _input_codes(x[few], w_ih, unit, effects.part(few), constants["terms"], exponents) if first \
             else {(bits, 1): code for bits, code in _hidden_codes(x[few], w_ih, effects.part(few)).items()}
@@ -340,22 +342,29 @@ def network_of(fitted: list[list[list[FittedWidths]]], base: FittedNetwork, cost
                          for stage, owns in zip(fitted, base.stages)], cost)
 
 
-def round_matrices(w_ih: Tensor, w_hh: Tensor, x: Tensor, h: Tensor, importance: Tensor, bits: int) -> Weights:
-    """Both matrices of a layer in so many bits, float64 [rows, columns], that meet x and h [frames, columns]; importance [frames, rows]. Of each row
-    the better one of two: with the scale that holds all its weights, and with the one that rounds it best alone."""
-    low, high = limits(bits)
-    integers, scales = [], []
-    activations, inputs = torch.cat((x, h), dim=1), w_ih.shape[1]
-    for gate_ih, gate_hh, frames in zip(w_ih.chunk(4), w_hh.chunk(4), importance.chunk(4, dim=1)):
+def gate_covariances(activations: Tensor, importance: Tensor) -> list[tuple[Tensor, float]]:
+    """Of each gate, the covariance [columns, columns] of activations [frames, columns] weighed by importance [frames, rows], and of how many
+    frames it is worth."""
+    result = []
+    for frames in importance.chunk(4, dim=1):
         weight = frames.mean(1)
         weight = weight / weight.sum() if weight.any() else torch.full_like(weight, 1 / len(weight))
         centred = (activations - weight @ activations) * weight.sqrt().unsqueeze(1)
-        covariance = centred.T @ centred
+        result.append((centred.T @ centred, 1 / weight.square().sum().item()))
+    return result
+
+
+def round_matrices(w_ih: Tensor, w_hh: Tensor, covariances: list[tuple[Tensor, float]], bits: int) -> Weights:
+    """Both matrices of a layer in so many bits, float64 [rows, columns], that meet activations with covariances of gate_covariances. Of each row
+    the better one of two: with the scale that holds all its weights, and with the one that rounds it best alone."""
+    low, high = limits(bits)
+    integers, scales, inputs = [], [], w_ih.shape[1]
+    for gate_ih, gate_hh, (covariance, frames) in zip(w_ih.chunk(4), w_hh.chunk(4), covariances):
         w, rows = torch.cat((gate_ih, gate_hh), dim=1), len(gate_ih)
         pairs = [torch.stack(_row_scales(part, covariance[place, place], low, high))
                  for part, place in ((gate_ih, slice(0, inputs)), (gate_hh, slice(inputs, None)))]
         both = torch.cat([pair.flatten(0, 1).expand(-1, size) for pair, size in zip(pairs, (inputs, w.shape[1] - inputs))], dim=1)
-        found, harm = round_within(w.repeat(2, 1), both, covariance, (low, high), 1 / weight.square().sum().item())
+        found, harm = round_within(w.repeat(2, 1), both, covariance, (low, high), frames)
         better = (harm[rows:] < harm[:rows]).unsqueeze(1)
         integers.append(torch.where(better, found[rows:], found[:rows]))
         scales.append([torch.where(better, pair[1], pair[0]) for pair in pairs])
@@ -388,14 +397,23 @@ def round_within(w: Tensor, scale: Tensor, covariance: Tensor, within: tuple[int
     w, scale = (matrix[:, order].T.contiguous() for matrix in (w, scale))
     spread = torch.linalg.cholesky(torch.cholesky_inverse(torch.linalg.cholesky(damped)), upper=True)
     wish, integers = w.clone(), torch.empty_like(w)
-    for column in range(columns):
-        integers[column] = torch.floor(wish[column] / scale[column] + 0.5).clamp(*within)
-        wish[column + 1:] -= (spread[column, column + 1:] / spread[column, column]).unsqueeze(1) * (wish[column] - scale[column] * integers[column])
+    blocks = [slice(start, min(start + BLOCK, columns)) for start in range(0, columns, BLOCK)]
+    for block in blocks:
+        own, errors = spread[block, block], torch.empty_like(wish[block])
+        for place, column in enumerate(range(block.start, block.stop)):
+            integers[column] = torch.floor(wish[column] / scale[column] + 0.5).clamp(*within)
+            errors[place] = (wish[column] - scale[column] * integers[column]) / own[place, place]
+            wish[column + 1:block.stop] -= own[place, place + 1:].unsqueeze(1) * errors[place]
+        wish[block.stop:] -= spread[block, block.stop:].T @ errors
     rest = damped @ (w - scale * integers)
-    for column in list(range(columns)) * DESCENTS:
-        was = integers[column].clone()
-        integers[column] = torch.floor(was + rest[column] / (damped[column, column] * scale[column]) + 0.5).clamp(*within)
-        rest -= damped[column].unsqueeze(1) * (scale[column] * (integers[column] - was))
+    for block in blocks * DESCENTS:
+        own, moves, near = damped[block, block], torch.empty_like(rest[block]), rest[block].clone()
+        for place, column in enumerate(range(block.start, block.stop)):
+            was = integers[column].clone()
+            integers[column] = torch.floor(was + near[place] / (own[place, place] * scale[column]) + 0.5).clamp(*within)
+            moves[place] = scale[column] * (integers[column] - was)
+            near -= own[place].unsqueeze(1) * moves[place]
+        rest -= damped[:, block] @ moves
     error = w - scale * integers
     return integers.T[:, order.argsort()], (error * (damped @ error)).sum(0)
 

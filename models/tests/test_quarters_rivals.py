@@ -159,6 +159,18 @@ def test_rounding_within_limits_is_better_than_to_nearest():
         assert low <= integers.min() and integers.max() <= high
 
 
+def test_blocks_of_columns_change_no_integer(monkeypatch):
+    generator = torch.Generator().manual_seed(2)
+    w, x = (torch.randn(rows, 23, generator=generator, dtype=torch.float64) for rows in (30, 400))
+    covariance, scale = (x @ x[:23]).T @ (x @ x[:23]) / 400, torch.full_like(w, 0.4)
+    found = []
+    for block in (1, 7, 32):
+        monkeypatch.setattr(widths, "BLOCK", block)
+        found.append(round_within(w, scale, covariance, (-8, 7), 400))
+    for integers, harm in found[1:]:
+        assert torch.equal(integers, found[0][0]) and torch.allclose(harm, found[0][1])
+
+
 def test_words_with_exponents_hold_large_and_small_words():
     """Two words: the small one is exact, the large one has steps of 16; nothing leaves the byte."""
     x = torch.cat([torch.arange(-8.0, 8.0).repeat(4), torch.linspace(-128, 119, 64)]).double()
