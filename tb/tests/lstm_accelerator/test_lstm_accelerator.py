@@ -14,7 +14,8 @@ from tb.bench.registers import Register
 from tb.tests.lstm_accelerator.cases import BUILDS, any_network, harness, network_of, policies, random_state, run_on, sequences_of
 
 # Rates in 1/256 of the cycles.
-STALLS = {"no_stalls": {}, "slow_input": dict(x=230), "slow_output": dict(h=240, trace=235), "all_stall": dict(x=100, h=100, trace=100, image=60)}
+STALLS = {"no_stalls": {}, "slow_input": dict(x=230), "slow_output": dict(h=240, trace=235), "all_stall": dict(x=100, h=100, trace=100, image=60),
+          "slow_trace": dict(trace=253)}
 
 
 @cocotb.test()
