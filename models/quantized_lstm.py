@@ -13,7 +13,7 @@ from .formats import Level, Policy
 from .layer import ACTIVATIONS, QuantizedLayer
 from .levels import ALL, row_quarters
 from .policies import DECIDING, POLICIES, make_selector
-from .selectors import Oracle, next_history
+from .selectors import Oracle, Selector, next_history
 
 MAX_LAYERS = 8
 # Row sums of the input part that are prepared at once: enough for an efficient product, few enough to stay in the cache.
@@ -207,7 +207,7 @@ class QuantizedLSTM:
             raise ValueError(f"inputs are integers {low}..{high}: quantize_input makes them")
 
 
-def run_layer(layer: QuantizedLayer, x: Tensor, policy: Policy, selector, start: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor, Tensor]]:
+def run_layer(layer: QuantizedLayer, x: Tensor, policy: Policy, selector: Selector | None, start: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, tuple]:
     """Run a layer over integers x [steps, batch, terms, inputs] from start (h, c, history) [batch, units].
 
     Returns h int8 and c int16 [steps, batch, units], codes of levels int8 [steps, batch, 4, units], and the final (h, c, history).

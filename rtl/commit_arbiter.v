@@ -53,7 +53,7 @@ module commit_arbiter #(
 
   wire [Tiles-1:0] grant  = first(commit_valid_i, later_q);
   wire             enable = ~stall_i & ~clear_i;
-  wire [Width-1:0] commit = word(grant);
+  wire [Width-1:0] commit = word(commits, grant);
 
   assign commit_valid_o = enable & |commit_valid_i;
   assign {commit_levels_o, commit_h_o, commit_layer_o, commit_bank_o, commit_position_o} = commit;
@@ -63,7 +63,7 @@ module commit_arbiter #(
       reg  [Tiles-1:0]     alike;
       wire [Tiles-1:0]     pair_grant = first(commit_valid_i & alike & ~grant, after(grant));
       /* verilator lint_off UNUSEDSIGNAL */ // layer and bank are those of the first
-      wire [Width-1:0]     pair = word(pair_grant);
+      wire [Width-1:0]     pair = word(commits, pair_grant);
       /* verilator lint_on UNUSEDSIGNAL */
       integer tile;
       always @*
@@ -99,12 +99,12 @@ module commit_arbiter #(
   endfunction
 
   // The word of the tile of a grant.
-  function [Width-1:0] word(input [Tiles-1:0] one);
+  function [Width-1:0] word(input [Width*Tiles-1:0] words, input [Tiles-1:0] one);
     integer tile;
     begin
       word = 0;
       for (tile = 0; tile < Tiles; tile = tile + 1)
-        if (one[tile]) word = commits[Width*tile +: Width];
+        if (one[tile]) word = words[Width*tile +: Width];
     end
   endfunction
 
