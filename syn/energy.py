@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from models.build import Build
-from models.calibration import calibrated
+from models.calibration import load_quantized
 from models.compiler import compile_image
 from models.cycle_model import CycleModel
 from models.evaluation import spread
@@ -24,6 +24,7 @@ from models.formats import granule_bytes
 from models.levels import ALL, QUARTERS, Level
 from models.networks import load
 from models.policies import Policy
+from models.study import check_samples
 from syn import memory
 from syn.area import part
 from syn.power import VOLTS, Energies, Library, NetPower
@@ -96,11 +97,11 @@ def directions_of(name: str, policy: Policy) -> tuple[int, list[Direction]]:
     """Steps of test data of a network, and the runs of the accelerator that they take under a policy."""
     network = load(name)
     inputs, left = [], STEPS
-    for sample in spread(network.test(SAMPLE_STEPS), STEPS):
+    for sample in spread(check_samples(network, SAMPLE_STEPS), STEPS):
         begin = max(0, len(sample.inputs) - left) // 2
         inputs.append(sample.inputs[begin:begin + left])
         left -= len(inputs[-1])
-    return STEPS - left, plan(calibrated(network, policy), inputs, policy).directions
+    return STEPS - left, plan(load_quantized(network.name, policy), inputs, policy).directions
 
 
 def play(item: Direction, policy: Policy, build: Build, folder: Path) -> tuple[dict, Waveform, range]:

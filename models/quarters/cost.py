@@ -144,14 +144,13 @@ POLICIES = {"STATIC_HIGH": Policy.STATIC_HIGH, "all HH": Policy.STATIC_LOW, "SEN
 MACHINE_POLICIES = ("all HH", "SENSITIVITY")
 
 
-def measure(key: tuple, make: Callable, tiles: int, machine: str | None, policies: tuple[str, ...] = tuple(POLICIES), exponents: bool = False) -> dict:
-    """Speed over the baseline build and overhead over ideal, by policy, of all runs of a network one behind the other. machine: of MACHINES;
-    exponents: of the words of x, which are sent with them."""
+def measure(key: tuple, make: Callable, tiles: int, machine: str | None, policies: tuple[str, ...] = tuple(POLICIES)) -> dict:
+    """Speed over the baseline build and overhead over ideal, by policy, of all runs of a network one behind the other. machine: of MACHINES."""
     schedule = code("models.quarters.cycle_model")
 
     def run():
         own = make()
-        build = QuarterBuild(tiles=tiles, exponents=exponents, **(MACHINES[machine] if machine else {}))
+        build = QuarterBuild(tiles=tiles, **(MACHINES[machine] if machine else {}))
         baseline, result = cached(("quarters cost baseline", key, tiles, schedule), lambda: sum(stack.baseline(tiles) for stack in own)), {}
         for policy in policies:
             found = [stack.cycles(POLICIES[policy], build) for stack in own]
@@ -159,7 +158,7 @@ def measure(key: tuple, make: Callable, tiles: int, machine: str | None, policie
             result[policy] = {"cycles": cycles, "ideal": ideal, "speed": baseline / cycles, "overhead": cycles / ideal - 1}
         return {"baseline": baseline, "steps": own[0].steps, **result}
 
-    return cached(("quarters cost", key, tiles, machine and repr(MACHINES[machine]), policies, exponents, schedule), run)
+    return cached(("quarters cost", key, tiles, machine and repr(MACHINES[machine]), policies, schedule), run)
 
 
 def network_tables(found: dict) -> list[Table]:
@@ -210,10 +209,10 @@ def main() -> None:
     result = {"design": CHOSEN, "networks": {}, "sizes": {}}
     runs = len(sizes) * (1 + len(SIZE_MACHINES)) * len(TILES) + len(networks) * (len(TILES) + len(MACHINES) * len(MACHINE_TILES))
     with tqdm(total=runs, unit="run", dynamic_ncols=True) as bar:
-        def at(key, make, machine, all_tiles, policies=tuple(POLICIES), exponents=False):
+        def at(key, make, machine, all_tiles, policies=tuple(POLICIES)):
             found = {}
             for tiles in all_tiles:
-                found[tiles] = measure(key, make, tiles, machine, policies, exponents)
+                found[tiles] = measure(key, make, tiles, machine, policies)
                 bar.update()
             return found
 
@@ -224,8 +223,8 @@ def main() -> None:
                 result["sizes"][name] = {tiles: {machine: found[tiles] for machine, found in own.items()} for tiles in TILES}
             for name in networks:
                 key, make = (name, DESIGN, log2_lambda_of(name), UNIT_STEPS, code("models.study")), partial(stacks, name)
-                result["networks"][name] = {"plain": at(key, make, None, TILES, exponents=DESIGN.exponents), "machines": {
-                    machine: at(key, make, machine, MACHINE_TILES, MACHINE_POLICIES, DESIGN.exponents) for machine in MACHINES}}
+                result["networks"][name] = {"plain": at(key, make, None, TILES), "machines": {
+                    machine: at(key, make, machine, MACHINE_TILES, MACHINE_POLICIES) for machine in MACHINES}}
         except KeyboardInterrupt:
             sys.exit("interrupted: what was run is kept, the same command goes on")
     console = Console(width=200)

@@ -78,7 +78,7 @@ def test_without_changes_cycles_are_those_of_the_machine(tiles, policy):
     codes = constant_levels(shapes, found[policy]) if policy in found else random_levels(shapes, 3)
     order = [list(range(shape.units)) for shape in shapes]
     expected = CycleModel(SimpleNamespace(layers=shapes), Build(tiles=tiles), codes, order, policy)
-    model = QuarterCycleModel(shapes, QuarterBuild(tiles), codes, order, policy)
+    model = QuarterCycleModel(shapes, QuarterBuild(tiles, timing=Timing(commits=Build(tiles=tiles).commits)), codes, order, policy)
     assert model.cycles() == expected.cycles()
     assert model.ideal() == expected.ideal()
 
