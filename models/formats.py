@@ -98,10 +98,10 @@ class Kind(Code):
 class CycleClass(Code):
     """What a tile does in a cycle: a counter each."""
 
-    HH = 0, "a word of HH is added (baseline: a word of 8-bit products)"
-    HL = 1, "a word of HL is added"
-    LH = 2, "a word of LH is added"
-    LL = 3, "a word of LL is added"
+    HH = 0, "HH: a word of this quarter is added (baseline build: a word of 8-bit products)"
+    HL = 1, "HL: a word of this quarter is added"
+    LH = 2, "LH: a word of this quarter is added"
+    LL = 3, "LL: a word of this quarter is added"
     WAIT_INPUT = 4, "waiting for input"
     WAIT_H = 5, "waiting for h"
     WAIT_DECISION = 6, "waiting for a decision"

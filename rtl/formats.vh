@@ -109,10 +109,10 @@
 `define TARGET_DESCRIPTORS 4'd6  // layer descriptors; address = layer
 
 `define CLASSES 11
-`define CLASS_HH 4'd0  // a word of HH is added (baseline: a word of 8-bit products)
-`define CLASS_HL 4'd1  // a word of HL is added
-`define CLASS_LH 4'd2  // a word of LH is added
-`define CLASS_LL 4'd3  // a word of LL is added
+`define CLASS_HH 4'd0  // HH: a word of this quarter is added (baseline build: a word of 8-bit products)
+`define CLASS_HL 4'd1  // HL: a word of this quarter is added
+`define CLASS_LH 4'd2  // LH: a word of this quarter is added
+`define CLASS_LL 4'd3  // LL: a word of this quarter is added
 `define CLASS_WAIT_INPUT 4'd4  // waiting for input
 `define CLASS_WAIT_H 4'd5  // waiting for h
 `define CLASS_WAIT_DECISION 4'd6  // waiting for a decision

@@ -79,13 +79,15 @@ class Pass:
         return words
 
     def data(self) -> int:
-        """What post-processing is told when the rows are complete."""
+        """What post-processing is told when the rows are complete; nothing in the baseline build."""
+        if not DYNAMIC:
+            return 0
         levels = [Level.LOWEST] * len(GATES)
         if self.kind is Kind.REFINEMENT:
             levels = self.levels
-        elif not DYNAMIC or self.policy is Policy.STATIC_HIGH:
+        elif self.policy is Policy.STATIC_HIGH:
             levels = [Level.ALL] * len(GATES)
-        return COMPLETE.pack(levels=packed_levels(levels), is_final=self.kind is Kind.REFINEMENT or not DYNAMIC or self.policy not in DECIDING)
+        return COMPLETE.pack(levels=packed_levels(levels), is_final=self.kind is Kind.REFINEMENT or self.policy not in DECIDING)
 
 
 def random_levels(random: Random) -> dict:
