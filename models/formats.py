@@ -482,7 +482,6 @@ WORD_TAG = Format(
     Field("first", 1, "first sum of its segment"),
     Field("zero", 1, "the activations count as zero"),
     Field("data", COMPLETE.width, "COMPLETE", dynamic=True),
-    whole=True,
 )
 
 SUM_TAG = Format(

@@ -21,7 +21,9 @@ module activation_writer #(
   input  wire [`POSITION]          commit_position_i,
   input  wire [`H]                 commit_h_i,
   input  wire                      pair_valid_i,       // a second h of the same word
+  /* verilator lint_off UNUSEDSIGNAL */                // its word is that of the first
   input  wire [`POSITION]          pair_position_i,
+  /* verilator lint_on UNUSEDSIGNAL */
   input  wire [`H]                 pair_h_i,
   input  wire [OffsetWidth-1:0]    h_address_i,        // of the layer of the commit
 
@@ -63,9 +65,6 @@ module activation_writer #(
   assign x_ready_o = ~commit_valid_i & ~load_valid_i;
 
   // The word of a position; the memory holds every layer, so the sum fits OffsetWidth bits.
-  /* verilator lint_off UNUSEDSIGNAL */  // the word is that of the first h
-  wire unused_word = ^pair_position_i;
-  /* verilator lint_on UNUSEDSIGNAL */
   wire [`POSITION]       unused_high;
   wire [OffsetWidth-1:0] commit_word;
   assign {unused_high, commit_word} = {{OffsetWidth{1'b0}}, commit_position_i} >> LaneBits;

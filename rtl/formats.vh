@@ -321,6 +321,19 @@
 // WORD_TAG: what comes with the sum of a word.
 `define WORD_TAG UnitWidth + IndexWidth + 18 - 1:0
 `define WORD_TAG_WIDTH (UnitWidth + IndexWidth + 18)
+`define WORD_TAG_COMPLETE 0  // the last word of a unit's rows
+`define WORD_TAG_UNIT 1 +: UnitWidth  // its number in the tile
+`define WORD_TAG_GATE UnitWidth + 1 +: 2  // gate
+`define WORD_TAG_GATE_WIDTH 2
+`define WORD_TAG_INDEX UnitWidth + 3 +: IndexWidth  // its number in flight
+`define WORD_TAG_FRESH UnitWidth + IndexWidth + 3  // the row sum starts from zero
+`define WORD_TAG_SEGMENT UnitWidth + IndexWidth + 4 +: 2  // SEGMENT
+`define WORD_TAG_SEGMENT_WIDTH 2
+`define WORD_TAG_LAST UnitWidth + IndexWidth + 6  // last sum of its segment
+`define WORD_TAG_FIRST UnitWidth + IndexWidth + 7  // first sum of its segment
+`define WORD_TAG_ZERO UnitWidth + IndexWidth + 8  // the activations count as zero
+`define WORD_TAG_DATA UnitWidth + IndexWidth + 9 +: 9  // COMPLETE
+`define WORD_TAG_DATA_WIDTH 9
 `define WORD_TAG_OF(complete, unit, gate, index, fresh, segment, last, first, zero, data) {data, zero, first, last, segment, fresh, index, gate, unit, complete}
 
 // SUM_TAG: what comes with the sum of a segment.

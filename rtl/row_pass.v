@@ -138,10 +138,8 @@ module row_pass #(
   wire [WeightWidth-1:0] row_base  = base + (gate[0] ? row_words : {WeightWidth{1'b0}})
                                    + (gate[1] ? {row_words[WeightWidth-2:0], 1'b0} : {WeightWidth{1'b0}});
 
-  /* verilator lint_off UNUSEDSIGNAL */     // a bit a policy
-  wire [7:0] deciding = `POLICY_DECIDES >> policy_i;
-  /* verilator lint_on UNUSEDSIGNAL */
-  wire decides      = DynamicPrecision != 0 && deciding[0];
+  localparam [7:0] Decides = `POLICY_DECIDES; // a bit a policy
+  wire decides      = DynamicPrecision != 0 && Decides[policy_i];
   wire fresh        = kind_q == `KIND_EARLY && segments_done_q == 0;
   // The baseline build has no levels: nothing reads this there.
   wire [`COMPLETE] complete_data = DynamicPrecision == 0 ? {`COMPLETE_WIDTH{1'b0}}

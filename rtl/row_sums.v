@@ -40,23 +40,16 @@ module row_sums #(
   reg  [WordTagWidth-1:0] word_tag_q;
   reg                     word_valid_q;
 
-  wire                  zero, first, last, fresh, complete, early_last;
+  wire                  zero, first, last, fresh, complete;
+  wire [UnitWidth-1:0]  unused_unit;
   wire [`SEGMENT]       segment;
   wire [`GATE]          gate;
   wire [IndexWidth-1:0] index;
   wire [DataWidth-1:0]  complete_data;
   assign `WORD_TAG_OF(complete, unused_unit, gate, index, fresh, segment, last, first, zero, complete_data) = word_tag_q;
 
-  wire                  unused_complete, unused_zero, unused_first, unused_fresh;
-  wire [`SEGMENT]       unused_segment;
-  wire [`GATE]          early_gate;
-  wire [IndexWidth-1:0] unused_index;
-  wire [UnitWidth-1:0]  early_unit, unused_unit;
-  wire [`COMPLETE]      unused_data;
-  assign `WORD_TAG_OF(unused_complete, early_unit, early_gate, unused_index, unused_fresh, unused_segment, early_last, unused_first, unused_zero, unused_data) = tag_i;
-
-  assign scale_read_o    = valid_i && early_last;
-  assign scale_address_o = `ROW_OF(early_gate, early_unit);
+  assign scale_read_o    = valid_i && tag_i[`WORD_TAG_LAST];
+  assign scale_address_o = `ROW_OF(tag_i[`WORD_TAG_GATE], tag_i[`WORD_TAG_UNIT]);
 
   // Stage 1: the sum of a segment.
   wire signed [`SEGMENT_SUM] widened = {{(`SEGMENT_SUM_WIDTH-InputWidth){sum_i[InputWidth-1]}}, sum_i};

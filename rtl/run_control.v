@@ -49,10 +49,8 @@ module run_control (
   reg [`LAYERS] layers_q;
 
   wire [`LAYER_FLAGS] used_layers = ~({`LAYER_FLAGS_WIDTH{1'b1}} << layers_i);
-  /* verilator lint_off UNUSEDSIGNAL */  // a bit a policy
-  wire [7:0]  exists      = `POLICY_EXISTS >> override_policy_i;
-  /* verilator lint_on UNUSEDSIGNAL */
-  wire        valid       = layers_i >= 1 && layers_i <= `MAX_LAYERS && (used_layers & ~layer_valid_i) == 0 && sequences_i != 0 && (!override_i || exists[0]);
+  localparam [7:0] Exists = `POLICY_EXISTS; // a bit a policy
+  wire        valid       = layers_i >= 1 && layers_i <= `MAX_LAYERS && (used_layers & ~layer_valid_i) == 0 && sequences_i != 0 && (!override_i || Exists[override_policy_i]);
   wire        start       = start_request_i & ~reset_request_i & state_q == Idle & valid & ~loading_i;
   wire        finish      = state_q == Busy & ~start_q & input_finished_i & output_idle_i;
 

@@ -181,7 +181,7 @@ BUGS = [
         LOADER, "descriptors_are"),
     Bug("descriptor_check", "lets a level add nothing to the one below", "descriptor_i[`DESCRIPTOR_MIDDLE_X0] != descriptor_i[`DESCRIPTOR_LOWEST_X0]", "1'b1",
         LOADER, "descriptors_are"),
-    Bug("run_control", "starts under a policy that does not exist", "(!override_i || exists[0])", "1'b1", "test_control.py", "start_is_checked"),
+    Bug("run_control", "starts under a policy that does not exist", "(!override_i || Exists[override_policy_i])", "1'b1", "test_control.py", "start_is_checked"),
     # Registers that are not as rtl/registers.rdl says.
     Bug("axil_registers", "begins with no sequence", "sequences_q <= `REG_SEQUENCES_RESET;", "sequences_q <= 0;", REGISTERS, "every_register_has"),
     Bug("axil_registers", "ignores the strobe of the third byte", "{8{write_strobe_i[2]}}", "8'hFF", REGISTERS, "every_strobe"),
