@@ -21,6 +21,7 @@ from .layer import MAX_SIZE, QuantizedLayer
 from .levels import ALL, LEVELS, Cost, Levels, time_cost
 from .policies import DECIDING, POLICIES
 from .quantized_lstm import QuantizedLSTM, input_terms, refinement_rows
+from .threads import one_thread
 from .thresholds import seek, set_log2_lambda
 from .weight_rounding import round_planes
 
@@ -52,6 +53,7 @@ THRESHOLD_STEPS = 4096
 CELL_MARGIN = 1.25
 
 
+@one_thread()
 def quantize(lstm: nn.LSTM, calibration: list[Tensor], *, terms: int | None = None, input_scale: float | None = None,
              gradients: list[Tensor] | None = None, emphasis: float = 1.0, low_share: float | None = 0.80,
              policy: Policy = Policy.SENSITIVITY, levels: Levels = CHOSEN_LEVELS) -> QuantizedLSTM:

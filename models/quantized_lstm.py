@@ -14,6 +14,7 @@ from .layer import ACTIVATIONS, QuantizedLayer
 from .levels import ALL, row_quarters
 from .policies import DECIDING, POLICIES, make_selector
 from .selectors import Oracle, Selector, next_history
+from .threads import one_thread
 
 MAX_LAYERS = 8
 # Row sums of the input part that are prepared at once: enough for an efficient product, few enough to stay in the cache.
@@ -158,6 +159,7 @@ class QuantizedLSTM:
         h, c, history = ([torch.zeros(batch, layer.units, dtype=torch.int32) for layer in self.layers] for _ in range(3))
         return State(h, c, history, first=True)
 
+    @one_thread()
     def run(self, x: Tensor, policy: Policy | None = None, state: State | None = None, shares: list | None = None, seed: int = 0, override: bool = False) -> Run:
         """Run integer inputs x [batch, steps, terms, inputs] from a state (default: the start of a sequence).
 

@@ -20,6 +20,7 @@ from .layer import segment_words
 from .levels import QUARTERS, quarter_words
 from .quantize import H_SCALE, quantize
 from .quantized_lstm import QuantizedLSTM, refinement_rows
+from .threads import one_thread
 
 T = TypeVar("T")
 Progress = Callable[[int], object]  # told of steps as they are done
@@ -183,6 +184,7 @@ class QuantizedNetwork:
                 total += number * sum(size for _, size in segments)
         return low / total
 
+    @one_thread()
     def run(self, inputs: list[Tensor], policy: Policy | None = None, shares: list | None = None, seed: int = 0,
             progress: Progress = lambda steps: None) -> NetworkRun:
         """Run float sequences [steps, inputs], each from zero state, several at once.

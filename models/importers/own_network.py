@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..networks.network import Network, Sample
 from ..quantized_network import QuantizedNetwork
+from .arrays import read_array
 from .imported import ImportedLSTM, ImportFailure
 
 TEST_PART = 4  # one in so many sequences, or steps of the only one
@@ -70,20 +71,16 @@ def read_inputs(path: Path, size: int) -> tuple[list[Tensor], list[Tensor], str]
 
     No sequence is in both; the only one of a file is split in time. Raises ImportFailure that says what to do, and FileNotFoundError.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no file {path}")
-    try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise ImportFailure(f"{path.name}: it is not a .npy file of numbers; save one with numpy.save(file, inputs)") from error
-    kind = getattr(values, "dtype", None)
-    if kind is None or not (np.issubdtype(kind, np.floating) or np.issubdtype(kind, np.integer)):
-        raise ImportFailure(f"{path.name}: it does not hold one array of real numbers; save one with numpy.save(file, inputs)")
+    values = read_array(path)
     if values.ndim not in (2, 3) or values.shape[-1] != size or 0 in values.shape:
         raise ImportFailure(f"{path.name}: shape {list(values.shape)}; the LSTM takes [steps, {size}] or [sequences, steps, {size}]")
     if not np.isfinite(values).all():
         raise ImportFailure(f"{path.name}: values that are NaN or infinite; leave these steps out")
-    sequences = list(torch.from_numpy(values.astype(np.float32)).reshape(-1, *values.shape[-2:]))
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float32)
+    if not np.isfinite(numbers).all():
+        raise ImportFailure(f"{path.name}: values up to {np.abs(values).max():.3g}, beyond float32; save the inputs as the LSTM saw them in training")
+    sequences = list(torch.from_numpy(numbers).reshape(-1, *values.shape[-2:]))
     if len(sequences) == 1:
         steps = len(sequences[0])
         if steps < 2:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+import models.quantize
 from models.effects import CELL_FLOOR, Effects
 from models.formats import Level
 from models.layer import split_activations, split_planes
@@ -365,3 +366,14 @@ def test_refusals(lstm, calibration, message):
     with pytest.raises(ValueError, match=message):
         quantize(copy.deepcopy(lstm), calibration)
 
+
+def test_one_thread_within_and_the_callers_afterwards(monkeypatch):
+    """Two threads take three times as long for many small operations."""
+    seen, before = [], torch.get_num_threads()
+    monkeypatch.setattr(models.quantize, "check", lambda *_: seen.append(torch.get_num_threads()))
+    torch.set_num_threads(2)
+    try:
+        quantize(network(), GOOD)
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
