@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What an import gives: LSTMs in float, ready to be quantized."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -12,6 +13,9 @@ from ..layer import LARGEST_H, MAX_SIZE
 from ..quantize import H_SCALE
 from ..quantized_lstm import MAX_LAYERS, State
 from ..quantized_network import QuantizedNetwork, quantize_stages, stages
+
+LISTED, LONGEST = 8, 100  # names in a message, characters of a name
+MOST_STAGES = 16  # layers of two directions; the accelerator has no limit, but files may repeat a layer without end
 
 
 class ImportFailure(ValueError):
@@ -39,18 +43,16 @@ class ImportedLSTM:
         return self.lstms[0].input_size
 
     def check(self) -> None:
-        """Raises ImportFailure for sizes that the accelerator does not have."""
-        for lstm in self.lstms:
-            directions = 1 + lstm.bidirectional
-            below = directions * lstm.hidden_size if lstm.num_layers > 1 else 0
-            for what, size in (("hidden size", lstm.hidden_size), ("input size", max(lstm.input_size, below))):
-                if size > MAX_SIZE:
-                    raise ImportFailure(f"{what} {size}: the accelerator takes 1 to {MAX_SIZE}; use a smaller LSTM")
+        """Raises ImportFailure for sizes that the accelerator does not have, and for weights that are no numbers."""
         layers = 0
         for lstm in self.lstms:
+            check_sizes(lstm.input_size, lstm.hidden_size, lstm.num_layers, 1 + lstm.bidirectional)
             layers = 0 if lstm.bidirectional else layers + lstm.num_layers
             if layers > MAX_LAYERS:
                 raise ImportFailure(f"{layers} layers one above the other: the accelerator takes 1 to {MAX_LAYERS}; use fewer")
+            for name, values in lstm.named_parameters():
+                if not values.isfinite().all():
+                    raise ImportFailure(f"{name} has values that are NaN or infinite: save it from before the training diverged")
 
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs of the last layer, float64 [steps, outputs], of one sequence, float [steps, inputs]."""
@@ -95,6 +97,22 @@ def _rounded(values: Tensor, within: tuple[int, int], name: str) -> Tensor:
         scale = (within[1] + 1) / rounded.abs().max()
         raise ImportFailure(f"{name} is {1 / scale:.3g} times what the states of the calibration allow: give INPUTS= in whose course c is as large")
     return rounded.clamp(*within).int().unsqueeze(0)
+
+
+def check_sizes(inputs: int, units: int, layers: int, directions: int) -> None:
+    """Raises ImportFailure for an LSTM that the accelerator does not have, before its weights are read."""
+    for what, size in (("hidden size", units), ("input size", max(inputs, directions * units if layers > 1 else 0))):
+        if not 1 <= size <= MAX_SIZE:
+            raise ImportFailure(f"{what} {size}: the accelerator takes 1 to {MAX_SIZE}; use a smaller LSTM")
+    most = MAX_LAYERS if directions == 1 else MOST_STAGES
+    if layers > most:
+        raise ImportFailure(f"{layers} layers one above the other: the accelerator takes 1 to {most}; use fewer")
+
+
+def listed(names: Iterable[str]) -> str:
+    """The first of some names, for a message; long ones are cut."""
+    names = [name if len(name) <= LONGEST else f"...{name[-LONGEST:]}" for name in names]
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
 def lstm_of(weights: list, bidirectional: bool) -> nn.LSTM:

@@ -1,88 +1,142 @@
 # SPDX-License-Identifier: MIT
-"""LSTMs from PyTorch: a state dict or an nn.LSTM written by torch.save, or a state dict in safetensors.
+"""Tensors of what PyTorch writes: torch.save, new and before version 1.6, of state dicts, checkpoints and whole modules, and TorchScript.
 
-Nothing but tensors, plain containers and nn.LSTM is unpickled, so that a file cannot run code.
+Whole modules are taken apart as data, whatever their class: their parameters have the names that they have in a state dict.
 """
 
-import pickle
-import re
+import struct
+import zipfile
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from .archive import DAMAGED, open_zip, read_part
+from .imported import ImportFailure
+from .pickles import Made, read_pickle
+from .tensors import StoredTensor, from_storage
 
-from .imported import ImportedLSTM, ImportFailure, lstm_of
-
-SAVE = "save it with torch.save(lstm.state_dict(), file)"
-NAME = re.compile(r"(?P<prefix>(?:.*\.)?)(?P<kind>weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l(?P<layer>\d+)(?P<reverse>_reverse)?")
-
-
-def load(path: Path, node: str = "") -> ImportedLSTM:
-    tensors = _tensors(_read(path))
-    prefixes = sorted({match["prefix"] for match in map(NAME.fullmatch, tensors) if match and match["kind"] == "weight_ih"})
-    if not prefixes:
-        raise ImportFailure(f"{path.name}: no LSTM, as no name ends in weight_ih_l0; {SAVE}")
-    wanted = f"{node.rstrip('.')}." if node.strip(".") else None
-    if wanted is not None and wanted not in prefixes:
-        raise ImportFailure(f"{path.name}: NODE={node}: no such LSTM; choose one of {_names(prefixes)}")
-    if wanted is None and len(prefixes) > 1:
-        raise ImportFailure(f"{path.name}: {len(prefixes)} LSTMs: {_names(prefixes)}; choose one with NODE=name")
-    return _lstm(path, tensors, prefixes[0] if wanted is None else wanted)
+MAGIC = 0x1950A86A20F9469CFC6C  # of torch.save before version 1.6
+DEEPEST = 64  # containers within each other
+PARTS = {"_parameters", "_modules", "_buffers"}  # of a module: no part of a name
+SIZES = {"Bool": ("bool", 1), "Byte": ("uint8", 1), "Char": ("int8", 1), "Short": ("int16", 2), "Int": ("int32", 4), "Long": ("int64", 8),
+         "Half": ("float16", 2), "BFloat16": ("bfloat16", 2), "Float": ("float32", 4), "Double": ("float64", 8),
+         "ComplexFloat": ("complex64", 8), "ComplexDouble": ("complex128", 16)}
+WRAPPED = {"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", "torch.nn.parameter.Parameter"}
+UNREADABLE = {"torch._utils._rebuild_sparse_tensor": "sparse", "torch._utils._rebuild_sparse_csr_tensor": "sparse", "torch._utils._rebuild_qtensor": "quantized",
+              "torch._utils._rebuild_meta_tensor_no_storage": "meta (without numbers)", "torch._utils._rebuild_nested_tensor": "nested"}
 
 
-def _read(path: Path):
+def tensors(path: Path) -> dict[str, StoredTensor]:
+    """All tensors by their full name. Raises ImportFailure."""
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(path):
+            return _legacy(path, file)
+    with open_zip(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        root = min(names, key=len).removesuffix("data.pkl")
+        if f"{root}byteorder" in archive.namelist() and read_part(path, archive, f"{root}byteorder").strip() != b"little":
+            raise ImportFailure("its numbers are big-endian: save it on a little-endian machine")
+        with archive.open(f"{root}data.pkl") as pickle:
+            value = read_pickle(pickle)
+        script = any(name.startswith(f"{root}code/") for name in archive.namelist())
+
+    def content(key):
+        def part(first, size):
+            with open_zip(path) as archive:
+                return read_part(path, archive, f"{root}data/{key}", first, size)
+
+        return part
+
+    found = _named(value, content)
+    if script and not found:
+        raise ImportFailure("it is TorchScript whose weights were moved into its code, as torch.jit.freeze does: save the model from before that")
+    return found
+
+
+def _legacy(path, file):
+    """Pickles of a magic number, a version, the machine, the value and the keys of its storages, then the storages."""
+    if read_pickle(file) != MAGIC:
+        raise ImportFailure("it is a pickle, but none of torch.save: save the state dict with torch.save(model.state_dict(), file)")
+    outside = []
+    _, machine, value, keys = (read_pickle(file, outside) for _ in range(4))
+    if not isinstance(machine, dict) or machine.get("little_endian") is False or not isinstance(keys, list):
+        raise ImportFailure(DAMAGED)
+    storages, place, end = {key: (kind, key, count) for kind, key, count in map(_storage, outside)}, file.tell(), path.stat().st_size
+    places = {}
+    for key in keys:
+        file.seek(place)
+        counted = file.read(8)
+        if key not in storages or storages[key][0] not in SIZES or len(counted) != 8:
+            raise ImportFailure(DAMAGED)
+        places[key] = place + 8, struct.unpack("<q", counted)[0] * SIZES[storages[key][0]][1]
+        place = sum(places[key])
+        if not places[key][0] <= place <= end:
+            raise ImportFailure(DAMAGED)
+
+    def content(key):
+        def part(first, size):
+            begin, room = places.get(key, (0, 0))
+            if first + size > room:
+                raise ImportFailure(DAMAGED)
+            with path.open("rb") as file:
+                file.seek(begin + first)
+                return file.read(size)
+
+        return part
+
+    return _named(value, content)
+
+
+def _storage(made):
+    """(kind, key, count) of a reference to a storage; those that are parts of others were written by PyTorch before version 0.4 only."""
+    word, kind, key, _, count, *view = made.arguments if isinstance(made.arguments, tuple) and len(made.arguments) > 4 else (None,) * 5
+    if word != "storage" or not isinstance(key, str) or any(view):
+        return None, None, 0
+    return str(kind).removeprefix("torch.").removesuffix("Storage"), key, count
+
+
+def _named(value, content) -> dict[str, StoredTensor]:
+    """Tensors within a value of a pickle, by the way to them; content(key) gives what a storage holds."""
+    found, seen, queue = {}, set(), [(value, ())]
+    while queue:
+        value, way = queue.pop()
+        if isinstance(value, Made) and (tensor := _tensor(value, content)):
+            found[".".join(way)] = tensor
+        elif isinstance(value, (Made, dict, list, tuple)) and id(value) not in seen and len(way) < DEEPEST:
+            seen.add(id(value))
+            queue += [(part, way if name in PARTS else (*way, str(name))) for name, part in _parts(value)]
+    return found
+
+
+def _parts(value):
+    """(name, part) of a container or an object."""
+    if isinstance(value, dict):
+        return value.items()
+    if isinstance(value, (list, tuple)):
+        return enumerate(value)
+    states = value.state if isinstance(value.state, (list, tuple)) else [value.state]
+    pairs = [*value.items.items()]
+    for number, state in enumerate(states):
+        pairs += state.items() if isinstance(state, dict) else [(number, state)]
+    return pairs
+
+
+def _tensor(made, content) -> StoredTensor | None:
+    for _ in range(DEEPEST):
+        arguments = made.arguments
+        if not isinstance(arguments, tuple) or not arguments:
+            return None
+        if made.name in WRAPPED and isinstance(arguments[0], Made):
+            made = arguments[0]
+        elif made.name == "torch._tensor._rebuild_from_type_v2" and len(arguments) > 2:
+            made = Made(str(arguments[0]), arguments[2])
+        else:
+            break
+    if made.name in UNREADABLE:
+        return StoredTensor((), UNREADABLE[made.name], lambda: None)
+    if made.name not in ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3"):
+        return None
     try:
-        if path.suffix.lower() == ".safetensors":
-            return load_file(path)
-        with torch.serialization.safe_globals([nn.LSTM]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL (\S+)", str(error))
-        what = f"it holds {found[1]}, and only tensors and nn.LSTM are loaded" if found else "it is not a file of torch.save"
-        raise ImportFailure(f"{path.name}: {what}; {SAVE}") from error
-    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
-        raise ImportFailure(f"{path.name}: it cannot be read; {SAVE} or with safetensors") from error
-
-
-def _tensors(loaded, prefix="") -> dict[str, Tensor]:
-    """All tensors by their full name; checkpoints hold state dicts within dicts."""
-    if isinstance(loaded, nn.LSTM):
-        loaded = loaded.state_dict()
-    if isinstance(loaded, Tensor):
-        return {prefix: loaded}
-    if not isinstance(loaded, dict):
-        return {}
-    result = {}
-    for name, value in loaded.items():
-        result |= _tensors(value, f"{prefix}.{name}" if prefix else str(name))
-    return result
-
-
-def _names(prefixes) -> str:
-    return ", ".join(prefix.rstrip(".") or "(no prefix)" for prefix in prefixes)
-
-
-def _lstm(path: Path, tensors: dict, prefix: str) -> ImportedLSTM:
-    where = f"{path.name}{': ' if prefix else ''}{prefix.rstrip('.')}"
-    found = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix) and NAME.fullmatch(name)}
-    if any(name.startswith("weight_hr") for name in found):
-        raise ImportFailure(f"{where}: proj_size is not supported: projections of h are not in the accelerator; train without it")
-    layers = 1 + max(int(NAME.fullmatch(name)["layer"]) for name in found)
-    directions = ("", "_reverse") if "weight_ih_l0_reverse" in found else ("",)
-    kinds = ("weight_ih", "weight_hh", *(("bias_ih", "bias_hh") if "bias_ih_l0" in found else ()))
-    expected = {f"{kind}_l{layer}{direction}" for layer in range(layers) for direction in directions for kind in kinds}
-    if missing := sorted(expected ^ found.keys()):
-        raise ImportFailure(f"{where}: {missing[0]} is {'missing' if missing[0] in expected else 'no part of the LSTM'}; {SAVE}")
-    units = found["weight_hh_l0"].shape[-1]
-    for name in sorted(expected):
-        shape, columns = tuple(found[name].shape), (found[name].shape[-1] if name.startswith("weight_ih_l0") else
-                                                    units * len(directions) if name.startswith("weight_ih") else units)
-        wanted = (4 * units, columns) if name.startswith("weight") else (4 * units,)
-        if shape != wanted:
-            gates = "; a GRU has three gates, a plain RNN one" if shape[0] in (units, 3 * units) else ""
-            raise ImportFailure(f"{where}: {name} has shape {list(shape)}, an LSTM of {units} units has {list(wanted)}{gates}")
-    weights = [[(*(found[f"{kind}_l{layer}{direction}"].float() for kind in kinds), *[None] * (4 - len(kinds))) for direction in directions]
-               for layer in range(layers)]
-    return ImportedLSTM([lstm_of(weights, len(directions) == 2)])
+        storage, offset, shape, stride = arguments[:4]
+        kind, key, _ = _storage(storage)
+        return from_storage(content(key), str(arguments[6]).removeprefix("torch.") if made.name.endswith("_v3") else SIZES[kind][0], shape, stride, offset)
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise ImportFailure("a tensor within it is damaged: save or copy it again") from error

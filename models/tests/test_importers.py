@@ -2,6 +2,7 @@
 """Imports against their source: torch.nn.LSTM, ONNX Runtime; and what is refused, with its reason."""
 
 import itertools
+import warnings
 
 import numpy as np
 import onnx
@@ -62,27 +63,102 @@ def test_one_of_several_in_a_state_dict(tmp_path):
     refused(path, "NODE=middle: no such LSTM; choose one of decoder, encoder", node="middle")
 
 
-class Whole(nn.Module):
-    def __init__(self):
+class Model(nn.Module):
+    """As a model around an LSTM: [steps, batch, ...], or batch first."""
+
+    def __init__(self, **options):
         super().__init__()
-        self.lstm = lstm()
+        self.lstm = lstm(**options)
+
+    def forward(self, x):
+        return self.lstm(x)[0]
+
+
+def old_weight_norm(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in ("weight_ih_l0", "weight_hh_l0"):
+            nn.utils.weight_norm(model.lstm, name, dim=None if name == "weight_hh_l0" else 0)
+    return model
+
+
+def weight_norm(model):
+    for name in ("weight_ih_l0", "weight_hh_l0"):
+        nn.utils.parametrizations.weight_norm(model.lstm, name, dim=1 if name == "weight_hh_l0" else 0)
+    return model
+
+
+SAVED = {
+    "a whole model": lambda model, path: torch.save(model, path),
+    "before version 1.6": lambda model, path: torch.save(model, path, _use_new_zipfile_serialization=False),
+    "a state dict before version 1.6": lambda model, path: torch.save(model.state_dict(), path, _use_new_zipfile_serialization=False),
+    "a script": lambda model, path: torch.jit.script(model).save(path),
+    "a trace": lambda model, path: torch.jit.trace(model, X).save(path),
+    "an exported program": lambda model, path: torch.export.save(torch.export.export(model, (X,)), path.with_suffix(".pt2")),
+    "weight_norm with a hook": lambda model, path: torch.save(old_weight_norm(model).state_dict(), path),
+    "weight_norm by parametrization": lambda model, path: torch.save(weight_norm(model).state_dict(), path),
+    "double": lambda model, path: torch.save(model.double().state_dict(), path),
+    "views of one tensor": lambda model, path: torch.save(within_one(model.state_dict()), path),
+}
+
+
+def within_one(state):
+    """A state dict whose tensors are transposed parts of one storage."""
+    whole = torch.cat([part.T.flatten() for part in state.values()])
+    parts = whole.split([part.numel() for part in state.values()])
+    return {name: part.view(was.T.shape).T for (name, was), part in zip(state.items(), parts)}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("saved", SAVED)
+@pytest.mark.parametrize("form", [{}, {"num_layers": 2, "bidirectional": True}], ids=str)
+def test_what_pytorch_saves(saved, form, tmp_path):
+    model = Model(**form).eval()
+    expected = model.lstm(X)[0]
+    SAVED[saved](model, tmp_path / "model.pt")
+    agree(load_lstm(next(tmp_path.iterdir())), expected.detach())
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_cell(bias, tmp_path):
+    cell = nn.LSTMCell(INPUTS, UNITS, bias=bias).requires_grad_(False)
+    torch.save(nn.ModuleDict({"rnn": cell}), tmp_path / "model.pt")
+    states, state = [], None
+    for x in X:
+        states.append(state := cell(x, state))
+    agree(load_lstm(tmp_path / "model.pt"), torch.stack([h for h, _ in states]))
+
+
+def write(value, path):
+    """As its kind is written, by PyTorch."""
+    value.save(path) if isinstance(value, torch.jit.ScriptModule) else torch.save(value, path)
 
 
 TORCH_REFUSALS = {
     "a projection": (lambda: lstm(proj_size=2), "proj_size is not supported"),
-    "a GRU": (lambda: nn.GRU(INPUTS, UNITS).state_dict(), r"bias_hh_l0 has shape \[18\], an LSTM of 6 units has \[24\]; a GRU has three gates"),
-    "another module": (Whole, "it holds models.tests.test_importers.Whole, and only tensors and nn.LSTM are loaded; save it with torch.save"),
-    "no LSTM": (lambda: nn.Linear(2, 2).state_dict(), "no LSTM, as no name ends in weight_ih_l0"),
+    "a GRU": (lambda: nn.GRU(INPUTS, UNITS).state_dict(), r"it is a GRU \(three gates: weight_hh \[18, 6\]\): only LSTMs run on the accelerator"),
+    "a plain RNN": (lambda: nn.Sequential(nn.RNN(INPUTS, UNITS)), "0 is a plain RNN"),
+    "a cell of a GRU": (lambda: nn.GRUCell(INPUTS, UNITS).state_dict(), "it is a GRU"),
+    "dropout of weights": (lambda: {"0.module.weight_ih_l0": torch.zeros(24, 5), "0.module.weight_hh_l0": torch.zeros(24, 6), "0.weight_hh_l0_raw": torch.zeros(24, 6)},
+                           "0.weight_hh_l0_raw: dropout of the weights"),
+    "spectral_norm": (lambda: nn.utils.spectral_norm(lstm(), "weight_hh_l0"), "weight_hh_l0_orig: spectral_norm or pruning of the weights: take it off"),
+    "another parametrization": (lambda: nn.utils.parametrizations.orthogonal(Model().lstm, "weight_hh_l0").state_dict(),
+                                "weight_hh_l0.original: a parametrization other than weight_norm: take it off"),
+    "layers quantized by PyTorch": (lambda: torch.ao.quantization.quantize_dynamic(nn.Sequential(lstm()), {nn.LSTM}).state_dict(),
+                                    "layers quantized by PyTorch: save the model before it is quantized"),
+    "a frozen TorchScript": (lambda: torch.jit.freeze(torch.jit.script(Model().eval())), "weights were moved into its code"),
+    "no LSTM": (lambda: nn.Linear(2, 2).state_dict(), r"no LSTM, as no name ends in weight_ih_l0 .* its tensors are bias, weight"),
     "too wide": (lambda: nn.LSTM(2, 1025), "hidden size 1025: the accelerator takes 1 to 1024"),
     "too many layers": (lambda: lstm(num_layers=9), "9 layers one above the other: the accelerator takes 1 to 8"),
     "a missing layer": (lambda: {name: tensor for name, tensor in lstm(num_layers=2).state_dict().items() if name != "bias_hh_l1"}, "bias_hh_l1 is missing"),
 }
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("what", TORCH_REFUSALS)
 def test_torch_refuses(what, tmp_path):
     make, reason = TORCH_REFUSALS[what]
-    torch.save(make(), tmp_path / "model.pt")
+    write(make(), tmp_path / "model.pt")
     refused(tmp_path / "model.pt", reason)
 
 
@@ -98,17 +174,6 @@ def test_what_is_no_model(name, tmp_path):
     refused(tmp_path / name, name)
     with pytest.raises(FileNotFoundError, match="no file"):
         load_lstm(tmp_path / "absent.pt")
-
-
-class Model(nn.Module):
-    """As a model around an LSTM: [steps, batch, ...], or batch first."""
-
-    def __init__(self, **options):
-        super().__init__()
-        self.lstm = lstm(**options)
-
-    def forward(self, x):
-        return self.lstm(x)[0]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -136,6 +201,12 @@ class Stack:
     def constant(self, name, value):
         self.constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
+
+    def pop(self, name):
+        """A constant that something else takes the place of."""
+        tensor = next(tensor for tensor in self.constants if tensor.name == name)
+        self.constants.remove(tensor)
+        return numpy_helper.to_array(tensor)
 
     def input(self, name, shape, kind=TensorProto.FLOAT):
         self.inputs.append(helper.make_tensor_value_info(name, kind, shape))
@@ -167,10 +238,10 @@ class Stack:
     def squeeze(self):
         return self.op("Squeeze", self.constant(f"{self.output}.axes", np.array([1])))
 
-    def save(self, folder, opset=22):
+    def save(self, folder):
         outputs = [helper.make_tensor_value_info(self.output, TensorProto.FLOAT, None)]
         graph = helper.make_graph(self.nodes, "stack", self.inputs, outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22), helper.make_opsetid("com.microsoft", 1)], ir_version=10)
         onnx.save(model, folder / "model.onnx")
         return folder / "model.onnx"
 
@@ -247,8 +318,7 @@ ONNX_REFUSALS = {
     "activations": (lambda: Stack().lstm("node", activations=["HardSigmoid", "Tanh", "Tanh"]), "node: activations HardSigmoid, Tanh, Tanh are not"),
     "clip": (lambda: Stack().lstm("node", clip=3.0), "node: clip=3 is not supported"),
     "input_forget": (lambda: Stack().lstm("node", input_forget=1), "node: input_forget=1 is not supported"),
-    "sequence_lens": (with_input("sequence_lens", lambda stack: stack.input("n", ("b",), TensorProto.INT32)), "node: sequence_lens is not supported"),
-    "short sequence_lens": (with_input("sequence_lens", lambda stack: stack.constant("n", np.array([2, 3, 3], np.int32))), "node: sequence_lens is not"),
+    "short sequence_lens": (with_input("sequence_lens", lambda stack: stack.constant("n", np.array([2, 3, 3], np.int32))), "node: sequence_lens is fixed to 2, 3, 3"),
     "weights as inputs": (with_input("R", lambda stack: stack.input("r", (1, 4 * UNITS, UNITS))), "node: R depends on the inputs of the graph"),
     "states by sequence": (with_input("initial_h", lambda stack: stack.constant("h", np.eye(BATCH, UNITS, dtype=np.float32)[None])),
                            "node: initial_h differs from sequence to sequence"),
