@@ -258,6 +258,8 @@ class _Lstms:
             return ((value.astype(np.float32) - zero) * scale).swapaxes(1, 2)
         except Unknown as why:
             raise ImportFailure(f"{name}: {which} {why}: export the model with constant weights") from why
+        except ImportFailure:
+            raise
         except (ValueError, TypeError, KeyError) as error:
             raise ImportFailure(f"{name}: {which} is damaged: export the model again") from error
 

@@ -79,7 +79,7 @@ def _without_weight_norm(tensors):
 def _other_than_lstm(module) -> str:
     """What a module with weight_hh is, where its sizes say that it is no LSTM."""
     shape = next((tensor.shape for (kind, *_), tensor in module.items() if kind == "weight_hh"), ())
-    if len(shape) == 2 and ("weight_hr", "0", "") not in module:
+    if len(shape) == 2 and shape[1] and ("weight_hr", "0", "") not in module:
         if shape[0] == 3 * shape[1]:
             return f"a GRU (three gates: weight_hh {list(shape)})"
         if shape[0] == shape[1]:
@@ -114,6 +114,9 @@ def _lstm(found) -> ImportedLSTM:
     if wrong := sorted(expected ^ found.keys(), key=_name):
         missing = next((key for key in wrong if key in expected), None)
         raise ImportFailure(f"{_name(missing)} is missing: save all of the LSTM" if missing else f"{_name(wrong[0])} is no part of an LSTM: save the LSTM alone")
+    for key in sorted(expected, key=_name):
+        if found[key].kind not in KINDS:
+            raise ImportFailure(f"{_name(key)} is {found[key].kind}: weights of {', '.join(KINDS)} are taken; save the model in float32")
     shape = found["weight_hh", numbers[0], ""].shape
     units = shape[-1] if shape else 0
     inputs = found["weight_ih", numbers[0], ""].shape[-1:]
@@ -126,8 +129,6 @@ def _lstm(found) -> ImportedLSTM:
 
 
 def _check(key, tensor, units, columns):
-    if tensor.kind not in KINDS:
-        raise ImportFailure(f"{_name(key)} is {tensor.kind}: weights of {', '.join(KINDS)} are taken; save the model in float32")
     wanted = (4 * units, *columns) if key[0] == "weight_ih" else (4 * units, units) if key[0] == "weight_hh" else (4 * units,)
     if tensor.shape != wanted or 0 in wanted:
         raise ImportFailure(f"{_name(key)} has shape {list(tensor.shape)}, an LSTM of {units} units has {list(wanted)}: save the LSTM again")

@@ -4,6 +4,7 @@
 Whole modules are taken apart as data, whatever their class: their parameters have the names that they have in a state dict.
 """
 
+import io
 import struct
 import zipfile
 from pathlib import Path
@@ -34,8 +35,7 @@ def tensors(path: Path) -> dict[str, StoredTensor]:
         root = min(names, key=len).removesuffix("data.pkl")
         if f"{root}byteorder" in archive.namelist() and read_part(path, archive, f"{root}byteorder").strip() != b"little":
             raise ImportFailure("its numbers are big-endian: save it on a little-endian machine")
-        with archive.open(f"{root}data.pkl") as pickle:
-            value = read_pickle(pickle)
+        value = read_pickle(io.BytesIO(read_part(path, archive, f"{root}data.pkl")))
         script = any(name.startswith(f"{root}code/") for name in archive.namelist())
 
     def content(key):
