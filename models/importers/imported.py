@@ -69,9 +69,17 @@ class ImportedLSTM:
         return x.flip(0) if self.reverse else x
 
     def quantize(self, calibration: list[Tensor], decibels: float = LOSS_DB) -> QuantizedNetwork:
-        """Quantized on sample inputs, a list of float [steps, inputs]; decibels: as of `set_by_error`. Its sequences are `directed`."""
+        """Quantized on sample inputs, a list of float [steps, inputs]; decibels: as of `set_by_error`. Its sequences are `directed`.
+
+        Raises ImportFailure for inputs or weights that are too large for the formats.
+        """
         inputs, from_zero = [self.directed(sample) for sample in calibration], replace(self, h0=None, c0=None)
-        q = quantize_stages([stage for lstm in self.lstms for stage in stages(lstm)], inputs, low_share=None)
+        try:
+            q = quantize_stages([stage for lstm in self.lstms for stage in stages(lstm)], inputs, low_share=None)
+        except ValueError as error:
+            largest = max(sample.abs().max().item() for sample in calibration) if calibration else 0
+            weight = max(values.abs().max().item() for lstm in self.lstms for values in lstm.parameters())
+            raise ImportFailure(f"{error}; inputs reach {largest:.3g}, weights {weight:.3g}: give the inputs as the LSTM saw them in training") from error
         return set_by_error(q, inputs, [self.directed(from_zero(sample)) for sample in calibration], decibels)
 
     def initial_states(self, q: QuantizedNetwork) -> list[State | None]:

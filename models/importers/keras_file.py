@@ -5,43 +5,28 @@ An LSTM has a kernel [inputs, 4 * units], a recurrent kernel [units, 4 * units] 
 of CuDNN have two biases and a kernel whose memory is laid out otherwise.
 """
 
-import io
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-import numpy as np
 import torch
 
 from . import keras_config
 from .archive import DAMAGED, open_zip, read_member
+from .hdf5_cells import WEIGHTS, read_cells
 from .imported import ImportedLSTM, ImportFailure, check_sizes, lstm_of
 from .keras_config import Layer
 from .stacks import choose
 
 ONLY_FILED = {"", "layers", "_layer_checkpoint_dependencies", "cell", "vars", "model_weights"}
-WEIGHTS = ("kernel", "recurrent_kernel", "bias")
 ALONE = "the file has weights alone: activations are taken as tanh and sigmoid, as in every LSTM that Keras creates without further settings"
-
-
-@dataclass
-class _Cell:
-    """Datasets of a cell. way: the groups that it is in; name: of its layer, where Keras 3 wrote it."""
-
-    way: tuple[str, ...]
-    kernel: h5py.Dataset
-    recurrent: h5py.Dataset
-    bias: h5py.Dataset | None
 
 
 def load_archive(path: Path, node: str = "") -> ImportedLSTM:
     """Of a .keras file. Raises ImportFailure."""
     with open_zip(path) as archive:
         weights = next(name for name in archive.namelist() if name.endswith(".weights.h5"))
-        config, content = read_member(archive, "config.json"), io.BytesIO(read_member(archive, weights))
-    return _load(content, node, config)
+        return _load(read_member(archive, weights), node, read_member(archive, "config.json"))
 
 
 def load_h5(path: Path, node: str = "") -> ImportedLSTM:
@@ -50,35 +35,19 @@ def load_h5(path: Path, node: str = "") -> ImportedLSTM:
 
 
 def _load(file, node, config):
+    """Cells are as of read_cells, their ways without the names of groups that are the same in all files."""
     try:
-        with h5py.File(file, "r") as opened:
-            config = opened.attrs.get("model_config") if config is None else config
-            cells = _cells(opened)
-            if config is None:
-                return _alone(cells, node)
-            return _of_model(list(keras_config.recurrent_layers(json.loads(config))), cells, node)
+        own, cells = read_cells(file)
+        config = own if config is None else config
+        for cell in cells:
+            cell["way"] = tuple(part for part in cell["way"] if part not in ONLY_FILED)
+        if config is None:
+            return _alone(cells, node)
+        return _of_model(list(keras_config.recurrent_layers(json.loads(config))), cells, node)
     except ImportFailure:
         raise
     except Exception as error:  # of many kinds, by what is wrong
         raise ImportFailure(DAMAGED) from error
-
-
-def _cells(file) -> list[_Cell]:
-    """All groups that hold weights of a recurrent cell, by either of the namings."""
-    groups = {}
-
-    def visit(name, value):
-        if isinstance(value, h5py.Dataset):
-            *way, last = re.split(r"[/\\]", name)
-            groups.setdefault(tuple(way), {})[last.removesuffix(":0")] = value
-
-    file.visititems(visit)
-    found = []
-    for way, parts in groups.items():
-        names = WEIGHTS if "recurrent_kernel" in parts else ("0", "1", "2") if "cell" in way or "cells" in way else ()
-        if names and names[0] in parts and names[1] in parts:
-            found.append(_Cell(tuple(part for part in way if part not in ONLY_FILED), *(parts.get(name) for name in names)))
-    return found
 
 
 def _of_model(layers: list[Layer], cells, node) -> ImportedLSTM:
@@ -95,15 +64,15 @@ def _of_model(layers: list[Layer], cells, node) -> ImportedLSTM:
     return ImportedLSTM(_stack(weights), notes=[note for layer in chosen for note in keras_config.notes(layer)])
 
 
-def _cells_of(layer: Layer, cells) -> list[_Cell]:
+def _cells_of(layer: Layer, cells) -> list[dict]:
     """The cells of a layer, one a direction."""
     names = layer.name.split("/")
     result = []
     for direction, older in (("forward_layer", "forward_"), ("backward_layer", "backward_")) if layer.bidirectional else (("", ""),):
         filed = (*layer.path, direction) if direction else layer.path
-        found = [cell for cell in cells if cell.way == filed] or [
+        found = [cell for cell in cells if cell["way"] == filed] or [
             cell for cell in cells
-            if cell.way[:1] == (names[0],) and names[-1] in cell.way and (not older or any(part.startswith(older) for part in cell.way))
+            if cell["way"][:1] == (names[0],) and names[-1] in cell["way"] and (not older or any(part.startswith(older) for part in cell["way"]))
         ]
         if len(found) != 1:
             raise ImportFailure(f"{layer.name}: {'no' if not found else 'several'} weights of it are in the file: save the whole model again")
@@ -115,33 +84,34 @@ def _alone(cells, node) -> ImportedLSTM:
     """Each cell is an LSTM of its own, but for two directions of a layer."""
     layers = {}
     for cell in cells:
-        way = [part for part in cell.way if not part.startswith("lstm_cell")]
+        way = [part for before, part in zip(("", *cell["way"]), cell["way"]) if before == "cells" or not part.startswith("lstm_cell")]
         direction = next((place for place, part in enumerate(way) if re.match("(forward|backward)_", part)), None)
         name = "/".join(dict.fromkeys(way if direction is None else way[:direction]))
         layers.setdefault(name, {})["" if direction is None else way[direction].partition("_")[0]] = cell
     layers = {name: [parts[key] for key in sorted(parts, reverse=True)] for name, parts in layers.items()}
-    lstms = {name: cells for name, cells in layers.items() if cells[0].recurrent.ndim == 2 and cells[0].recurrent.shape[1] == 4 * cells[0].recurrent.shape[0]}
+    shapes = {name: cells[0]["recurrent_kernel"]["shape"] for name, cells in layers.items()}
+    lstms = {name: cells for name, cells in layers.items() if len(shapes[name]) == 2 and shapes[name][1] == 4 * shapes[name][0]}
     if not lstms:
         what = f"{next(iter(layers))} has no four gates, as an LSTM has" if layers else "no group holds kernel and recurrent_kernel"
         raise ImportFailure(f"no weights of an LSTM layer in the file: {what}; GRUs, plain RNNs and custom cells are not taken")
-    name, = choose(dict.fromkeys(lstms), node)
+    name, = choose(dict.fromkeys(lstms), node, "the file does not say how" if len(lstms) > 1 else "")
     return ImportedLSTM(_stack([[_weights(name, cell) for cell in lstms[name]]]), notes=[ALONE])
 
 
 def _weights(name, cell) -> tuple:
     """(w_ih, w_hh, b_ih, b_hh) in PyTorch's order; no biases: None."""
-    datasets = [part for part in (cell.kernel, cell.recurrent, cell.bias) if part is not None]
-    for part in datasets:
-        if part.dtype.kind != "f":
-            raise ImportFailure(f"{name}: weights of {part.dtype.name} are not taken: save the model in float32")
-        if part.external or part.is_virtual:
+    parts = [cell[part] for part in WEIGHTS if part in cell]
+    for part in parts:
+        if part["elsewhere"]:
             raise ImportFailure(f"{name}: its weights are in another file: save the model as one file")
-    (inputs, columns), units = cell.kernel.shape if cell.kernel.ndim == 2 else (0, 0), cell.recurrent.shape[0] if cell.recurrent.ndim == 2 else 0
+        if not part["type"].startswith("float"):
+            raise ImportFailure(f"{name}: weights of {part['type']} are not taken: save the model in float32")
+    kernel, recurrent, *bias = ([*part["shape"]] for part in parts)
+    (inputs, columns), units = kernel if len(kernel) == 2 else (0, 0), recurrent[0] if len(recurrent) == 2 else 0
     check_sizes(inputs, units, 1, 1)
-    shapes = [part.shape for part in datasets]
-    if columns != 4 * units or shapes[1] != (units, 4 * units) or shapes[2:] not in ([], [(4 * units,)], [(8 * units,)]):
-        raise ImportFailure(f"{name}: weights of shapes {', '.join(str(list(shape)) for shape in shapes)} are not those of an LSTM: save the model again")
-    kernel, recurrent, *bias = (torch.from_numpy(np.asarray(part[()], np.float32)) for part in datasets)
+    if columns != 4 * units or recurrent != [units, 4 * units] or bias not in ([], [[4 * units]], [[8 * units]]):
+        raise ImportFailure(f"{name}: weights of shapes {kernel}, {recurrent}, {bias[0] if bias else 'no bias'} are not those of an LSTM: save the model again")
+    kernel, recurrent, *bias = (torch.from_numpy(part["values"]) for part in parts)
     if bias and len(bias[0]) == 8 * units:  # of CuDNN: each gate's kernel is [units, inputs] in memory
         return torch.cat([gate.reshape(units, inputs) for gate in kernel.chunk(4, dim=1)]), torch.cat([*recurrent.chunk(4, dim=1)]), *bias[0].chunk(2)
     return kernel.T, recurrent.T, bias[0] if bias else None, torch.zeros(4 * units) if bias else None

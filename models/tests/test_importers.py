@@ -3,6 +3,8 @@
 
 import itertools
 import warnings
+from importlib.metadata import distribution
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -13,7 +15,9 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
+from models.float_lstm import layer_weights
 from models.importers import ImportFailure, load_lstm
+from models.networks import load
 
 STEPS, BATCH, INPUTS, UNITS = 7, 3, 5, 6
 TOLERANCE = {"rtol": 0, "atol": 1e-5}
@@ -351,3 +355,40 @@ def test_one_of_several_nodes(tmp_path):
     agree(load_lstm(path, "one"), stack.run(path))
     assert load_lstm(path, "two").inputs == UNITS
     refused(path, "NODE=three: no such LSTM; choose one of one, two", node="three")
+
+
+def package_file(package, name):
+    return distribution(package).locate_file(name)
+
+
+REAL = {
+    "TorchScript": ("silero-vad", "silero_vad/data/silero_vad.jit", "_model.decoder.rnn"),
+    "ONNX with If bodies": ("silero-vad", "silero_vad/data/silero_vad.onnx", "If_0_then_branch__Inline_0__/decoder/rnn/LSTM"),
+    "ONNX with one If": ("silero-vad", "silero_vad/data/silero_vad_16k_op15.onnx", ""),
+}
+
+
+@pytest.mark.parametrize("what", REAL)
+def test_files_of_silero(what):
+    package, name, node = REAL[what]
+    same_weights(load_lstm(package_file(package, name), node).lstms[0], load("silero").lstm, 1)
+
+
+def test_file_of_textgenrnn():
+    """Weights of CuDNN layers alone, as Keras 2 wrote them."""
+    path = package_file("textgenrnn", "textgenrnn/textgenrnn_weights.hdf5")
+    network = load("textgenrnn").lstm
+    same_weights(load_lstm(path, "rnn_1").lstms[0], network, 1)
+    refused(Path(path), r"2 LSTMs that are not connected \(the file does not say how\): rnn_1, rnn_2; choose one with NODE=name")
+
+
+def test_file_of_resemblyzer():
+    """Of torch.save before version 1.6."""
+    same_weights(load_lstm(package_file("Resemblyzer", "resemblyzer/pretrained.pt")).lstms[0], load("resemblyzer").lstm, 3)
+
+
+def same_weights(lstm, other, layers):
+    """Biases may stand in either of the two."""
+    for layer in range(layers):
+        for ours, theirs in zip(layer_weights(lstm, layer), layer_weights(other, layer)):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
