@@ -149,5 +149,6 @@ def _size(node, given) -> int | None:
         axis = attributes["axis"].i if "axis" in attributes else 0
         return present[1].size * present[0].size // max(1, present[0].shape[axis])
     if kind == "MatMul":
-        return present[0].size * present[1].size // max(1, present[0].shape[-1])
+        numbers = present[0].size * present[1].size // max(1, present[0].shape[-1])
+        return max(numbers, numbers * present[0].shape[-1] >> 8)  # products take time, too
     return None
