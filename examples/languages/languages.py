@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = ("rtl/*.v", "models/*.py", "docs/*.md")
 CHARACTERS, SHORTEST, LONGEST = 95, 12, 48
 UNITS, EPOCHS, BATCH, SHARPNESS = 64, 4, 32, 12.0
-TRAINED, RECORDED = 900, 400  # lines of each language
+TRAINED, RECORDED = 900, 500  # lines of each language
 
 
 class Languages(nn.Module):

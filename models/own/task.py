@@ -24,7 +24,7 @@ from .data import LEAST_GROUPS, Sequence, Use, first_steps, read_sequences, sequ
 from .metric import Metric, as_metric, decibels, powers
 
 # Steps of each use: enough for scales, for a choice, and for a narrow interval of a metric.
-STEPS = {Use.FIT: 2048, Use.SEARCH: 8192, Use.CHECK: 16384}
+STEPS = {Use.FIT: 2048, Use.SEARCH: 16384, Use.CHECK: 16384}
 
 
 @dataclass(frozen=True)
