@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from models.importers import ImportFailure
-from models.own.calibrate import FOLDER, Calibration, Point, Target, calibrate, default_target
-from models.own.data import Use
-from models.own.limits import limits, own_build
-from models.own.metric import as_metric
-from models.own.task import OwnTask
-from models.policies import DECIDING, Policy
+from ..importers import ImportFailure
+from ..policies import DECIDING, Policy
+from .calibrate import FOLDER, Calibration, Point, Target, calibrate, default_target
+from .data import Use
+from .limits import limits, own_build
+from .metric import as_metric
+from .task import OwnTask
 
 
 def table(title: str, metric: str, points: list[Point], chosen: dict[Policy, float] | None = None) -> Table:
