@@ -6,7 +6,7 @@ the lowest level; where the choice lies the sweep grows finer. The choice is the
 of its 95 % interval, or the one at a share of rows or a speed. What it gives is told on the sequences of CHECK, which neither has seen.
 
 What was found is kept in a folder named by the contents of the model file, so that models of one name never meet; `make sim` and `make eval` of the same
-model find it there. It holds the sequences and no absolute path. Every point is cached: what was interrupted goes on.
+model find it there. It holds the sequences, and no absolute path: that of the metric begins at the model. Every point is cached: what was interrupted goes on.
 """
 
 import json
@@ -129,7 +129,7 @@ class Calibration:
         metric = self.task.metric_of
         found = {
             "model": self.task.name, "node": self.task.node, "key": self.task.model_key, "inputs": self.task.about, "data": self.task.data_key,
-            "metric": None if metric.is_signal_to_error else {"name": metric.name, "key": metric.key, "file": metric.file and _relative(metric.file)},
+            "metric": None if metric.is_signal_to_error else {"name": metric.name, "key": metric.key, "file": metric.file and os.path.relpath(metric.file, (self.task.path or cache.ROOT).parent.resolve())},
             "target": asdict(self.target), "build": asdict(self.build), "log2_lambda": {policy.name: value for policy, value in self.chosen.items()},
             "points": [_rounded(asdict(point)) for point in self.points],
         }
@@ -192,7 +192,7 @@ def _metric(found, model):
         return None
     if not found["file"]:
         raise ImportFailure(f"{Path(model).name}: its metric is a function that was given from Python; give METRIC=file.py")
-    path = cache.ROOT.parent / found["file"]
+    path = Path(model).resolve().parent / found["file"]  # from the folder of the model, so that both can be moved
     if not path.is_file():
         raise ImportFailure(f"{found['file']}: the metric of {Path(model).name} is not there any more; give METRIC=file.py")
     return load_metric(path)
@@ -212,7 +212,7 @@ class _Measured:
         def measure():
             found, outputs = self._run(policy, log2_lambda)
             metric, losses = self.task.metric(self.samples, outputs), self._loss(self._high[1], self.task.replicates(self.samples, outputs))
-            return Point(policy.name, log2_lambda, metric, float(self._loss(self._high[0], metric)), float(np.std(losses)), interval(losses),
+            return Point(policy.name, log2_lambda, metric, float(self._loss(self._high[0], metric)[0]), float(np.std(losses)), interval(losses),
                          self.quantized.level_shares(found), self.quantized.mean_quarters(found), self._speed(policy, found), 0.0)
 
         key = (*self._key, self.task.metric_of.key, self.steps, policy.name, log2_lambda)
@@ -228,7 +228,9 @@ class _Measured:
 
     def _loss(self, high, metric):
         """How much worse than STATIC_HIGH; nothing where both are the same, or there is no figure."""
-        loss = np.where(np.equal(high, metric), 0.0, np.subtract(high, metric) * (1 if self.task.higher_is_better else -1))
+        count = min(np.size(high), np.size(metric))  # a mean over samples is drawn more often
+        high, metric = np.ravel(high)[:count], np.ravel(metric)[:count]
+        loss = np.where(high == metric, 0.0, np.subtract(high, metric) * (1 if self.task.higher_is_better else -1))
         return np.nan_to_num(loss, nan=0.0)
 
     def _run(self, policy, log2_lambda):
@@ -306,11 +308,6 @@ def _key(task):
 
 def _folder(name, key):
     return FOLDER / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', name)}-{key[:12]}"
-
-
-def _relative(path):
-    """From the folder of the project, so that both can be moved."""
-    return os.path.relpath(path, cache.ROOT.parent)
 
 
 def _rounded(values):

@@ -46,6 +46,7 @@ class OwnTask(Network):
     def __init__(self, lstm: str | Path | nn.LSTM | ImportedLSTM, sequences: str | Path | list, metric: Metric | Callable | str | Path | None = None,
                  labels: list | None = None, node: str = "", name: str = ""):
         from_file = isinstance(lstm, str | Path)
+        self.path = Path(lstm) if from_file else None
         self.imported = load_lstm(lstm, node) if from_file else lstm if isinstance(lstm, ImportedLSTM) else _of_module(lstm)
         self.name, self.metric_of, self.node = name or (Path(lstm).name if from_file else "lstm"), as_metric(metric), node
         self.metric_name, self.higher_is_better = self.metric_of.name, self.metric_of.higher_is_better
@@ -182,18 +183,20 @@ def run(quantized: QuantizedNetwork, samples: list[OwnSample], policy: Policy, p
     if all(sample.start.h0 is None for sample in samples):
         return quantized.run([sample.inputs for sample in samples], policy, progress=progress)
     rows = [[torch.zeros(len(layer.by_code), layer.units, 4, dtype=torch.int64) for layer in direction.layers] for direction in quantized.directions]
+    sequence_rows = [[torch.zeros(len(samples), len(layer.by_code), dtype=torch.int64) for layer in direction.layers] for direction in quantized.directions]
     hidden = []
-    for sample in samples:
+    for number, sample in enumerate(samples):
         found = quantized.run_singly([sample.inputs], policy, states=sample.start.initial_states(quantized))
         runs = [own for stage in found for (_, own), in stage]
-        for counts, own in zip(rows, runs):
-            for layer, levels in zip(counts, own.levels):
-                for level in range(len(layer)):
-                    layer[level] += (levels[0] == level).sum(0)
+        for counts, by_sequence, own in zip(rows, sequence_rows, runs):
+            for layer, of_sequence, levels in zip(counts, by_sequence, own.levels):
+                own_rows = torch.stack([(levels[0] == level).sum(0) for level in range(len(layer))])
+                layer += own_rows
+                of_sequence[number] = own_rows.sum((1, 2))
         last = [own.h[0].double() / 120 for (_, own), in found[-1]]
         hidden.append([torch.cat([h.flip(0) if reverse else h for reverse, h in enumerate(last)], dim=1)])
         progress(len(sample.inputs))
-    return NetworkRun(hidden, rows, sum(len(sample.inputs) for sample in samples))
+    return NetworkRun(hidden, rows, sequence_rows, sum(len(sample.inputs) for sample in samples))
 
 
 @torch.no_grad()
