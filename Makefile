@@ -30,7 +30,7 @@ SEED ?= 1
 ## largest loss that `make calibrate` accepts, in margins (docs/data.md; empty: 1), of MODEL in the unit of METRIC (empty: its margin, or 3 dB)
 BUDGET ?=
 ## share of the rows of MODEL at the lowest level that `make calibrate` looks for, 0 to 1, in place of BUDGET
-LOW_SHARE ?=
+SHARE ?=
 ## speed of MODEL over the baseline build that `make calibrate` looks for, in place of BUDGET
 SPEED ?=
 ## processes that `make eval` runs at once (empty: one a core)
@@ -49,7 +49,7 @@ PYTHON ?= python3
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon clean distclean
-variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET LOW_SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PYTHON
+variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PYTHON
 .PHONY: $(targets)
 
 # No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
@@ -70,7 +70,7 @@ given = $(if $(filter $1,$(told) $(found)),$2="$$$1")
 option = $${$1:+--$2="$$$1"}
 own = $(call option,MODEL,model) $(call option,NODE,node) $(call option,INPUTS,inputs) $(call option,METRIC,metric) $(call option,TILES,tiles) \
 	$(call option,LANES,lanes) $(call option,WEIGHTS,weights)
-is_own = [ -n "$$MODEL$$NODE$$INPUTS$$METRIC$$TILES$$LANES$$WEIGHTS$$LOW_SHARE$$SPEED" ]
+is_own = [ -n "$$MODEL$$NODE$$INPUTS$$METRIC$$TILES$$LANES$$WEIGHTS$$SHARE$$SPEED" ]
 
 # Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
@@ -141,11 +141,11 @@ bench:
 	@$(python) -m tb.commands.speed
 
 ## thresholds of a network, or of all, from its calibration data, to an accuracy budget (BUDGET=); of your own LSTM from INPUTS=
-takes.calibrate := NET MODEL NODE INPUTS METRIC TILES LANES WEIGHTS POLICY BUDGET LOW_SHARE SPEED
+takes.calibrate := NET MODEL NODE INPUTS METRIC TILES LANES WEIGHTS POLICY BUDGET SHARE SPEED
 calibrate:
 	$(setup) verilator
 	@if $(is_own); then $(python) -m models.own $(call given,NET,--net) $(own) --policy="$$POLICY" $(call option,BUDGET,budget) \
-		$(call option,LOW_SHARE,low-share) $(call option,SPEED,speed); fi; \
+		$(call option,SHARE,share) $(call option,SPEED,speed); fi; \
 	$(python) -m models.calibration $(call given,NET,--net) --policy="$$POLICY" $(call option,BUDGET,budget)
 
 ## what dynamic precision is worth: all policies on all networks (or NET=), with intervals; RTL on part of it. Of your own LSTM, as calibrated

@@ -58,7 +58,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m models.own", description=__doc__)
     for name, about in (("model", "file with an LSTM"), ("node", "which LSTM of it"), ("inputs", ".npy or .npz file"),
                         ("metric", "Python file with metric(outputs, labels)"), ("budget", "loss against 8 bits that is accepted, in the unit of the metric"),
-                        ("low-share", "rows at the lowest level, in place of a budget, 0 to 1"),
+                        ("share", "rows at the lowest level, in place of a budget, 0 to 1"),
                         ("speed", "over the baseline build, in place of a budget"), ("tiles", "of the build"), ("lanes", "of the build"), ("weights", "words a tile"),
                         ("policy", "all that decide, or some with commas between them"), ("net", "not together with --model")):
         parser.add_argument(f"--{name}", help=about)
@@ -72,21 +72,22 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     if named != ["ALL"] and not set(named) <= set(known):
         raise ImportFailure(f"POLICY={options.policy}: choose all or some of {', '.join(known)}")
     options.policies = [policy for policy in DECIDING if named == ["ALL"] or policy.name in named]
-    given = [(kind, getattr(options, kind)) for kind in ("budget", "low_share", "speed") if getattr(options, kind) is not None]
+    given = [(name, getattr(options, name)) for name in ("budget", "share", "speed") if getattr(options, name) is not None]
     if len(given) > 1:
-        raise ImportFailure(f"{' and '.join(f'{kind.upper()}=' for kind, _ in given)}: give one of them")
+        raise ImportFailure(f"{' and '.join(f'{name.upper()}=' for name, _ in given)}: give one of them")
     options.target = _target(*given[0]) if given else None
     options.build = own_build(options.tiles, options.lanes, options.weights)
     return options
 
 
-def _target(kind, text):
+def _target(name, text):
+    kind = "low_share" if name == "share" else name
     try:
         target = Target(kind, float(text))
     except ValueError:
         target = Target(kind, -1.0)
     if not 0 < target.value < (1 if kind == "low_share" else float("inf")):
-        raise ImportFailure(f"{kind.upper()}={text}: a number above 0{' and below 1' if kind == 'low_share' else ''} is needed")
+        raise ImportFailure(f"{name.upper()}={text}: a number above 0{' and below 1' if kind == 'low_share' else ''} is needed")
     return target
 
 

@@ -129,7 +129,8 @@ class Calibration:
         metric = self.task.metric_of
         found = {
             "model": self.task.name, "node": self.task.node, "key": self.task.model_key, "inputs": self.task.about, "data": self.task.data_key,
-            "metric": None if metric.is_signal_to_error else {"name": metric.name, "key": metric.key, "file": metric.file and os.path.relpath(metric.file, (self.task.path or cache.ROOT).parent.resolve())},
+            "metric": None if metric.is_signal_to_error else {
+                "name": metric.name, "key": metric.key, "file": metric.file and os.path.relpath(metric.file, (self.task.path or cache.ROOT).parent.resolve())},
             "target": asdict(self.target), "build": asdict(self.build), "log2_lambda": {policy.name: value for policy, value in self.chosen.items()},
             "points": [_rounded(asdict(point)) for point in self.points],
         }
@@ -157,7 +158,7 @@ def calibrate(task: OwnTask, target: Target | None = None, policies: Iterable[Po
 
 def default_target(metric: Metric) -> Target:
     if metric.margin is None:
-        raise ImportFailure(f"BUDGET= is needed, the loss of {metric.name} against 8 bits that is accepted, in its own unit; or LOW_SHARE= or SPEED=, or a line "
+        raise ImportFailure(f"BUDGET= is needed, the loss of {metric.name} against 8 bits that is accepted, in its own unit; or SHARE= or SPEED=, or a line "
                             "`margin = ...` in the file of METRIC=")
     return Target("budget", metric.margin)
 
@@ -175,6 +176,8 @@ def find(model: str | Path, node: str = "") -> Path | None:
 def load(model: str | Path, node: str = "", metric: Metric | None = None) -> Calibration:
     """What `calibrate` found for a model file, with its sequences. metric: of METRIC=, where its file has moved. Raises FileNotFoundError and ImportFailure,
     which say what to do."""
+    if not Path(model).is_file():
+        raise FileNotFoundError(f"no file {model}")
     folder = find(model, node)
     if folder is None:
         raise FileNotFoundError(f"{Path(model).name} was never calibrated; run: make calibrate MODEL={model} INPUTS=inputs.npz")

@@ -94,7 +94,7 @@ def test_what_was_found_is_found_by_the_contents_of_the_file_wherever_build_is(f
     other.parent.mkdir()
     torch.save(nn.LSTM(6, 16), other)
     assert own.find(other) is None
-    with pytest.raises(FileNotFoundError, match="lstm.pt was never calibrated; run: make calibrate MODEL="):
+    with pytest.raises(FileNotFoundError, match=r"lstm\.pt was never calibrated; run: make calibrate MODEL="):
         own.load(other)
     shutil.move(model, other)
     metric = shutil.move(metric, other.parent / metric.name)
@@ -136,7 +136,7 @@ def test_wrong_arguments_and_too_little_data_are_said_at_once(files, capsys, tmp
     assert "MODEL= and INPUTS= are needed" in refused(capsys, "--budget=1")
     assert "NET=silero: not together with MODEL=" in refused(capsys, *given, "--net=silero")
     assert "BUDGET= and SPEED=: give one" in refused(capsys, *given, "--budget=1", "--speed=2")
-    assert "LOW_SHARE=1.5: a number above 0 and below 1" in refused(capsys, *given, "--low-share=1.5")
+    assert "SHARE=1.5: a number above 0 and below 1" in refused(capsys, *given, "--share=1.5")
     assert "BUDGET=x: a number above 0" in refused(capsys, *given, "--budget=x")
     assert "POLICY=STATIC_LOW: choose all or some of" in refused(capsys, *given, "--policy=STATIC_LOW")
     assert "TILES=0: TILES is 1..16" in refused(capsys, *given, "--tiles=0")

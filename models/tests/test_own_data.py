@@ -178,7 +178,7 @@ def test_sequences_with_states_are_run_from_them(tmp_path):
 
 def test_a_metric_is_a_function_of_a_file(tmp_path):
     path = tmp_path / "task.py"
-    path.write_text("higher_is_better = False\nmargin = 0.5\nname = 'errors'\ndef metric(outputs, labels):\n    return sum(len(h) != y for h, y in zip(outputs, labels))\n")
+    path.write_text("higher_is_better = False\nmargin = 0.5\nname = 'errors'\ndef metric(h, labels):\n    return sum(len(x) != y for x, y in zip(h, labels))\n")
     metric = load_metric(path)
     assert (metric.name, metric.higher_is_better, metric.margin) == ("errors", False, 0.5) and metric([[1], [1, 2]], [1, 1]) == 1
     assert as_metric(None) is SIGNAL_TO_ERROR and as_metric(path).key == metric.key
@@ -187,7 +187,7 @@ def test_a_metric_is_a_function_of_a_file(tmp_path):
         with pytest.raises(ImportFailure, match=rf"task.py: .*{message}"):
             load_metric(path)
     path.write_text("def metric(outputs, labels):\n    return 1 / 0\n")
-    with pytest.raises(ImportFailure, match="task.py, line 2: .* ZeroDivisionError"):
+    with pytest.raises(ImportFailure, match=r"task\.py, line 2: .* ZeroDivisionError"):
         load_metric(path)([], [])
     with pytest.raises(FileNotFoundError):
         load_metric(tmp_path / "absent.py")
