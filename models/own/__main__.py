@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> Calibration:
     task = OwnTask(options.model, options.inputs, as_metric(options.metric), node=options.node or "")
     task.check_enough()
     target = options.target or default_target(task.metric_of)
-    print("\n".join(task.imported.notes + limits(task.imported, options.build, [sequence.inputs for sequence in task.parts[Use.FIT]]).lines()), flush=True)
+    print("\n".join(task.imported.notes + limits(task.imported, options.build, task.inputs_of(Use.FIT)).lines()), flush=True)
     print(", ".join(f"{len(task.of(use))} of {len(task.parts[use])} sequences to {use.value}" for use in Use) + f"; target: {target}", flush=True)
     with tqdm(unit="point", desc=task.name) as bar:
         found = calibrate(task, target, options.policies, options.build, bar.update)

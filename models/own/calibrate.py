@@ -208,7 +208,9 @@ class _Measured:
         self.task, self.build, self.use, self.steps = task, build, use, steps
         self.samples: list[OwnSample] = task.of(use, steps)
         self.quantized = task.quantize()
-        self._key = (*_key(task), task.check_key, use.name, build, code("models.own.calibrate"))
+        # The figure of the float h stands for what a metric reads beside its text, such as the weights of what comes behind the LSTM.
+        figure = repr(task.metric(self.samples, task.float_outputs(self.samples)))
+        self._key = (*_key(task), task.check_key, use.name, build, task.metric_of.key, figure, code("models.own.calibrate"))
 
     def point(self, policy: Policy, log2_lambda: float | None = None) -> Point:
         """Measured, or as it was kept."""
@@ -218,7 +220,7 @@ class _Measured:
             return Point(policy.name, log2_lambda, metric, float(self._loss(self._high[0], metric)[0]), float(np.std(losses)), interval(losses),
                          self.quantized.level_shares(found), self.quantized.mean_quarters(found), self._speed(policy, found), 0.0)
 
-        key = (*self._key, self.task.metric_of.key, self.steps, policy.name, log2_lambda)
+        key = (*self._key, self.steps, policy.name, log2_lambda)
         point = cached(("own point", *key), measure)
         point.over_high = 1.0 if policy is Policy.STATIC_HIGH else point.speed / self.point(Policy.STATIC_HIGH).speed
         return point

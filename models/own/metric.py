@@ -4,6 +4,7 @@
 import hashlib
 import importlib.util
 import math
+import secrets
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -99,6 +100,5 @@ def as_metric(metric: "Metric | Callable | str | Path | None") -> Metric:
         return metric
     if not callable(metric):
         return load_metric(metric)
-    code = getattr(metric, "__code__", None)
-    key = hashlib.sha256(repr((metric.__qualname__, code and code.co_code, code and code.co_consts)).encode()).hexdigest()
-    return Metric(metric, getattr(metric, "__name__", "metric"), getattr(metric, "higher_is_better", True), getattr(metric, "margin", None), key)
+    # What a function computes is in no file that could be named: nothing is kept of it from one run to the next.
+    return Metric(metric, getattr(metric, "__name__", "metric"), getattr(metric, "higher_is_better", True), getattr(metric, "margin", None), secrets.token_hex(16))

@@ -107,6 +107,10 @@ class OwnTask(Network):
         inputs = [sequence.inputs for sequence in first_steps(self.parts[use], steps, cut=True)]
         return [zero.directed(x) for x in inputs], _float_outputs([(zero, x) for x in inputs])
 
+    def inputs_of(self, use: Use) -> list[Tensor]:
+        """Inputs of a use in the order of time, cut where `of` cuts those of FIT."""
+        return [sequence.inputs for sequence in first_steps(self.parts[use], STEPS[use], cut=True)]
+
     def samples_of(self, sequences: list[Sequence]) -> list[OwnSample]:
         starts = [self._start(sequence) for sequence in sequences]
         exact = _float_outputs([(start, sequence.inputs) for start, sequence in zip(starts, sequences)])

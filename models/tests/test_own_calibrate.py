@@ -111,6 +111,17 @@ def test_what_was_found_is_found_by_the_contents_of_the_file_wherever_build_is(f
         own.load(other)
 
 
+def test_what_a_metric_reads_beside_its_text_counts(files, tmp_path):
+    model, inputs, metric = files
+    metric.write_text(METRIC.replace("return 100", "return float(open(__file__ + '.scale').read())"))
+    found = []
+    for scale in ("100", "1"):
+        (tmp_path / "task.py.scale").write_text(scale)
+        found.append(own.calibrate(OwnTask(model, inputs, metric), Target("low_share", 0.5), [Policy.SENSITIVITY]))
+    first, second = (calibration.check([Policy.STATIC_LOW])[0].metric for calibration in found)
+    assert first == pytest.approx(100 * second) and second > 0.5
+
+
 def test_the_lists_of_a_program_are_as_good_as_files(files):
     torch.manual_seed(5)
     lstm = nn.LSTM(6, 16, batch_first=True)

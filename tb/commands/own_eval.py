@@ -112,7 +112,7 @@ def run(arguments: list[str] | None = None) -> int:
     torch.set_num_threads(1)
     try:
         main(arguments)
-    except (ImportFailure, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError) as error:  # ImportFailure, and what the formats do not hold
         print(f"eval: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

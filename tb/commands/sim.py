@@ -304,7 +304,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.thresholds = choose_policies(options, network)
     bounds = None
     if isinstance(network, OwnTask):
-        bounds = limits(network.imported, options.build, [sequence.inputs for sequence in network.parts[Use.FIT]])
+        bounds = limits(network.imported, options.build, network.inputs_of(Use.FIT))
         notes = [f"STEPS={options.steps} of {network.about}", *network.imported.notes, *bounds.lines(), options.thresholds]
         print("\n".join(notes), flush=True)
     with ThreadPoolExecutor(SIMULATIONS_AT_ONCE) as pool:  # the simulators are built meanwhile; what fails there fails again in `simulate`, which tells it
