@@ -105,7 +105,7 @@ def with_others(found: dict, before: dict) -> dict:
     """What `calibrate` returned, and of what was there before the policies that it did not calibrate and the rivals, if it was found in the same way."""
     if any(found[key] != before[key] for key in ("budget", "settings", "design")):
         return found
-    rivals = {key: before[key] for key in ("rivals",) if key in before}
+    rivals = {key: before[key] for key in ("rivals", "costs") if key in before}
     names = [policy.name for policy in DECIDING if policy.name in {*found["log2_lambda"], *before["log2_lambda"]}]
     of = {name: found if name in found["log2_lambda"] else before for name in names}
     by_policy = {key: {name: of[name][key][name] for name in names} for key in ("log2_lambda", "needed")}

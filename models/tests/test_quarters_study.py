@@ -157,3 +157,19 @@ def test_a_command_writes_what_it_measured_and_says_how_to_go_on(monkeypatch, tm
     with pytest.raises(SystemExit, match="the same command goes on"):
         report.measure_networks(["toy"], interrupted, compare.table, out)
     assert not out.exists()
+
+
+def test_points_of_rivals_and_other_costs_are_kept_beside_those_of_make_calibrate(tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "FOLDER", tmp_path)
+    point = {"log2_lambda": -20.0, "excess": 1e-3, "loss": 0.5, "error": 0.25, "speed": 1.5, "energy": 0.5, "shares": [1.0]}
+    found = [{"label": label, "log2_lambda": -20.5, "needed": 0.9, "sweep": [point]} for label in ("SENSITIVITY for time", "SENSITIVITY for energy", "STATIC_ROWS")]
+    calibrate.keep("toy", found, 1.0)
+    assert not calibration.is_calibrated("toy")
+    calibration.path_of("toy").write_text(json.dumps({"budget": 1.0, "settings": {}, "design": {}, "log2_lambda": {}, "needed": {}, "sweep": []}))
+    calibrate.keep("toy", found, 2.0)
+    assert "rivals" not in calibration.read("toy")
+    calibrate.keep("toy", found, 1.0)
+    kept = {"log2_lambda": -20.5, "needed": 0.9, "sweep": [{"log2_lambda": -20.0, "loss": 0.5, "error": 0.25, "speed": 1.5}]}
+    assert calibration.read("toy")["rivals"] == {"STATIC_ROWS": kept} and calibration.read("toy")["costs"] == {"SENSITIVITY for energy": kept}
+    again = calibration.with_others(dict(calibration.read("toy"), rivals={}, log2_lambda={"SENSITIVITY": -1.0}, needed={"SENSITIVITY": 1.0}), calibration.read("toy"))
+    assert again["rivals"] == {"STATIC_ROWS": kept} and again["log2_lambda"] == {"SENSITIVITY": -1.0}

@@ -106,11 +106,13 @@ def means(records: list[dict]) -> list[tuple]:
     groups = {"all": list(networks), "not saturated": [net for net in networks if net not in saturated(records)],
               "no loss shown for SENSITIVITY": [net for net, found in networks.items() if found[SENSITIVITY]["no_loss"]]}
     for policy in SHOWN:
-        for name, members in groups.items():
+        for name, all_members in groups.items():
+            members = [net for net in all_members if policy in networks[net]]
             if members:
                 lines.append((policy, f"{name} ({len(members)})", *_mean([networks[net][policy] for net in members])))
-        worst = min((networks[net][policy] for net in networks), key=lambda record: record["ideal_speed"])
-        lines.append((policy, f"worst: {worst['network']}", "", "", *_mean([worst])[2:]))
+        worst = min((found[policy] for found in networks.values() if policy in found), key=lambda record: record["ideal_speed"], default=None)
+        if worst:
+            lines.append((policy, f"worst: {worst['network']}", "", "", *_mean([worst])[2:]))
     return lines
 
 
@@ -137,7 +139,7 @@ def rivals(records: list[dict]) -> list[tuple]:
 def fixed_as_good(records: list[dict]) -> list[str]:
     """Networks on which SENSITIVITY is not faster than the best fixed choice outside the interval."""
     found = by_network(records)
-    return [net for net, own in found.items() if not all(own[SENSITIVITY]["vs_rival"][rival]["faster"] for rival in FIXED)]
+    return [net for net, own in found.items() if not all(own[SENSITIVITY]["vs_rival"][rival]["faster"] for rival in FIXED if rival in own)]
 
 
 def _rows(lines) -> str:
@@ -165,7 +167,8 @@ def markdown(records: list[dict], image: str) -> str:
         "output, decision, state, counter and cycle equal to the model's.\n\n"
         "STATIC_ROWS (the same level of a row in every step, which pays nothing for looking), static widths (4 to 8 bits of weights and activations by layer, on a "
         "machine that scales perfectly with both) and RANDOM (levels by chance, with SENSITIVITY's shares by gate) were calibrated to the same budget, each for itself. "
-        "No build has them, so their speeds are ideal ones. CELL_HISTORY is the paper's idea, a threshold a level.\n\n"
+        "No build has them, so their speeds are ideal ones; a network without one was not calibrated for it. "
+        "CELL_HISTORY is the paper's idea, a threshold a level.\n\n"
         "## Is a fixed choice as good?\n\n", better, "\n\n", _heading(RIVAL), _rows(rivals(records)),
         "\n## Means\n\n", _heading(MEANS), _rows(means(records)), f"| paper | its networks | | | > {PAPER_LOW_SHARE:.0%} | | {PAPER_SPEEDUP:.2f}x | |\n\n",
         f"Speeds are over the baseline build, geometric means. Saturated: SENSITIVITY leaves at least {SATURATED:.0%} of the weights at the lowest level. Here: "
@@ -176,6 +179,8 @@ def markdown(records: list[dict], image: str) -> str:
     ]
     for net, found in networks.items():
         text += [f"\n## {net}: {found[HIGH]['metric']}\n\n", _heading(HEADINGS), _rows(map(row, found.values()))]
+        if "RANDOM" not in found:
+            continue
         seeds = ", ".join(f"{one['loss']:+.2f} at {one['ideal_speed']:.2f}x" for one in found["RANDOM"]["seeds"])
         text.append(f"\nRANDOM under seeds {', '.join(map(str, SEEDS))}: {seeds}.\n")
     return "".join(text)
@@ -198,6 +203,8 @@ def plot(records: list[dict], path: Path) -> None:
         for policy, points in sweeps(net).items():
             axis.plot([1.0, *(speed for speed, _ in points)], [0.0, *(loss for _, loss in points)], linewidth=0.9, marker=".", color=COLOURS[policy], alpha=0.6)
         for policy, colour in COLOURS.items():
+            if policy not in found:
+                continue
             record = found[policy]
             (left, right), (low, high) = record["ideal_speed_ci95"], record["loss_ci95"]
             speed, lost = record["ideal_speed"], record["loss"]
@@ -216,6 +223,6 @@ def sweeps(net: str) -> dict[str, list[tuple[float, float]]]:
     found, result = read(net), {}
     for point in found["sweep"]:
         result.setdefault(point["policy"], []).append((point["speed"], point["loss"]))
-    for label in RIVALS:
-        result[label] = [(point["speed"], point["loss"]) for point in found["rivals"][label]["sweep"]]
+    for label, own in found.get("rivals", {}).items():
+        result[label] = [(point["speed"], point["loss"]) for point in own["sweep"]]
     return {policy: sorted(points) for policy, points in result.items()}

@@ -5,7 +5,7 @@ from models.calibration import load_quantized
 from models.policies import DECIDING
 from models.quarters.rivals import RivalStudy
 from models.study import Use
-from tb.commands.evaluation.task import FLOAT, RIVALS, Task, operating_point, study_of
+from tb.commands.evaluation.task import FLOAT, Task, operating_point, rivals_of, study_of
 
 
 def fit(task: Task) -> None:
@@ -14,7 +14,7 @@ def fit(task: Task) -> None:
     study.float_estimate(Use.TEST)
     for policy in DECIDING:
         load_quantized(task.net, policy)
-    for label in (DECIDING[0].name, *RIVALS):
+    for label in (DECIDING[0].name, *rivals_of(task.net)):
         study.quantized(operating_point(task.net, label).design)
 
 

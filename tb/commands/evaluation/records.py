@@ -42,7 +42,7 @@ def records(net: str, results: dict[Task, dict]) -> list[dict]:
         if name == Policy.RANDOM.name:
             record["seeds"] = [{"loss": judge.against_high(one["estimate"])["loss"], "ideal_speed": one["speed"].value} for one in seeds]
         if name in (policy.name for policy in DECIDING):
-            others = [other for other in (*RIVALS, LOW, *(policy.name for policy in DECIDING)) if other != name]
+            others = [other for other in (*RIVALS, LOW, *(policy.name for policy in DECIDING)) if other != name and other in by]
             record["vs_rival"] = {other: judge.against_rival(own, by[other]["metric"]) for other in others}
         found.append(record)
     return found

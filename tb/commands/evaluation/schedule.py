@@ -18,7 +18,7 @@ from models.sources import code, content
 from tb.bench.leash import worker_pool
 from tb.bench.runner import BUILD, design_files
 from tb.commands.evaluation import cycles, metrics, rtl
-from tb.commands.evaluation.task import FLOAT, RIVALS, SEEDS, Task, on_builds
+from tb.commands.evaluation.task import FLOAT, SEEDS, Task, on_builds, rivals_of
 from tb.commands.sim import UserError
 
 FUNCTIONS = {"fit": metrics.fit, "metric": metrics.metric, "cycles": cycles.cycles, "rtl": rtl.rtl}
@@ -36,10 +36,10 @@ class OtherCode(Exception):
 def tasks_of(net: str, steps: int | None, with_rtl: bool | int) -> list[Task]:
     """All tasks of a network, the fit first, the longest of the others before the short ones."""
     deciding = [policy.name for policy in reversed(DECIDING)]
-    labels = [*deciding, *RIVALS, *(name for name in (Policy.STATIC_HIGH.name, Policy.STATIC_LOW.name, FLOAT))]
+    labels = [*deciding, *rivals_of(net), Policy.STATIC_HIGH.name, Policy.STATIC_LOW.name, FLOAT]
     result = [Task("fit", net, steps)]
     result += [Task("metric", net, steps, name) for name in labels]
-    result += [Task("metric", net, steps, Policy.RANDOM.name, seed) for seed in SEEDS if seed]
+    result += [Task("metric", net, steps, Policy.RANDOM.name, seed) for seed in SEEDS if seed and Policy.RANDOM.name in labels]
     result += [Task("cycles", net, steps, name) for name in on_builds()]
     if with_rtl:
         result += [Task("rtl", net, steps, name) for name in on_builds()]

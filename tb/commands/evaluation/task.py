@@ -20,7 +20,7 @@ CYCLES_STEPS = 1000
 RTL_STEPS = {Policy.SENSITIVITY: 1000, Policy.CELL_HISTORY: 400}
 FEW_STEPS = 120
 FLOAT, BASELINE, WIDTHS = "FLOAT", "BASELINE", "static widths"
-# Rivals that no build has, each with an operating point of its own.
+# Rivals that no build has, each with an operating point of its own; a network has those that were calibrated for it.
 RIVALS = (Policy.STATIC_ROWS.name, WIDTHS, Policy.RANDOM.name)
 SEEDS = (0, 1, 2)  # of RANDOM
 
@@ -57,6 +57,11 @@ def study_of(net: str, steps: int | None) -> RivalStudy:
 
 def samples_of(task: Task) -> list[Sample]:
     return study_of(task.net, task.steps).samples(Use.TEST)
+
+
+def rivals_of(net: str) -> list[str]:
+    """The rivals that a network has an operating point of."""
+    return [label for label in RIVALS if label in read(net).get("rivals", {})]
 
 
 def operating_point(net: str, label: str) -> OperatingPoint:
