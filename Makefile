@@ -9,18 +9,30 @@ NET ?= textgenrnn
 MODEL ?=
 ## which LSTM of MODEL, where there are several: its name
 NODE ?=
-## inputs of MODEL, a .npy file [steps, inputs] or [sequences, steps, inputs]; part of it is held out for the test
+## inputs of MODEL, a .npy or .npz file (docs/own-network.md); part of it is held out for the test
 INPUTS ?=
+## Python file with the metric of MODEL's task, a function metric(outputs, labels) (empty: signal to error of h)
+METRIC ?=
 ## low,high: random inputs of MODEL where there is no INPUTS (empty: -1,1)
 RANGE ?=
 ## precision policy, or several with commas between them; `make calibrate` takes those that decide
 POLICY ?= all
 ## time steps to play (empty: the network's own number)
 STEPS ?=
+## tiles of the build for MODEL (empty: 4)
+TILES ?=
+## lanes of a tile of the build for MODEL: 8, 16, 32 or 64 (empty: 64)
+LANES ?=
+## words of weights that a tile of the build for MODEL holds (empty: 2 MiB in all tiles)
+WEIGHTS ?=
 ## seed of the random stimulus
 SEED ?= 1
-## largest loss that `make calibrate` accepts, in margins (docs/data.md)
-BUDGET ?= 1
+## largest loss that `make calibrate` accepts, in margins (docs/data.md; empty: 1), of MODEL in the unit of METRIC (empty: its margin, or 3 dB)
+BUDGET ?=
+## share of the rows of MODEL at the lowest level that `make calibrate` looks for, 0 to 1, in place of BUDGET
+SHARE ?=
+## speed of MODEL over the baseline build that `make calibrate` looks for, in place of BUDGET
+SPEED ?=
 ## processes that `make eval` runs at once (empty: one a core)
 JOBS ?=
 ## Dask scheduler whose workers take the work of `make eval`, as tcp://host:8786, in place of processes here
@@ -37,7 +49,7 @@ PYTHON ?= python3
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon clean distclean
-variables := SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED BUDGET JOBS SCHEDULER MINUTES WAVES PNG PYTHON
+variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PYTHON
 .PHONY: $(targets)
 
 # No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
@@ -54,6 +66,11 @@ $(foreach name,$(variables),$(eval override $(name) := $$(value $(name))))
 export $(variables)
 MAKEOVERRIDES :=
 given = $(if $(filter $1,$(told) $(found)),$2="$$$1")
+# Options of a command about MODEL=, and whether there are any.
+option = $${$1:+--$2="$$$1"}
+own = $(call option,MODEL,model) $(call option,NODE,node) $(call option,INPUTS,inputs) $(call option,METRIC,metric) $(call option,TILES,tiles) \
+	$(call option,LANES,lanes) $(call option,WEIGHTS,weights)
+is_own = [ -n "$$MODEL$$NODE$$INPUTS$$METRIC$$TILES$$LANES$$WEIGHTS$$SHARE$$SPEED" ]
 
 # Verilator as scripts/bin chooses it; its makefiles call a `python`, which Debian has only in virtual environments.
 export PATH := $(CURDIR)/scripts/bin:$(CURDIR)/.venv/bin:$(PATH)
@@ -72,11 +89,11 @@ setup:
 	$(setup) "$$SIM" "$$PYTHON"
 
 ## play real data through the accelerator, check every output, print speedup and precision
-takes.sim := SIM NET MODEL NODE INPUTS RANGE POLICY STEPS SEED WAVES
+takes.sim := SIM NET MODEL NODE INPUTS METRIC RANGE TILES LANES WEIGHTS POLICY STEPS SEED WAVES
 sim:
 	$(setup) "$$SIM"
-	@$(python) -m tb.commands.sim --sim="$$SIM" $(call given,NET,--net) $${MODEL:+--model="$$MODEL"} $${NODE:+--node="$$NODE"} $${INPUTS:+--inputs="$$INPUTS"} \
-		$${RANGE:+--range="$$RANGE"} --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --waves="$$WAVES"
+	@$(python) -m tb.commands.sim --sim="$$SIM" $(call given,NET,--net) $(own) $(call option,RANGE,range) --policy="$$POLICY" \
+		$(call option,STEPS,steps) --seed="$$SEED" --waves="$$WAVES"
 
 ## write the files that are made from rtl/registers.rdl and models/: macros, constants, a C header, tables of the documentation
 generate:
@@ -123,17 +140,21 @@ bench:
 	$(setup) verilator
 	@$(python) -m tb.commands.speed
 
-## thresholds of a network, or of all, from its calibration data, to an accuracy budget (BUDGET=)
-takes.calibrate := NET POLICY BUDGET
+## thresholds of a network, or of all, from its calibration data, to an accuracy budget (BUDGET=); of your own LSTM from INPUTS=
+takes.calibrate := NET MODEL NODE INPUTS METRIC TILES LANES WEIGHTS POLICY BUDGET SHARE SPEED
 calibrate:
 	$(setup) verilator
-	@$(python) -m models.calibration $(call given,NET,--net) --policy="$$POLICY" --budget="$$BUDGET"
+	@if $(is_own); then $(python) -m models.own $(call given,NET,--net) $(own) --policy="$$POLICY" $(call option,BUDGET,budget) \
+		$(call option,SHARE,share) $(call option,SPEED,speed); fi; \
+	$(python) -m models.calibration $(call given,NET,--net) --policy="$$POLICY" $(call option,BUDGET,budget)
 
-## what dynamic precision is worth: all policies on all networks (or NET=), with intervals; RTL on part of it
-takes.eval := NET STEPS JOBS SCHEDULER
+## what dynamic precision is worth: all policies on all networks (or NET=), with intervals; RTL on part of it. Of your own LSTM, as calibrated
+takes.eval := NET MODEL NODE INPUTS METRIC TILES LANES WEIGHTS STEPS JOBS SCHEDULER
 eval:
 	$(setup) verilator
-	@$(python) -m tb.commands.evaluate $(call given,NET,--net) $${STEPS:+--steps="$$STEPS"} $${JOBS:+--jobs="$$JOBS"} --scheduler="$$SCHEDULER"
+	@if $(is_own); then $(python) -m tb.commands.own_eval $(call given,NET,--net) $(own) $(call option,STEPS,steps) $(call option,JOBS,jobs) \
+		$(call given,SCHEDULER,--scheduler); fi; \
+	$(python) -m tb.commands.evaluate $(call given,NET,--net) $${STEPS:+--steps="$$STEPS"} $${JOBS:+--jobs="$$JOBS"} --scheduler="$$SCHEDULER"
 
 ## check the RTL with Verilator and Icarus, over a matrix of builds, and the Python with ruff; every warning is an error
 lint:

@@ -6,9 +6,9 @@ Three curves over the sweep, each monotone because nothing else makes sense, so 
 - excess error of the output over log2_lambda (pooled adjacent violators: isotonic least squares);
 - loss of the task, a line through zero over the excess error, as small changes of a metric drown in noise and those of the output do not; its
   slope from all points, each with the weight of its variance;
-- standard error of the loss in the test, isotonic over the excess error. A test has other groups, and other numbers of samples in a group, than
-  the data of the sweep: the variance between groups and within them is told apart (one-way random effects), and put together as the
-  test needs it.
+- standard error of the loss in the test, isotonic over the sweep; not over the excess error, of which many points may have none. A test has
+  other groups, and other numbers of samples in a group, than the data of the sweep: the variance between groups and within them is told apart
+  (one-way random effects), and put together as the test needs it.
 
 A test shows no loss where the end of the 95 % interval is within the margin: loss + 1.96 errors at most. It does so with a probability of
 POWER where 1.96 + 1.28 errors are within it; the error of the slope counts as well.
@@ -86,7 +86,7 @@ class Curve:
     def at(self, log2_lambda: float) -> tuple[float, float]:
         """(loss expected, budget needed), in margins."""
         excess = float(np.exp(np.interp(log2_lambda, self.log2_lambda, np.log(self.excess))))
-        error = float(np.interp(np.log(excess), np.log(self.excess), self.error))
+        error = float(np.interp(log2_lambda, self.log2_lambda, self.error))
         quantiles = NormalDist().inv_cdf(INTERVAL) + NormalDist().inv_cdf(POWER)
         return self.slope * excess, self.slope * excess + quantiles * float(np.hypot(error, excess * self.slope_error))
 

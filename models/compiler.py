@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """From a quantized network to the image of a build: what goes where in the memories of the tiles, and the packets that load it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,22 +58,28 @@ class _Place:
         return self.x_words + self.h_words
 
 
-def _place_layers(q, build):
-    """Places of all layers; CompileError where a memory is too small."""
+def demands(layers: Sequence, build: Build) -> tuple[list[_Place], list[tuple[str, int, int, str]]]:
+    """Places of layers, of which inputs, units and terms alone count, and (what, words needed, words available, what to raise) of each memory."""
     places, words, units = [], 0, 0
-    activations = q.layers[0].terms * build.words(q.layers[0].inputs)
-    for layer in q.layers:
+    activations = layers[0].terms * build.words(layers[0].inputs)
+    for layer in layers:
         slots, x_words, h_words = -(-layer.units // build.tiles), build.words(layer.inputs), build.words(layer.units)
         x_addr = places[-1].h_addr if places else 0
         places.append(_Place(slots, x_words, h_words, x_addr, activations, units, words))
         words += slots * 4 * places[-1].row_words
         units += slots
         activations += h_words
-    for what, needed, available, parameter in (
+    return places, [
         ("weight words a tile", words, build.weight_depth, "WeightDepth or Tiles"),
         ("units a tile", units, build.unit_depth, "UnitDepth or Tiles"),
         ("activation words", activations, build.activation_depth, "ActivationDepth"),
-    ):
+    ]
+
+
+def _place_layers(q, build):
+    """Places of all layers; CompileError where a memory is too small."""
+    places, memories = demands(q.layers, build)
+    for what, needed, available, parameter in memories:
         if needed > available:
             raise CompileError(f"the network needs {needed} {what}, the build has {available}: raise {parameter}")
     return places

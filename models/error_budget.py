@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Thresholds of a network that has no frozen data: by how much more the outputs of the LSTM itself are wrong than in 8 bits."""
 
+from collections.abc import Iterable
+
 from torch import Tensor
 
 from .formats import Policy
@@ -13,8 +15,9 @@ LOSS_DB = 3.0  # of the ratio of signal to error: twice the power of the error
 PRECISION = 0.25  # of log2_lambda
 
 
-def set_by_error(quantized: QuantizedNetwork, inputs: list[Tensor], exact: list[Tensor], decibels: float = LOSS_DB) -> QuantizedNetwork:
-    """The network with thresholds of all policies that decide: the fastest with which the error of the last layer's outputs on some inputs, each from zero
+def set_by_error(quantized: QuantizedNetwork, inputs: list[Tensor], exact: list[Tensor], decibels: float = LOSS_DB,
+                 policies: Iterable[Policy] = DECIDING) -> QuantizedNetwork:
+    """The network with thresholds of policies that decide: the fastest with which the error of the last layer's outputs on some inputs, each from zero
     state, has so many decibels more power than under STATIC_HIGH at most.
 
     exact: outputs of the float LSTM for each input, [steps, outputs].
@@ -24,7 +27,7 @@ def set_by_error(quantized: QuantizedNetwork, inputs: list[Tensor], exact: list[
         return sum((layers[-1] - right).square().sum().item() for layers, right in zip(hidden, exact, strict=True))
 
     most = error(Policy.STATIC_HIGH) * 10 ** (decibels / 10)
-    for policy in DECIDING:
+    for policy in policies:
         above = seek(lambda number, policy=policy: quantized.set_log2_lambda(policy, number), lambda policy=policy: error(policy), most, LOG2_LAMBDAS, PRECISION)
         quantized.set_log2_lambda(policy, above - PRECISION)
         keep(quantized, policy, quantized.refinements(quantized.run(inputs, policy)))

@@ -35,7 +35,7 @@ from tb.bench.harness import parameters
 from tb.bench.registers import Counter, Row
 from tb.bench.runner import PERIOD, WAVES, run
 
-NETWORKS = ("silero", "resemblyzer", "textgenrnn", "ddddocr", "spelling")
+NETWORKS = ("silero", "resemblyzer", "textgenrnn", "ddddocr")
 BUILD_OF = {Policy.STATIC_HIGH: "baseline", Policy.STATIC_LOW: "dynamic", Policy.CELL_HISTORY: "dynamic", Policy.SENSITIVITY: "dynamic"}
 SAMPLE_STEPS, STEPS = 600, 40   # of the test data, and of them those played: the middle of sequences
 TRACED = 4000                   # cycles, at least, at the end of each run that windows are spread over

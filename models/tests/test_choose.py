@@ -74,6 +74,16 @@ def test_one_noisy_point_does_not_block_those_behind_it():
     assert abs(quiet - noisy) < 2
 
 
+def test_points_without_excess_error_have_errors_of_their_own():
+    """Where a policy errs no more than 8 bits over most of the sweep, what a test would tell still differs from point to point."""
+    points = sweep(error=0.7)
+    for place, point in enumerate(points[:6]):
+        point.excess, point.error = -1e-6, 0.1 + 0.1 * place
+    found = curve(points)
+    assert found.at(-40.0)[1] == pytest.approx(0.1 * 3.24, abs=0.01) and found.at(-34.0)[1] == pytest.approx(0.4 * 3.24, abs=0.02)
+    assert -37 < found.choose(1.0) < -34
+
+
 def test_nothing_within_the_budget_is_the_least_multiplier():
     assert curve(sweep(error=1.0)).choose(0.5) == -40
 

@@ -20,8 +20,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from models.importers import ImportedLSTM, ImportFailure, load_lstm
-from models.importers.arrays import read_array, read_arrays
-from models.importers.own_network import read_inputs
+from models.own.data import read_sequences
 from models.tests import keras_files as keras
 from models.tests.test_importers import INPUTS, UNITS, Model, Stack, X, lstm
 
@@ -279,41 +278,27 @@ def npz_claim(path):
         archive.writestr("a.npy", content.getvalue().replace(b"(4, 5), ", b"(3221225472, 5), "))
 
 
-def read_for_lstm(path):
-    return read_inputs(path, INPUTS)
-
-
-BAD_ARRAYS = {
-    "60 GiB in a header": ("x.npy", read_array, claims_60_gib, "numpy.save"),
-    "text": ("x.npy", read_array, lambda path: path.write_text("1, 2, 3"), "numpy.save"),
-    "objects": ("x.npy", read_array, lambda path: np.save(path, np.array([Runs()])), "numpy.save"),
-    "complex": ("x.npy", read_array, lambda path: np.save(path, np.zeros(3, complex)), "complex128, not real numbers"),
-    "several": ("x.npy", read_array, lambda path: np.savez(path.open("wb"), a=np.zeros(3), b=np.zeros(3)), "several arrays"),
-    "a zip bomb": ("x.npz", read_arrays, zip_bomb("a.npy"), "unpacks to 1 GiB"),
-    "60 GiB in .npz": ("x.npz", read_arrays, npz_claim, "a.npy"),
-    "text as .npz": ("x.npz", read_arrays, lambda path: path.write_text("1, 2, 3"), "damaged"),
-    "1e300": ("x.npy", read_for_lstm, lambda path: np.save(path, np.full((3, 4, INPUTS), 1e300)), "values up to 1e+300, beyond float32"),
+BAD_INPUTS = {
+    "60 GiB in a header": ("x.npy", claims_60_gib, "numpy.save"),
+    "text": ("x.npy", lambda path: path.write_text("1, 2, 3"), "numpy.save"),
+    "objects": ("x.npy", lambda path: np.save(path, np.array([Runs()])), "numpy.save"),
+    "complex": ("x.npy", lambda path: np.save(path, np.zeros((3, INPUTS), complex)), "real numbers"),
+    "60 GiB in .npz": ("x.npz", npz_claim, "numpy.savez"),
+    "text as .npz": ("x.npz", lambda path: path.write_text("1, 2, 3"), "numpy.savez"),
+    "1e300": ("x.npy", lambda path: np.save(path, np.full((3, 4, INPUTS), 1e300)), "beyond float32"),
 }
 
 
-@pytest.mark.parametrize("what", BAD_ARRAYS)
-def test_a_bad_array(what, tmp_path):
-    name, load, make, *words = BAD_ARRAYS[what]
+@pytest.mark.parametrize("what", BAD_INPUTS)
+def test_bad_inputs(what, tmp_path):
+    name, make, *words = BAD_INPUTS[what]
     make(tmp_path / name)
-    refused(load, tmp_path / name, *words)
+    refused(lambda path: read_sequences(path, INPUTS), tmp_path / name, *words)
 
 
 def test_inputs_that_no_format_holds():
     with pytest.raises(ImportFailure, match=r"inputs reach 1e\+20, weights 0.4.*: give the inputs as the LSTM saw them in training"):
         ImportedLSTM([lstm()]).quantize([torch.full((3, INPUTS), 1e20)])
-
-
-def test_arrays(tmp_path):
-    values = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.arange(4)}
-    np.savez_compressed(tmp_path / "x.npz", **values)
-    np.save(tmp_path / "x.npy", values["a"])
-    np.testing.assert_equal(read_arrays(tmp_path / "x.npz"), values)
-    np.testing.assert_equal(read_array(tmp_path / "x.npy"), values["a"])
 
 
 GOOD = {

@@ -19,12 +19,12 @@ from models.quantized_network import QuantizedNetwork, side_by_side
 class Direction:
     """One run of the accelerator.
 
-    sequences: int8 [1, steps, terms, inputs], in the order in which it takes the steps. state: with which each begins (None: zero).
+    sequences: int8 [1, steps, terms, inputs], in the order in which it takes the steps. states: with which each begins (None: all with zero).
     """
 
     lstm: QuantizedLSTM
     sequences: list
-    state: State | None = None
+    states: list[State] | None = None
 
 
 @dataclass
@@ -55,10 +55,13 @@ class Plan:
         return result
 
 
-def plan(q: QuantizedNetwork, inputs: list[Tensor], policy: Policy, states: list | None = None) -> Plan:
-    """The directions of a QuantizedNetwork for float sequences [steps, inputs] under a policy; states: by direction, of QuantizedLSTM, or None."""
+def plan(q: QuantizedNetwork, inputs: list[Tensor], policy: Policy, states: list[list[State]] | None = None) -> Plan:
+    """The directions of a QuantizedNetwork for float sequences [steps, inputs] under a policy; states: by sequence and direction, that it begins with
+    (None: zero)."""
     q = q.for_policy(policy)
-    found = q.run_singly(inputs, policy, states=states)
-    begin = iter(states or [None] * len(q.directions))
-    stages = [[Direction(lstm, [x for x, _ in runs], next(begin)) for lstm, runs in zip(*stage)] for stage in zip(q.stages, found)]
-    return Plan(stages, [[[run for _, run in runs] for runs in stage] for stage in found])
+    found = [q.run_singly([x], policy, states=own) for x, own in zip(inputs, states or [None] * len(inputs))]
+    runs = [[[one for of_sequence in found for one in of_sequence[stage][place]] for place in range(len(directions))] for stage, directions in enumerate(q.stages)]
+    begin = zip(*states) if states else iter([None] * len(q.directions))
+    begin = [own and list(own) for own in begin]
+    stages = [[Direction(lstm, [x for x, _ in own], begin.pop(0)) for lstm, own in zip(*stage)] for stage in zip(q.stages, runs)]
+    return Plan(stages, [[[run for _, run in own] for own in stage] for stage in runs])

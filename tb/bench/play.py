@@ -46,10 +46,11 @@ async def play_direction(bench: Harness, direction: Direction, policy: Policy | 
     begin, first = get_sim_time("ns"), len(packets)
     await bench.load(direction.lstm)
     load_cycles, counters = round((get_sim_time("ns") - begin) / PERIOD), Sum()
-    for sequences in [direction.sequences] if direction.state is None else [[sequence] for sequence in direction.sequences]:
-        if direction.state is not None:
-            await bench.load_state(direction.state)
-        await bench.play(sequences, policy, stateful=direction.state is not None)
+    together = [(direction.sequences, None)] if direction.states is None else [([sequence], state) for sequence, state in zip(direction.sequences, direction.states)]
+    for sequences, state in together:
+        if state is not None:
+            await bench.load_state(state)
+        await bench.play(sequences, policy, stateful=state is not None)
         counters.update(await bench.counters())
     h = torch.stack([bench.image.decode_h(packet.split()) for packet in packets[first:]])
     return {"h": h, "counters": counters, "load_cycles": load_cycles}

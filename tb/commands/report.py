@@ -4,12 +4,14 @@
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from rich import box
 from rich.table import Table
 
 from models.formats import GATES, Level, Policy, Quarter
 from models.networks import Network, Sample
+from models.own.task import OwnTask
 from tb.bench.registers import Counter
 
 if TYPE_CHECKING:
@@ -55,6 +57,17 @@ def record(job: "Job", results: dict, network: Network, samples: list[Sample]) -
         "task": _task(job, result, network, samples),
         **(several if len(directions) > 1 else {}),
     }
+
+
+def save_outputs(job: "Job", result: dict, task: OwnTask) -> None:
+    """Writes outputs.npz into the folder of a job: `h_0`, ..., the outputs of each sequence, float32 [steps, outputs], and `levels_0_0_0`, ..., by sequence, run of
+    the accelerator and layer, what was decided of each row, int8 [steps, units, gates]: 0 lowest, 1 middle, 2 all. All in the order of time."""
+    hidden, directed = job.plan.hidden([direction["h"] for direction in result["directions"]]), task.imported.directed
+    arrays = {f"h_{number}": directed(layers[-1]).float().numpy() for number, layers in enumerate(hidden)}
+    runs = [(reverse, own) for stage in job.plan.runs for reverse, own in enumerate(stage)]
+    arrays |= {f"levels_{number}_{place}_{layer}": directed(levels[0].flip(0) if reverse else levels[0]).numpy()
+               for place, (reverse, own) in enumerate(runs) for number, found in enumerate(own) for layer, levels in enumerate(found.levels)}
+    np.savez(job.folder / "outputs.npz", **arrays)
 
 
 def _sum(result, counter) -> int:

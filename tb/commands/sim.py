@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """`make sim`: plays recorded data through a network on the accelerator, under each policy, and prints what it gained.
 
-The network is one of models/networks with its recordings, or the LSTM of a file (MODEL=) with inputs of its own (INPUTS=, RANGE=).
+The network is one of models/networks with its recordings, or the LSTM of a file (MODEL=) with inputs of its own (INPUTS=, RANGE=; docs/own-network.md): what sizes
+alone say of it is printed first.
 
-Thresholds are those of `make calibrate`; a network that was never calibrated, as that of a file, gets those with which its outputs are wrong by
-little more than in 8 bits. Every output, decision, final state and work counter of the RTL is compared with models/. A network with two directions is several runs of
+Thresholds are those of `make calibrate`; a network that was never calibrated gets those with which its outputs are wrong by little more than in 8 bits.
+Every output, decision, final state and work counter of the RTL is compared with models/. A network with two directions is several runs of
 the accelerator, one after the other, whose cycles add up; cycles of loading their images in between stand apart. Speedups are measured in
 the same run: against STATIC_HIGH on the same build, and against the 8-bit baseline build. The table comes as JSON too; its path is the last
 line on stdout.
@@ -12,7 +13,6 @@ Exit code: 0, 1 when something was wrong in a simulation, 2 when the arguments o
 """
 
 import argparse
-import hashlib
 import json
 import math
 import pickle
@@ -38,21 +38,27 @@ from models.compiler import CompileError, compile_image
 from models.error_budget import LOSS_DB, set_by_error
 from models.float_lstm import hidden_states
 from models.importers import ImportFailure, load_lstm
-from models.importers.own_network import OwnNetwork, random_inputs, read_inputs
-from models.networks import Network, Sample, known, load
-from models.networks.freeze import NETWORKS as FROZEN
+from models.networks import MODULES, Network, Sample, load
+from models.own import calibrate as own
+from models.own.data import Use, random_sequences
+from models.own.limits import Limits, limits, own_build
+from models.own.metric import as_metric
+from models.own.task import OwnTask, key_of_model
 from models.policies import BUILD_POLICIES, DECIDING, Policy
 from models.quantized_network import QuantizedNetwork, quantize_network
 from models.study import check_samples
 from tb.bench.directions import Plan, plan
 from tb.bench.harness import parameters
 from tb.bench.runner import BUILD, SIMULATORS, SimulationError, run, waves_command
-from tb.commands.report import BASELINE, record, table
+from tb.bench.runner import build as build_simulation
+from tb.commands.report import BASELINE, record, save_outputs, table
 
 POLICIES = {policy.name: policy for policy in BUILD_POLICIES}
 CALIBRATION_STEPS = 2048
 # A step of the default network takes Icarus seconds.
 DEFAULT_STEPS = {"verilator": 512, "icarus": 2}
+OWN_STEPS = {"verilator": 128, "icarus": 2}  # of MODEL=, so that a first table takes less than a minute
+OWN_SEARCH = 1024  # steps on which thresholds of a MODEL= that was never calibrated are sought
 TOOLS = {"verilator": ("verilator", "g++", "make"), "icarus": ("iverilog", "vvp")}
 SIMULATIONS_AT_ONCE = 2
 POLL_SECONDS = 0.2
@@ -81,11 +87,14 @@ class Job:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options, checked. Raises UserError for a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m tb.commands.sim", description=__doc__.splitlines()[0])
-    parser.add_argument("--net", help=f"one of {', '.join(sorted(known()))} (default: textgenrnn)")
+    parser.add_argument("--net", help=f"one of {', '.join(sorted(MODULES))} (default: textgenrnn)")
     parser.add_argument("--model", help="file with an LSTM, in place of a network by name: ONNX, torch.save, safetensors")
     parser.add_argument("--node", help="which LSTM of the file, where there are several")
-    parser.add_argument("--inputs", help=".npy file with inputs of the model, [steps, inputs] or [sequences, steps, inputs]")
+    parser.add_argument("--inputs", help=".npy or .npz file with inputs of the model (default: those that it was calibrated with)")
+    parser.add_argument("--metric", help="Python file with the metric of the model's task")
     parser.add_argument("--range", help="low,high: random inputs of the model, without --inputs (default: -1,1)")
+    for name in ("tiles", "lanes", "weights"):
+        parser.add_argument(f"--{name}", help="of the build that plays the model")
     parser.add_argument("--sim", default="verilator", help=" or ".join(SIMULATORS))
     parser.add_argument("--policy", default="all", help=f"all, or some of {', '.join(POLICIES)} with commas between them")
     parser.add_argument("--steps", help=f"time steps to play (default: {DEFAULT_STEPS['verilator']}, under Icarus {DEFAULT_STEPS['icarus']})")
@@ -95,23 +104,24 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     if options.net and options.model:
         raise UserError(f"NET={options.net} and MODEL={options.model}: give one of them")
     options.net = options.net or "textgenrnn"
-    one_of("NET", options.net, sorted(known()))
-    for name in ("node", "inputs", "range"):
+    one_of("NET", options.net, sorted(MODULES))
+    for name in ("node", "inputs", "metric", "range", "tiles", "lanes", "weights"):
         if getattr(options, name) is not None and not options.model:
             raise UserError(f"{name.upper()}={getattr(options, name)}: requires MODEL=")
     if options.inputs and options.range:
         raise UserError("INPUTS= and RANGE=: give one of them")
+    options.random = options.range is not None
     options.range = _range(options.range or "-1,1")
+    options.build = own_build(options.tiles, options.lanes, options.weights) if any((options.tiles, options.lanes, options.weights)) else None
     options.name = re.sub(r"[^\w.-]", "_", Path(options.model).name) if options.model else options.net
     one_of("SIM", options.sim, SIMULATORS)
     options.key = f"{options.name}-{options.sim}"
-    if options.model:  # files of one name, and LSTMs of one file, are told apart
-        which = hashlib.sha256(f"{Path(options.model).resolve()}\n{options.node or ''}".encode()).hexdigest()[:8]
-        options.key = f"{options.name}-{which}-{options.sim}"
+    if options.model:  # by their contents: files of one name, and LSTMs of one file, never meet
+        options.key = f"{options.name}-{key_of_model(options.model, options.node or '')[:12]}-{options.sim}"
     one_of("WAVES", options.waves, ("0", "1"))
     options.all = options.policy.lower() == "all"
     options.policy = [_policy(name.strip()) for name in (POLICIES if options.all else options.policy.split(","))]
-    options.steps = _number("STEPS", options.steps, 1) if options.steps is not None else DEFAULT_STEPS[options.sim]
+    options.steps = _number("STEPS", options.steps, 1) if options.steps is not None else (OWN_STEPS if options.model else DEFAULT_STEPS)[options.sim]
     options.seed = _number("SEED", options.seed, 0)
     missing = [tool for tool in TOOLS[options.sim] if not shutil.which(tool)]
     if missing:
@@ -155,26 +165,57 @@ def _range(text: str) -> tuple[float, float]:
 def load_data(options: argparse.Namespace) -> tuple[Network, list[Sample]]:
     """The network and samples of so many steps that no calibration has seen, not those of a test. Raises ImportFailure for a MODEL= that cannot be run."""
     if options.model:
-        imported = load_lstm(options.model, options.node or "")
-        if options.inputs:
-            data = read_inputs(Path(options.inputs), imported.inputs)
-        else:
-            data = random_inputs(*options.range, imported.inputs, options.seed)
-        network = OwnNetwork(options.name, imported, *data)
-        return network, network.test(options.steps)
+        return _load_own(options)
+    options.build = Build()
     network = load(options.net)
     try:
-        return network, check_samples(network, options.steps) if options.net in FROZEN else network.test(options.steps)
+        return network, check_samples(network, options.steps)
     except ValueError as error:
         raise UserError(f"NET={options.net}: {error}") from error
 
 
+def _load_own(options):
+    """As load_data, of MODEL=; sets the build, and options.calibration where the model was calibrated."""
+    node, metric = options.node or "", as_metric(options.metric) if options.metric else None
+    imported = load_lstm(options.model, node)
+    known = own.find(options.model, node) and not options.random
+    options.calibration = own.load(options.model, node, metric) if known else None
+    options.build = options.build or (options.calibration.build if known else Build())
+    if options.inputs:
+        task = OwnTask(options.model, options.inputs, metric or (known and options.calibration.task.metric_of) or None, node=node)
+        if known and task.data_key != options.calibration.task.data_key:
+            return _about(task, f"{task.about}: all of it is new to the calibration"), task.play(task.sequences, options.steps)
+    elif known:
+        task = options.calibration.task
+    else:
+        task = OwnTask(imported, random_sequences(*options.range, imported.inputs, options.seed), metric, name=options.name)
+        low, high = options.range
+        _about(task, f"random numbers from {low:g} to {high:g}, as there is no INPUTS=file.npz: accuracy and low share hold for such inputs only")
+    if options.inputs or known:
+        others = "to choose" if known else "calibrate"
+        _about(task, f"{task.about}: {len(task.sequences) - len(task.parts[Use.CHECK])} sequences {others}, the other {len(task.parts[Use.CHECK])} test")
+    return task, task.play(task.parts[Use.CHECK], options.steps)
+
+
+def _about(task, words):
+    task.about = words
+    return task
+
+
 def has_operating_points(network: Network) -> bool:
-    return not isinstance(network, OwnNetwork) and is_calibrated(network.name)
+    return not isinstance(network, OwnTask) and is_calibrated(network.name)
 
 
 def choose_policies(options: argparse.Namespace, network: Network) -> str:
     """Where the thresholds come from, in words; leaves those policies in options.policy that have some. Raises UserError where one that was named has none."""
+    if isinstance(network, OwnTask) and options.calibration:
+        chosen = options.calibration.chosen
+        missing = [policy for policy in options.policy if policy in DECIDING and policy not in chosen]
+        if missing and not options.all:
+            raise UserError(f"POLICY={missing[0].name}: never calibrated on {network.name}; run: make calibrate MODEL={options.model} POLICY={missing[0].name}")
+        options.policy = [policy for policy in options.policy if policy not in missing]
+        return (f"thresholds: make calibrate, {options.calibration.target} of {network.metric_name}; multipliers: "
+                + ", ".join(f"{policy.name} 2^{value:g}" for policy, value in chosen.items()))
     if not has_operating_points(network):
         return f"thresholds: error of h at most {LOSS_DB:g} dB above that of STATIC_HIGH, on the calibration"
     found = read(network.name)
@@ -188,14 +229,17 @@ def choose_policies(options: argparse.Namespace, network: Network) -> str:
     return f"thresholds: make calibrate, loss within {found['budget']:g} margins; multipliers: {chosen}{left_out}"
 
 
-def prepare(network: Network) -> QuantizedNetwork:
+def prepare(network: Network, options: argparse.Namespace) -> QuantizedNetwork:
     """The network as it was calibrated; one that never was, quantized on its calibration samples, with thresholds by the error of its outputs.
     Raises UserError for values that the formats do not hold."""
     try:
         if has_operating_points(network):
             return load_quantized(network.name)
-        if isinstance(network, OwnNetwork):
-            return network.quantize(CALIBRATION_STEPS)
+        if isinstance(network, OwnTask):
+            if options.calibration:
+                return options.calibration.quantized()
+            policies = [policy for policy in options.policy if policy in DECIDING]
+            return set_by_error(network.quantize(), *network.from_zero(Use.SEARCH, OWN_SEARCH), policies=policies)
         inputs = [sample.inputs for sample in network.calibration(CALIBRATION_STEPS)]
         return set_by_error(quantize_network(network.lstm, inputs, low_share=None), inputs, [hidden[-1] for hidden in hidden_states(network.lstm, inputs)])
     except ValueError as error:
@@ -232,8 +276,9 @@ def simulate(job: Job, repeat: str, simulator: str | None = "verilator", seed: i
 def repeat_command(job: Job, options: argparse.Namespace) -> str:
     """The command that plays one job again."""
     if options.model:
-        given = {"MODEL": options.model, "NODE": options.node, "INPUTS": options.inputs}
-        if not options.inputs:
+        given = {"MODEL": options.model, "NODE": options.node, "INPUTS": options.inputs, "METRIC": options.metric, "TILES": options.tiles, "LANES": options.lanes,
+                 "WEIGHTS": options.weights}
+        if not options.inputs and not options.calibration:
             given["RANGE"] = "{:g},{:g}".format(*options.range)
     else:
         given = {"NET": options.net}
@@ -257,21 +302,29 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
     network, samples = load_data(options)
     options.thresholds = choose_policies(options, network)
-    q = prepare(network)
+    bounds = None
+    if isinstance(network, OwnTask):
+        bounds = limits(network.imported, options.build, network.inputs_of(Use.FIT))
+        notes = [f"STEPS={options.steps} of {network.about}", *network.imported.notes, *bounds.lines(), options.thresholds]
+        print("\n".join(notes), flush=True)
+    with ThreadPoolExecutor(SIMULATIONS_AT_ONCE) as pool:  # the simulators are built meanwhile; what fails there fails again in `simulate`, which tells it
+        for build in (options.build, options.build.baseline()):
+            pool.submit(build_simulation, "harness", parameters(build), options.sim, options.waves == "1")
+        q = prepare(network, options)
     with only_run(BUILD / "sim" / options.key) as folder:
-        return _play(options, network, samples, q, folder)
+        return _play(options, network, samples, q, folder, bounds)
 
 
-def _play(options, network, samples, q: QuantizedNetwork, folder: Path) -> int:
+def _play(options, network, samples, q: QuantizedNetwork, folder: Path, bounds: Limits | None) -> int:
     """Simulates in the folder, prints and writes the report, and returns the exit code."""
     # STATIC_HIGH and the baseline build are the baselines of every speedup, whatever was asked for.
     policies = {policy.name: policy for policy in (Policy.STATIC_HIGH, *options.policy)}
-    builds = [(name, policy, Build()) for name, policy in policies.items()] + [(BASELINE, Policy.STATIC_HIGH, Build().baseline())]
+    builds = [(name, policy, options.build) for name, policy in policies.items()] + [(BASELINE, Policy.STATIC_HIGH, options.build.baseline())]
     for direction in q.directions:
         for _, _, build in builds:
             compile_image(direction, build)  # what does not fit is refused before anything is simulated
-    own = isinstance(network, OwnNetwork)
-    states = network.imported.initial_states(q) if own else None
+    own = isinstance(network, OwnTask)
+    states = [sample.start.initial_states(q) for sample in samples] if own and samples[0].start.h0 is not None else None
     plans = {policy: plan(q, [sample.inputs for sample in samples], policy, states) for policy in policies.values()}
     jobs = [Job(name, policy, build, plans[policy], folder / name) for name, policy, build in builds]
     results = simulate_all(jobs, options)
@@ -280,9 +333,9 @@ def _play(options, network, samples, q: QuantizedNetwork, folder: Path) -> int:
     steps = sum(len(sample.inputs) for sample in samples)
     report = {"network": options.name, "simulator": options.sim, "seed": options.seed, "steps": steps, "thresholds": options.thresholds}
     if own:
-        report |= {"inputs": network.about, "notes": network.imported.notes}
-        print("\n".join([f"inputs: {network.about}", *network.imported.notes]))
-    print(options.thresholds)
+        report |= {"inputs": network.about, "notes": [*network.imported.notes, *bounds.lines()]}
+    else:
+        print(options.thresholds)
     report["runs"] = runs
     Console().print(table(report))
     for job in jobs:
@@ -290,6 +343,13 @@ def _play(options, network, samples, q: QuantizedNetwork, folder: Path) -> int:
             print(f"{job.name}: {results[job.name]['mismatches']} values are wrong; first {results[job.name]['first_mismatch']}")
         if options.waves == "1":
             print(f"{job.name}: {waves_command(job.folder, 'harness')}")
+    if own:
+        for job in (job for job in jobs if job.name != BASELINE):
+            save_outputs(job, results[job.name], network)
+        slow = [found["policy"] for found in runs if found["speedup_baseline"] < 1 and Policy[found["policy"]] in DECIDING]
+        reasons = "; ".join(f"{layer.where}: {layer.reason}" for layer in bounds.layers if layer.reason) or "rows in 8 bits wait for their decisions"
+        print("\n".join([*[f"slower than the baseline build: {', '.join(slow)}: {reasons}"] * bool(slow),
+                         f"h and levels: {folder.relative_to(BUILD.parent)}/*/outputs.npz"]))
     path = BUILD / f"sim-{options.key}.json"
     path.write_text(json.dumps(report, indent=2) + "\n")
     print(path)

@@ -110,7 +110,7 @@ def test_a_message_names_the_value_as_it_was_given():
     assert not (ROOT / "mark").exists()
 
 
-@pytest.mark.parametrize("name", ["SIM", "NET", "NODE", "INPUTS", "RANGE", "POLICY", "STEPS", "SEED", "WAVES"])
+@pytest.mark.parametrize("name", ["SIM", "NET", "NODE", "INPUTS", "METRIC", "RANGE", "TILES", "LANES", "WEIGHTS", "POLICY", "STEPS", "SEED", "WAVES"])
 def test_sim_names_a_wrong_value(name):
     with pytest.raises(sim.UserError) as refused:
         sim.parse([f"--{name.lower()}={HOSTILE}"])
