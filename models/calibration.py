@@ -27,7 +27,7 @@ from .cache import cached
 from .choose import Curve, Swept, curve
 from .error_budget import keep
 from .grid import significant
-from .networks.freeze import NETWORKS as FROZEN
+from .networks import MODULES
 from .policies import DECIDING, POLICIES, Policy
 from .quantize import LOG2_LAMBDAS, Settings
 from .quantized_network import Progress, QuantizedNetwork
@@ -102,13 +102,14 @@ def calibrate(name: str, budget: float = BUDGET, progress: Progress = lambda ste
 
 
 def with_others(found: dict, before: dict) -> dict:
-    """What `calibrate` returned, and of what was there before the policies that it did not calibrate, if it was found in the same way."""
+    """What `calibrate` returned, and of what was there before the policies that it did not calibrate and the rivals, if it was found in the same way."""
     if any(found[key] != before[key] for key in ("budget", "settings", "design")):
         return found
+    rivals = {key: before[key] for key in ("rivals", "costs") if key in before}
     names = [policy.name for policy in DECIDING if policy.name in {*found["log2_lambda"], *before["log2_lambda"]}]
     of = {name: found if name in found["log2_lambda"] else before for name in names}
     by_policy = {key: {name: of[name][key][name] for name in names} for key in ("log2_lambda", "needed")}
-    return found | by_policy | {"sweep": [point for name in names for point in of[name]["sweep"] if point["policy"] == name]}
+    return found | by_policy | rivals | {"sweep": [point for name in names for point in of[name]["sweep"] if point["policy"] == name]}
 
 
 def text_of(found: dict) -> str:
@@ -156,7 +157,7 @@ def load_quantized(name: str, policy: Policy = Policy.SENSITIVITY) -> QuantizedN
 
 
 def _probe(study):
-    return [sample.inputs for sample in leading(study.held_out[Use.SEARCH], PROBE_STEPS)]
+    return [sample.inputs for sample in leading(study.samples(Use.SEARCH), PROBE_STEPS)]
 
 
 def log2_lambda_for(quantized: QuantizedNetwork, policy: Policy, mean_quarters: float, inputs: list[Tensor], precision: float = 0.4) -> float:
@@ -195,13 +196,13 @@ def _report(found):
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.calibration", description=__doc__.splitlines()[0])
-    parser.add_argument("--net", default="all", help=f"all, or one of {', '.join(FROZEN)}")
+    parser.add_argument("--net", default="all", help=f"all, or one of {', '.join(MODULES)}")
     parser.add_argument("--budget", type=float, default=BUDGET, help="largest loss of the task, in margins (%(default)s)")
     parser.add_argument("--policy", default="all", help=f"all that decide, or some of {', '.join(policy.name for policy in DECIDING)} with commas between them; "
                         "what the file holds of others stays")
     options = parser.parse_args(arguments)
-    if options.net not in ("all", *FROZEN):
-        sys.exit(f"calibrate: NET={options.net}: no network with frozen calibration data; choose all or one of {', '.join(FROZEN)}")
+    if options.net not in ("all", *MODULES):
+        sys.exit(f"calibrate: NET={options.net}: no network with frozen calibration data; choose all or one of {', '.join(MODULES)}")
     if not options.budget > 0:
         sys.exit(f"calibrate: BUDGET={options.budget:g}: a number above 0 is needed")
     named = [policy.name for policy in DECIDING] if options.policy.lower() == "all" else [policy.strip().upper() for policy in options.policy.split(",")]
@@ -209,7 +210,7 @@ def main(arguments: list[str] | None = None) -> None:
     if len(chosen) != len(named):
         sys.exit(f"calibrate: POLICY={options.policy}: choose all or some of {', '.join(policy.name for policy in DECIDING)}")
     FOLDER.mkdir(exist_ok=True)
-    for name in FROZEN if options.net == "all" else [options.net]:
+    for name in MODULES if options.net == "all" else [options.net]:
         with tqdm(unit="step", desc=name) as bar:
             found = calibrate(name, options.budget, bar.update, chosen)
         if is_calibrated(name):

@@ -95,7 +95,8 @@ class _Tile:
     refinements: deque = field(default_factory=deque)
     commits: deque = field(default_factory=deque)
     passes: deque = field(default_factory=deque)  # cycles in which post-processing took units: those under way, and the latest
-    row_pass_free_from: int = 0
+    choice_from: int = 0  # the cycle from which on the queue of row passes has room
+    last_word: int = 0  # the cycle of the last word of all row passes so far
     layer_steps_done: int = 0
 
 
@@ -247,7 +248,7 @@ class Schedule:
         none_early = can_early and self._slots(tile) == 0
         can_late = bool(tile.late) and self._can_late(tile)
         unit_late = tile.late[0] if tile.late else None
-        if now >= tile.row_pass_free_from:
+        if now >= tile.choice_from:
             if tile.refinements:
                 self._refine(now, tile)
             elif can_late and not unit_late.none:
@@ -286,12 +287,13 @@ class Schedule:
         return ready and known and space and (not self.trace or tile.trace_credits > 0)
 
     def _row_pass(self, now, tile, words):
-        """Takes the dot-product unit for so many words; returns the cycle of the last one."""
+        """Queues a row pass of so many words; returns the cycle of the last one. Beside the pass that is under way, one may wait."""
         self.busy += words
-        tile.row_pass_free_from = now + words
-        self._wake(now + words, tile)
+        tile.choice_from = max(now, tile.last_word) + 1
+        tile.last_word = max(now, tile.last_word) + words
+        self._wake(tile.choice_from, tile)
         self._wake(now + 1, tile)
-        return now + words
+        return tile.last_word
 
     def _request(self, last_word, tile, unit, final):
         self._at(last_word + WORD_TO_REQUEST, lambda: tile.requests.append((unit, final)), tile)

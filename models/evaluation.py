@@ -10,14 +10,11 @@ from torch import Tensor
 
 from .formats import Policy
 from .networks import Network, Sample
-from .quantized_network import NetworkRun, QuantizedNetwork
+from .quantized_network import NetworkRun, Progress, QuantizedNetwork
 
 REPLICATES = 1000
 SLOW_REPLICATES = 400  # of metrics that are no means over samples
-EVALUATED_AT_ONCE = 512  # samples
-# Steps of the test of each network: enough to decide on "no loss", or all that there are.
-TEST_STEPS = {"ddddocr": 80_000, "resemblyzer": 128_000, "silero": 150_000, "spelling": 260_000, "textgenrnn": 400_000}
-MARGIN = 0.5  # of "no loss": points of a rate, percent of another metric
+PART_STEPS = 1 << 17  # of samples that are run at once
 
 
 @dataclass
@@ -51,14 +48,18 @@ class Bootstrap:
         self.members = [np.flatnonzero(self.group == place) for place in range(len(names))]
         self.draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=REPLICATES)
 
+    def mean(self, values: np.ndarray, weights: np.ndarray) -> Estimate:
+        """A weighted mean of values of the samples, both [samples]."""
+        sums, counts = np.bincount(self.group, weights * values), np.bincount(self.group, weights)
+        return Estimate(float(sums.sum() / counts.sum()), self.draws @ sums / (self.draws @ counts))
+
     def estimate(self, outputs: list[Tensor]) -> Estimate:
         """The metric of one head output a sample. Means over samples, each with its weight, are found to be such, and resampled as group sums."""
         value = self.network.metric(self.samples, outputs)
         single = np.array([self.network.metric([sample], [output]) for sample, output in zip(self.samples, outputs)])
         weights = np.array([self.network.weight(sample) for sample in self.samples])
         if abs(np.average(single, weights=weights) - value) < 1e-6 * max(1, abs(value)):
-            sums, counts = np.bincount(self.group, weights * single), np.bincount(self.group, weights)
-            return Estimate(value, self.draws @ sums / (self.draws @ counts))
+            return Estimate(value, self.mean(single, weights).replicates)
 
         @cache
         def resampled(draw):
@@ -69,17 +70,10 @@ class Bootstrap:
         return Estimate(value, replicates)
 
 
-def task_loss(network: Network, metric: float | np.ndarray, high: float | np.ndarray, reference: float) -> float | np.ndarray:
-    """How much worse a metric is than STATIC_HIGH's, in margins of "no loss": MARGIN points, or MARGIN percent of the reference."""
-    margin = MARGIN / 100 * (abs(reference) if network.relative_margin else 1)
-    return (high - metric if network.higher_is_better else metric - high) / margin
-
-
 def margin(network: Network, base: float) -> float:
     """How much worse a metric may be without loss, in its own unit, from the float network's metric on the same samples.
 
     Half a percent of bits. Of a rate half a point, or a tenth of the float network's error where that is less: half a point is a fifth of an error of 2.5 %.
-    The published tables took MARGIN instead.
     """
     if network.own_margin is not None:
         return network.own_margin
@@ -88,19 +82,14 @@ def margin(network: Network, base: float) -> float:
     return min(0.005, 0.1 * (1 - base if network.higher_is_better else base))
 
 
-@dataclass
-class Difference:
-    """Paired difference of a metric from STATIC_HIGH's, with its interval, and the non-inferiority that follows from it."""
-
-    mean: float
-    interval: tuple
-    no_loss: bool
+def loss(network: Network, base: float, reference: float | np.ndarray, metric: float | np.ndarray) -> float | np.ndarray:
+    """How much worse a metric is than a reference, in margins, of figures or replicates alike. base: the float network's metric on the same samples."""
+    return (reference - metric) / margin(network, base) * (1 if network.higher_is_better else -1)
 
 
-def difference(network: Network, metric: Estimate, high: Estimate) -> Difference:
-    """No loss where the unfavourable end of the interval of the paired difference stays within the margin."""
-    losses = task_loss(network, metric.replicates, high.replicates, high.value)
-    return Difference(metric.value - high.value, interval(metric.replicates - high.replicates), bool(interval(losses)[1] <= 1))
+def no_loss(losses: np.ndarray) -> bool:
+    """Non-inferiority: the unfavourable end of the 95 % interval of replicates of a paired loss, in margins, stays within one margin."""
+    return bool(interval(losses)[1] <= 1)
 
 
 def outputs(network: Network, samples: list[Sample], run: NetworkRun) -> list[Tensor]:
@@ -109,16 +98,30 @@ def outputs(network: Network, samples: list[Sample], run: NetworkRun) -> list[Te
         return [network.head(sample, hidden) for sample, hidden in zip(samples, run.hidden)]
 
 
-def evaluate(network: Network, quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, shares: list | None = None) -> tuple[list[Tensor], NetworkRun]:
+def evaluate(network: Network, quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, shares: list | None = None, seed: int = 0,
+             progress: Progress = lambda steps: None) -> tuple[list[Tensor], NetworkRun]:
     """(head outputs of all samples, NetworkRun without its hidden states): a part at a time, as hidden states take room."""
     found, runs = [], []
-    for number, start in enumerate(range(0, len(samples), EVALUATED_AT_ONCE)):
-        part = samples[start:start + EVALUATED_AT_ONCE]
-        run = quantized.run([sample.inputs for sample in part], policy, shares, seed=number)
+    for part in _parts(samples):
+        run = quantized.run([sample.inputs for sample in part], policy, shares, seed, progress)
         found += outputs(network, part, run)
         runs.append(run)
     rows = [[sum(counts) for counts in zip(*layers)] for layers in zip(*(run.rows for run in runs))]
-    return found, NetworkRun([], rows, sum(run.steps for run in runs))
+    sequence_rows = [[torch.cat(counts) for counts in zip(*layers)] for layers in zip(*(run.sequence_rows for run in runs))]
+    return found, NetworkRun([], rows, sequence_rows, sum(run.steps for run in runs))
+
+
+def _parts(samples):
+    """Samples that follow each other, of PART_STEPS or a little more, the last part of fewer."""
+    part, steps = [], 0
+    for sample in samples:
+        part.append(sample)
+        steps += len(sample.inputs)
+        if steps >= PART_STEPS:
+            yield part
+            part, steps = [], 0
+    if part:
+        yield part
 
 
 def spread(samples: list[Sample], steps: int) -> list[Sample]:

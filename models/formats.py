@@ -58,7 +58,6 @@ class Policy(Code):
     SENSITIVITY = 3, "each gate by its estimate"
     # No build has these: the models compare the others with them.
     RANDOM = 16, "rows at random"
-    ORACLE = 17, "the rows whose refinement changes h most"
     STATIC_ROWS = 18, "the same rows in every step"
 
     @property

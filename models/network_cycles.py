@@ -11,16 +11,12 @@ from .policies import Policy
 from .quantized_network import QuantizedNetwork
 
 
-def cycles(quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, build: Build = Build(), shares: list | None = None) -> int:
-    """Cycles that a build takes for whole sequences, one behind the other; each direction is a run of its own, and loading is not counted.
-
-    shares: [direction][layer][gate][level], for RANDOM and ORACLE. No build has those, nor STATIC_ROWS: their cycles are what their decisions take under
-    SENSITIVITY.
-    """
-    runs = [found for stage in quantized.run_singly([sample.inputs for sample in samples], policy, shares) for found in stage]
+def cycles(quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, build: Build = Build()) -> int:
+    """Cycles that a build takes for whole sequences, one after the other; each direction is a run of its own, and loading is not counted."""
+    runs = [found for stage in quantized.run_singly([sample.inputs for sample in samples], policy) for found in stage]
     total = 0
     for direction, found in zip(quantized.directions, runs):
         levels = [torch.cat([part[0] for part in layer]) for layer in zip(*(run.levels for _, run in found))]
         order = compile_image(direction, build).order
-        total += CycleModel(direction, build, levels, order, policy if policy.in_build else Policy.SENSITIVITY).cycles()
+        total += CycleModel(direction, build, levels, order, policy).cycles()
     return total

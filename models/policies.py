@@ -13,7 +13,7 @@ from .effects import sensitivity_seen, size_seen
 from .float_lstm import LayerStates
 from .formats import GATES, Policy
 from .layer import QuantizedLayer
-from .selectors import CellHistory, Oracle, Random, Selector, Sensitivity, StaticRows, cell_codes, next_history, sensitivity, theta_alignment
+from .selectors import CellHistory, Random, Selector, Sensitivity, StaticRows, cell_codes, next_history, sensitivity, theta_alignment
 
 __all__ = ("BUILD_POLICIES", "DECIDING", "GATES", "POLICIES", "Policy", "PolicyEntry", "cell_codes", "make_selector", "next_history", "sensitivity", "theta_alignment")
 
@@ -61,7 +61,6 @@ POLICIES: dict[Policy, PolicyEntry] = {entry.code: entry for entry in (
     PolicyEntry(Policy.SENSITIVITY, selector=lambda layer, shares, seed: Sensitivity(layer), decides=True, seen=sensitivity_seen, alignment=theta_alignment,
                 start=-26.0),
     PolicyEntry(Policy.RANDOM, selector=lambda layer, shares, seed: Random(shares, seed), needs_shares=True),
-    PolicyEntry(Policy.ORACLE, selector=lambda layer, shares, seed: Oracle(layer, shares), needs_shares=True),
     PolicyEntry(Policy.STATIC_ROWS, selector=lambda layer, shares, seed: StaticRows(layer), start=-32.0),
 )}
 BUILD_POLICIES = tuple(code for code, entry in POLICIES.items() if entry.in_build)

@@ -13,7 +13,7 @@ from .formats import Level, Policy
 from .layer import ACTIVATIONS, QuantizedLayer
 from .levels import ALL, row_quarters
 from .policies import DECIDING, POLICIES, make_selector
-from .selectors import Oracle, Selector, next_history
+from .selectors import Selector, next_history
 
 MAX_LAYERS = 8
 # Row sums of the input part that are prepared at once: enough for an efficient product, few enough to stay in the cache.
@@ -161,8 +161,8 @@ class QuantizedLSTM:
     def run(self, x: Tensor, policy: Policy | None = None, state: State | None = None, shares: list | None = None, seed: int = 0, override: bool = False) -> Run:
         """Run integer inputs x [batch, steps, terms, inputs] from a state (default: the start of a sequence).
 
-        policy: for every layer (default: each layer's own); shares: [layer][gate][level], of rows, for RANDOM and ORACLE; seed: of
-        RANDOM. override: as the accelerator's register of that name, let a policy decide by whatever thresholds the layers have.
+        policy: for every layer (default: each layer's own); shares: [layer][gate][level], of rows, for RANDOM; seed: of RANDOM.
+        override: as the accelerator's register of that name, let a policy decide by whatever thresholds the layers have.
         Raises ValueError for wrong inputs, and for a policy that would decide by thresholds made for another one.
         """
         self._check_input(x)
@@ -177,9 +177,6 @@ class QuantizedLSTM:
             start = [getattr(state, name)[number] for name in ("h", "c", "history")]
             if state.first:
                 start = [torch.zeros_like(part) for part in start]
-            if isinstance(selector, Oracle):
-                run_layer(layer, x, chosen, selector, start)
-                selector.settle()
             h, c, levels, end = run_layer(layer, x, chosen, selector, start)
             run.layer_h.append(h.transpose(0, 1))
             run.layer_c.append(c.transpose(0, 1))

@@ -17,7 +17,7 @@ from .build import Build
 from .float_lstm import hidden_states
 from .formats import Level, Policy
 from .layer import segment_words
-from .levels import QUARTERS, quarter_words
+from .levels import QUARTERS, quarter_words, row_quarters
 from .quantize import H_SCALE, quantize
 from .quantized_lstm import QuantizedLSTM, refinement_rows
 
@@ -90,10 +90,12 @@ class NetworkRun:
 
     hidden: by sequence and layer, float [steps, outputs], as a Network's head takes them. steps: of all sequences together.
     rows: by QuantizedLSTM (in the order of `QuantizedNetwork.directions`) and layer, the rows at each level, int64 [codes, units, 4].
+    sequence_rows: the same by sequence, int64 [sequences, codes].
     """
 
     hidden: list[list[Tensor]]
     rows: list[list[Tensor]]
+    sequence_rows: list[list[Tensor]]
     steps: int
 
 
@@ -151,8 +153,18 @@ class QuantizedNetwork:
         """Ideal speedup over the baseline build: both with padded words, nothing else waits."""
         return self._all_words(run, Build().baseline()) / sum(self.words_by_quarter(run))
 
+    def time_over_baseline(self, run: NetworkRun) -> Tensor:
+        """Of each sequence, float64 [sequences], its ideal time over that of the baseline build; their mean, weighed by steps, is 1 / speedup."""
+        words, base = (torch.zeros(len(run.sequence_rows[0][0]), dtype=torch.float64) for _ in range(2))
+        layers = [layer for direction in self.directions for layer in direction.layers]
+        for layer, rows in zip(layers, (rows for direction in run.sequence_rows for rows in direction), strict=True):
+            costs = torch.tensor([row_quarters(level, layer.row_words) for level in layer.by_code], dtype=torch.float64)
+            words += rows.double() @ costs
+            base += rows.sum(1).double() * Build().baseline().row_words(layer)
+        return words / base
+
     def shares(self, run: NetworkRun) -> list:
-        """Shares of levels by [direction][layer][gate][level], as RANDOM and ORACLE take them."""
+        """Shares of levels by [direction][layer][gate][level], as RANDOM takes them."""
         return [[(counts[list(layer.codes)].sum(1) / counts.sum((0, 1))).T.tolist() for layer, counts in zip(direction.layers, layers)]
                 for direction, layers in zip(self.directions, run.rows)]
 
@@ -188,16 +200,17 @@ class QuantizedNetwork:
         """Run float sequences [steps, inputs], each from zero state, several at once.
 
         policy, shares, seed: as of QuantizedLSTM.run, shares [direction][layer][gate][level]. progress is called with the steps of each batch.
-        Sequences of a batch have similar lengths; the zeros behind the shorter ones count nowhere but in ORACLE's thresholds.
+        Sequences of a batch have similar lengths; the zeros behind the shorter ones count nowhere.
         """
         rows = [[torch.zeros(len(layer.by_code), layer.units, 4, dtype=torch.int64) for layer in direction.layers] for direction in self.directions]
+        sequence_rows = [[torch.zeros(len(inputs), len(layer.by_code), dtype=torch.int64) for layer in direction.layers] for direction in self.directions]
         hidden: list = [None] * len(inputs)
         for batch in batches([len(sequence) for sequence in inputs]):
-            results = self._run_batch([inputs[index] for index in batch], policy, shares, seed, rows)
+            results = self._run_batch([inputs[index] for index in batch], policy, shares, seed, rows, sequence_rows, batch)
             for index, layers in zip(batch, results):
                 hidden[index] = layers
             progress(sum(len(inputs[index]) for index in batch))
-        return NetworkRun(hidden, rows, sum(map(len, inputs)))
+        return NetworkRun(hidden, rows, sequence_rows, sum(map(len, inputs)))
 
     def run_singly(self, inputs: list[Tensor], policy: Policy | None = None, shares: list | None = None, states: list | None = None) -> list:
         """Run float sequences [steps, inputs] one by one, as the accelerator does: [stage][direction][sequence] of (integer input, Run).
@@ -215,7 +228,8 @@ class QuantizedNetwork:
             result.append(found)
         return result
 
-    def _run_batch(self, sequences, policy, shares, seed, rows):
+    def _run_batch(self, sequences, policy, shares, seed, rows, sequence_rows, batch):
+        """Hidden states of some sequences; adds their rows to those of all, and to those of the sequences, whose places `batch` holds."""
         lengths = torch.tensor([len(sequence) for sequence in sequences])
         valid = torch.arange(int(lengths.max())) < lengths.unsqueeze(1)
         hidden, number = [[] for _ in sequences], 0
@@ -224,9 +238,11 @@ class QuantizedNetwork:
             for reverse, direction in enumerate(stage):
                 x = nn.utils.rnn.pad_sequence([directed(sequence, reverse) for sequence in sequences], batch_first=True)
                 run = direction.run(direction.quantize_input(x), policy, shares=shares and shares[number], seed=seed)
-                for counts, levels in zip(rows[number], run.levels):
+                for counts, own, levels in zip(rows[number], sequence_rows[number], run.levels):
                     for code in range(len(counts)):
-                        counts[code] += (levels[valid] == code).sum(0)
+                        found = ((levels == code) & valid[..., None, None]).sum(1)
+                        counts[code] += found.sum(0)
+                        own[batch, code] = found.sum((1, 2))
                 runs.append(run)
                 number += 1
             for index, (layers, length) in enumerate(zip(hidden, lengths)):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .activation import codes_of, log_code, size_code
-from .cell import exact_output, finish
+from .cell import finish
 from .layer import QuantizedLayer
 
 Selector = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -107,55 +107,10 @@ class Random:
     """Levels with the probabilities given, [gate][level]."""
 
     def __init__(self, shares: list[list[float]], seed: int):
-        self.above = _above(shares)
+        # Shares of rows at or above each level but the lowest, [gates, levels - 1].
+        self.above = torch.tensor(shares, dtype=torch.float64).flip(1).cumsum(1).flip(1)[:, 1:]
         self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
         drawn = torch.rand(z[:, 0].shape, generator=self.generator, dtype=torch.float64)
         return sum((drawn < above.unsqueeze(1)).long() for above in self.above.unbind(1))
-
-
-class Oracle:
-    """The higher levels for rows with the larger |h with this gate at the lowest level - h with all at the highest|, h before its rounding to 8 bits.
-
-    As a first run goes on, the shares of each gate are met in every step by itself: the largest errors of batch and layer. `settle`
-    then turns all errors of that run into one threshold a gate and level, with which a second run spends its quarters in the steps that
-    need them. The second run's shares are the given ones but for the errors that its own decisions move; rows without error stay at the lowest level.
-    """
-
-    def __init__(self, layer: QuantizedLayer, shares: list[list[float]]):
-        self.c_frac, self.above = layer.c_frac, _above(shares)
-        self.settled, self.errors = None, []
-
-    def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
-        errors = self._errors(z, c)
-        thresholds = self.settled
-        if thresholds is None:
-            self.errors.append(errors)
-            thresholds = self._thresholds(errors.transpose(0, 1).flatten(1))
-        return sum((errors >= level).long() for level in thresholds)
-
-    def settle(self) -> None:
-        self.settled = self._thresholds(torch.stack(self.errors).movedim(2, 0).flatten(1))
-        self.errors = []
-
-    def _errors(self, z, c):
-        def output(z_mixed):
-            gates, _, tanh_c = finish(z_mixed, c, self.c_frac)
-            return exact_output(gates, tanh_c)
-
-        low, high = z[:, 0], z[:, -1]
-        right = output(high)
-        wrong = [output(torch.cat((high[:, :gate], low[:, gate:gate + 1], high[:, gate + 1:]), dim=1)) for gate in range(4)]
-        return (torch.stack(wrong, dim=1) - right.unsqueeze(1)).abs()
-
-    def _thresholds(self, errors):
-        """Least error of each level above the lowest, [levels - 1][gate, 1], from errors [4, rows]."""
-        counts = (self.above * errors.shape[1]).round().int().T.tolist()
-        least = [[rows.topk(count).values[-1].item() if count else 1 << 31 for rows, count in zip(errors, level)] for level in counts]
-        return torch.tensor(least, dtype=torch.int64).clamp(min=1).unsqueeze(2)
-
-
-def _above(shares):
-    """Shares of rows at or above each level but the lowest, [gates, levels - 1], of those at each level, [gate][level]."""
-    return torch.tensor(shares, dtype=torch.float64).flip(1).cumsum(1).flip(1)[:, 1:]

@@ -5,7 +5,7 @@ Found in the imports themselves, so that no list has to be kept: `from` and `imp
 from module to module. A module that is loaded by a name made at run time (a network, the cocotb side of a run) is not found in this way: who
 makes a key names it. With the text count
 
-- files beside a module that have its name (spelling.safetensors),
+- files beside a module that have its name,
 - versions of Python and of the packages that the modules import, and of those whose files they read, which they name in `distribution(name)`,
 - versions of the Debian packages with recordings, for modules that read them.
 

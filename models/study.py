@@ -2,17 +2,18 @@
 """Measurements of a network under its policies, on its calibration data; kept in the cache, so that what was interrupted goes on."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, wraps
 from hashlib import sha256
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 
 from .cache import cached
 from .choose import Swept, test_error, trimmed_mean
-from .evaluation import Bootstrap, Estimate, margin, outputs
+from .evaluation import Bootstrap, Estimate, evaluate, loss
 from .fit import FittedNetwork, fit
 from .levels import LEVELS, Cost, time_cost
 from .networks import Network, Part, Sample, load
@@ -21,6 +22,8 @@ from .policies import Policy
 from .quantize import Settings
 from .quantized_network import Progress, QuantizedNetwork
 from .sources import code
+
+Kept = TypeVar("Kept")
 
 FIT_STEPS = 12_800
 # How each network is quantized, where it was tried on its error; others as Settings() has it.
@@ -32,13 +35,15 @@ def settings_of(name: str) -> Settings:
 
 
 class Use(Enum):
-    """What held-out data are for: operating points are chosen on SEARCH, and what they give is reported on CHECK, which has other groups."""
+    """What data are for: operating points are chosen on SEARCH, and what they give is reported on CHECK, which has other groups, both of the held-out
+    part; TEST is the test part, for the last evaluation alone."""
 
     SEARCH = "search"
     CHECK = "check"
+    TEST = "test"
 
 
-# Steps of each use. Bits vary much from text to text, pairs of voices from voice to voice.
+# Steps of each use but TEST, which has all that there are. Bits vary much from text to text, pairs of voices from voice to voice.
 STEPS = {"textgenrnn": 60_000, "resemblyzer": 32_000, "silero": 40_000}
 OTHER_STEPS = 20_000
 
@@ -60,6 +65,7 @@ class Point:
     """What a policy gives: errors of the output and metric of each sample, the metric's estimate, speeds, shares by level, words by quarter.
 
     speed: ideal, over the baseline build, with padded words; over_high: over STATIC_HIGH. counts: rows at each level, [direction][layer][code].
+    times: of each sample, its ideal time over the baseline build's.
     """
 
     errors: np.ndarray
@@ -71,10 +77,23 @@ class Point:
     low_weights: float
     words: list[int]
     counts: list[list[list[int]]]
+    times: np.ndarray
 
     @property
     def error(self) -> float:
         return trimmed_mean(self.errors)
+
+
+def kept_by_use(method: Callable[["Study", Use], Kept]) -> Callable[["Study", Use], Kept]:
+    """A method whose result for each use is kept in the study, as cached_property keeps one."""
+    @wraps(method)
+    def keeping(self: "Study", use: Use) -> Kept:
+        found = self.__dict__.setdefault(f"{method.__name__} by use", {})
+        if use not in found:
+            found[use] = method(self, use)
+        return found[use]
+
+    return keeping
 
 
 class Study:
@@ -82,11 +101,12 @@ class Study:
 
     costs: ClassVar[dict[str, Cost]] = {"time": time_cost}
 
-    def __init__(self, name: str, settings: Settings, steps: int | None = None, fit_steps: int | None = None):
-        """steps: of each use (default: STEPS); fit_steps: FIT_STEPS without it."""
+    def __init__(self, name: str, settings: Settings, steps: int | None = None, fit_steps: int | None = None, test_steps: int | None = None):
+        """steps: of SEARCH and of CHECK (default: STEPS); fit_steps: FIT_STEPS without it; test_steps: all of TEST without it."""
         self.network, self.settings, fit_steps = load(name), settings, FIT_STEPS if fit_steps is None else fit_steps
         self.fit_steps = fit_steps
         self.steps = STEPS.get(name, OTHER_STEPS) if steps is None else steps
+        self.test_steps = test_steps
         module = type(self.network).__module__
         self.data_key = (name, code(module))
         self._fit_key = (name, settings.emphasis, settings.low_weight, fit_steps, code("models.fit", module))
@@ -102,19 +122,24 @@ class Study:
     def fitted(self) -> FittedNetwork:
         return cached(("fit", *self._fit_key), lambda: fit(self.network, self._part(Part.FIT, self.fit_steps), self.settings))
 
-    @cached_property
-    def held_out(self) -> dict[Use, list[Sample]]:
-        """Samples by use, groups apart by the hash of their name."""
-        samples = self._part(Part.HELD_OUT, 4 * self.steps)
-        return {use: leading([sample for sample in samples if use_of(sample.group) is use], self.steps) for use in Use}
+    @kept_by_use
+    def samples(self, use: Use) -> list[Sample]:
+        """Samples of a use; groups of the held-out part are dealt to SEARCH and CHECK by the hash of their name."""
+        if use is Use.TEST:
+            return self._part(Part.TEST, self.test_steps)
+        return leading([sample for sample in self._part(Part.HELD_OUT, 4 * self.steps) if use_of(sample.group) is use], self.steps)
 
-    @cached_property
-    def _exact(self) -> dict:
-        return {use: self.network.float_outputs(samples) for use, samples in self.held_out.items()}
+    @kept_by_use
+    def bootstrap(self, use: Use) -> Bootstrap:
+        """Draws of the groups of a use, the same for all that is measured on it."""
+        return Bootstrap(self.network, self.samples(use))
 
-    @cached_property
-    def _bootstrap(self) -> dict:
-        return {use: Bootstrap(self.network, samples) for use, samples in self.held_out.items()}
+    @kept_by_use
+    def _exact(self, use):
+        return self.network.float_outputs(self.samples(use))
+
+    def _steps_of(self, use):
+        return self.test_steps if use is Use.TEST else self.steps
 
     def quantized(self, design: Design) -> QuantizedNetwork:
         """The network of a design; kept, as a fit holds gradients of every frame and takes long to read."""
@@ -126,25 +151,25 @@ class Study:
         return self._quantized[design]
 
     def float_estimate(self, use: Use) -> Estimate:
-        return cached(("float", *self.data_key, code("models.evaluation"), use.name, self.steps), lambda: self._bootstrap[use].estimate(self._exact[use]))
+        return cached(("float", *self.data_key, code("models.evaluation"), use.name, self._steps_of(use)), lambda: self.bootstrap(use).estimate(self._exact(use)))
 
     def point(self, use: Use, design: Design, policy: Policy, log2_lambda: float | None = None, shares: list | None = None, seed: int = 0,
               progress: Progress = lambda steps: None) -> Point:
         """Measure a policy, at a multiplier if it has thresholds; shares: of RANDOM."""
         def measure():
-            q, samples = self.quantized(design), self.held_out[use]
+            q, samples = self.quantized(design), self.samples(use)
             if log2_lambda is not None:
                 q.set_log2_lambda(policy, log2_lambda, design.own_offsets)
-            run = q.run([sample.inputs for sample in samples], policy, shares, seed, progress)
-            found = outputs(self.network, samples, run)
-            return Point(self._errors(use, found), self._single(use, found), self._bootstrap[use].estimate(found), q.speedup(run), q.speedup_over_high(run),
-                         q.level_shares(run), q.low_weight_share(run), q.words_by_quarter(run), [[part.sum((1, 2)).tolist() for part in layers] for layers in run.rows])
+            found, run = evaluate(self.network, q, samples, policy, shares, seed, progress)
+            return Point(self._errors(use, found), self._single(use, found), self.bootstrap(use).estimate(found), q.speedup(run), q.speedup_over_high(run),
+                         q.level_shares(run), q.low_weight_share(run), q.words_by_quarter(run), [[part.sum((1, 2)).tolist() for part in layers] for layers in run.rows],
+                         q.time_over_baseline(run).numpy())
 
-        return cached(("point", *self.key, code("models.evaluation"), use.name, self.steps, design, policy.name, log2_lambda, shares, seed), measure)
+        return cached(("point", *self.key, code("models.evaluation"), use.name, self._steps_of(use), design, policy.name, log2_lambda, shares, seed), measure)
 
     def against_high(self, use: Use, log2_lambda: float, point: Point, high: Point) -> Swept:
         """A point of a sweep: its excess error and its loss against STATIC_HIGH, and the error that the loss has in the test."""
-        samples, network = self.held_out[use], self.network
+        samples, network = self.samples(use), self.network
         replicates = self.loss(use, high.estimate.replicates, point.estimate.replicates)
         names = list(dict.fromkeys(sample.group for sample in samples))
         groups = np.array([names.index(sample.group) for sample in samples])
@@ -160,18 +185,22 @@ class Study:
         """Replicates of the loss against float, in margins."""
         return self.loss(use, self.float_estimate(use).replicates, point.estimate.replicates)
 
+    def speed(self, use: Use, point: Point) -> Estimate:
+        """Ideal speed over the baseline build, with its replicates over groups, paired with those of all other points of the use."""
+        time = self.bootstrap(use).mean(point.times, np.array([len(sample.inputs) for sample in self.samples(use)]))
+        return Estimate(1 / time.value, 1 / time.replicates)
+
     def loss(self, use: Use, reference: float | np.ndarray, metric: float | np.ndarray) -> float | np.ndarray:
         """How much worse a metric is than a reference, in margins."""
-        unit = margin(self.network, self.float_estimate(use).value) * (1 if self.network.higher_is_better else -1)
-        return (reference - metric) / unit
+        return loss(self.network, self.float_estimate(use).value, reference, metric)
 
     def _errors(self, use, found):
         """Mean squared difference of each sample's output from float, where it is comparable."""
         comparable = self.network.comparable
-        return np.array([float((comparable(a) - comparable(b)).square().mean()) for a, b in zip(found, self._exact[use])])
+        return np.array([float((comparable(a) - comparable(b)).square().mean()) for a, b in zip(found, self._exact(use))])
 
     def _single(self, use, found):
-        return np.array([self.network.metric([sample], [output]) for sample, output in zip(self.held_out[use], found)])
+        return np.array([self.network.metric([sample], [output]) for sample, output in zip(self.samples(use), found)])
 
 
 def frozen_steps(name: str, part: Part) -> int:

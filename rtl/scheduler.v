@@ -143,8 +143,6 @@ module scheduler #(
     .wait_class_o      (wait_class)
   );
 
-  wire            busy;
-  wire [`QUARTER] busy_quarter;
   row_pass #(.DynamicPrecision(DynamicPrecision), .IndexWidth(IndexWidth), .UnitWidth(UnitWidth), .WeightWidth(WeightWidth), .OffsetWidth(OffsetWidth)) u_row_pass (
     .clk_i               (clk_i),
     .rst_ni              (rst_ni),
@@ -157,8 +155,6 @@ module scheduler #(
     .descriptor_i        (row_pass_descriptor_i),
     .policy_i            (policy_i),
     .step_first_i        (step_first_i),
-    .busy_o              (busy),
-    .busy_quarter_o      (busy_quarter),
     .valid_o             (word_valid_o),
     .reads_o             (word_reads_o),
     .quarter_o           (word_quarter_o),
@@ -169,7 +165,7 @@ module scheduler #(
   );
 
   // The codes of the quarters are the first cycle classes.
-  assign class_o = busy ? {{`CLASS_WIDTH-`QUARTER_WIDTH{1'b0}}, busy_quarter} : wait_class;
+  assign class_o = word_valid_o ? {{`CLASS_WIDTH-`QUARTER_WIDTH{1'b0}}, word_quarter_o} : wait_class;
 endmodule
 
 `default_nettype wire

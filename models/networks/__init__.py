@@ -9,12 +9,10 @@ from importlib import import_module
 
 from .network import Network, Part, Sample
 
-__all__ = ["MODULES", "NETWORKS", "NEW_MODULES", "Network", "Part", "Sample", "known", "load"]
+__all__ = ["MODULES", "NETWORKS", "Network", "Part", "Sample", "load"]
 
 # Modules by the name of the network; its class has the same name.
-MODULES = {name: f"{__name__}.{name}" for name in ("ddddocr", "resemblyzer", "silero", "spelling", "textgenrnn")}
-# Networks that the first machine was not evaluated on: `load` knows them, what goes over all NETWORKS does not yet.
-NEW_MODULES = {name: f"{__name__}.{name}" for name in ("diacritizer", "dtln", "nanoocr")}
+MODULES = {name: f"{__name__}.{name}" for name in ("ddddocr", "diacritizer", "dtln", "nanoocr", "resemblyzer", "silero", "textgenrnn")}
 
 
 class _Classes(Mapping):
@@ -36,14 +34,8 @@ class _Classes(Mapping):
 NETWORKS = _Classes()
 
 
-def known() -> dict[str, str]:
-    """Modules of all networks that `load` knows, by name."""
-    return MODULES | NEW_MODULES
-
-
 def load(name: str) -> Network:
     """The network of that name. Raises ValueError that lists the known names."""
-    modules = known()
-    if name not in modules:
-        raise ValueError(f"unknown network {name!r}: known are {', '.join(sorted(modules))}")
-    return getattr(import_module(modules[name]), name.capitalize())()
+    if name not in MODULES:
+        raise ValueError(f"unknown network {name!r}: known are {', '.join(sorted(MODULES))}")
+    return NETWORKS[name]()

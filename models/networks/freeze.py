@@ -15,12 +15,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from . import load
+from . import MODULES, load
 from .network import Part, Sample
 
 FROZEN = Path(__file__).with_name("frozen.json")
-# spelling has none: this repository trains it, on 104 recordings, and it gets a quarter of the letters wrong (docs/data.md).
-NETWORKS = ("ddddocr", "diacritizer", "dtln", "nanoocr", "resemblyzer", "silero", "textgenrnn")
 PREFIX_STEPS = 1280  # that the fast test looks at
 
 
@@ -79,10 +77,10 @@ def _bytes(values: Tensor) -> bytes:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m models.networks.freeze", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with frozen.json, write nothing")
-    parser.add_argument("--net", choices=NETWORKS, help="one network only")
+    parser.add_argument("--net", choices=MODULES, help="one network only")
     options = parser.parse_args(arguments)
     wrong = []
-    for name in [options.net] if options.net else NETWORKS:
+    for name in [options.net] if options.net else MODULES:
         now = freeze(name)
         print(name, json.dumps(now), flush=True)
         if options.check:

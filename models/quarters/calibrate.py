@@ -4,7 +4,8 @@
 Each policy is swept over its Lagrange multiplier on the SEARCH half of the held-out calibration data; models.choose finds the multiplier with
 which a test shows no loss against 8 bits with a probability of 90 %. What it gives is measured on the CHECK half, whose groups neither the fit
 nor the choice has seen. SENSITIVITY is calibrated for time, for the energy of the memories, and for their product; each rival (models.quarters.rivals) for itself. Points
-are cached; writes build/quarters/calibrated.json.
+are cached; writes build/quarters/calibrated.json, and what it found of rivals and of other costs to models/calibrated/, where
+`make calibrate` has written of the network.
 """
 
 import argparse
@@ -15,9 +16,10 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from ..calibration import sweep
+from ..calibration import is_calibrated, path_of, read, sweep, text_of
 from ..evaluation import interval
-from ..networks.freeze import NETWORKS as FROZEN
+from ..grid import significant
+from ..networks import MODULES
 from ..policies import POLICIES, Policy
 from ..quantized_network import Progress
 from ..study import Design, Use, settings_of
@@ -28,6 +30,8 @@ from .rivals import SEEDS, RivalStudy, Shares, Widths
 
 OUT = Path("build/quarters/calibrated.json")
 DESIGN = DESIGNS[CHOSEN]
+# What is kept beside the points of `make calibrate`: rivals that no build has, and SENSITIVITY for other costs than time.
+KEPT = {**dict.fromkeys(("STATIC_ROWS", "static widths", "RANDOM"), "rivals"), **dict.fromkeys(("SENSITIVITY for energy", "SENSITIVITY for product"), "costs")}
 # Where the search of each task begins, log2 of an error for a word of quarters (for energy: for a pJ).
 STARTS = {
     **{f"SENSITIVITY for {cost}": POLICIES[Policy.SENSITIVITY].start for cost in COSTS}, "SENSITIVITY for energy": -35.0,
@@ -89,8 +93,21 @@ def network_results(name: str, labels: list[str], budget: float, progress: Progr
     study = RivalStudy(name, settings_of(name))
     found = [calibrate(study, task, budget, progress) for task in tasks(DESIGN) if task.label in labels]
     fixed = {policy.name: checked(study, DESIGN, policy, None, progress) for policy in (Policy.STATIC_HIGH, Policy.STATIC_LOW)}
-    groups = {use.name: len({sample.group for sample in samples}) for use, samples in study.held_out.items()}
+    groups = {use.name: len({sample.group for sample in study.samples(use)}) for use in (Use.SEARCH, Use.CHECK)}
+    keep(name, found, budget)
     return {"network": name, "budget": budget, "groups": groups, "policies": found, "fixed": fixed}
+
+
+def keep(name: str, found: list[dict], budget: float) -> None:
+    """Write the operating points of KEPT, and their sweeps, to the network's file in models/calibrated/, if it has one with that budget."""
+    if not is_calibrated(name) or read(name)["budget"] != budget:
+        return
+    kept = read(name)
+    for one in found:
+        if one["label"] in KEPT:
+            sweep_of = [{key: significant(point[key]) for key in ("log2_lambda", "loss", "error", "speed")} for point in one["sweep"]]
+            kept.setdefault(KEPT[one["label"]], {})[one["label"]] = {"log2_lambda": one["log2_lambda"], "needed": significant(one["needed"]), "sweep": sweep_of}
+    path_of(name).write_text(text_of(kept))
 
 
 def table(found: list[dict]) -> Table:
@@ -107,12 +124,12 @@ def table(found: list[dict]) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.quarters.calibrate", description=__doc__.splitlines()[0])
-    parser.add_argument("--net", action="append", choices=FROZEN, help="network; several times for several")
+    parser.add_argument("--net", action="append", choices=MODULES, help="network; several times for several")
     parser.add_argument("--task", action="append", choices=list(STARTS), help="what to calibrate; several times for several (default: all)")
     parser.add_argument("--budget", type=float, default=1.0, help="largest loss, in margins (%(default)s)")
     arguments = parser.parse_args()
     labels = arguments.task or list(STARTS)
-    measure_networks(arguments.net or FROZEN, lambda name, progress: network_results(name, labels, arguments.budget, progress), table, OUT)
+    measure_networks(arguments.net or MODULES, lambda name, progress: network_results(name, labels, arguments.budget, progress), table, OUT)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from ..choose import Curve, curve, isotonic, trimmed_mean
 from ..evaluation import interval
-from ..networks.freeze import NETWORKS as FROZEN
+from ..networks import MODULES
 from ..policies import Policy
 from ..quantize import Settings
 from ..quantized_network import Progress
@@ -159,12 +159,12 @@ def table(found: list[dict]) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.quarters.compare", description=__doc__.splitlines()[0])
-    parser.add_argument("--net", action="append", choices=FROZEN, help="network; several times for several")
+    parser.add_argument("--net", action="append", choices=MODULES, help="network; several times for several")
     parser.add_argument("--design", action="append", choices=[*DESIGNS, *RIVALS], help="design or rival; several times for several (default: all)")
     arguments = parser.parse_args()
     known = candidates()
     chosen = {name: known[name] for name in arguments.design or known}
-    measure_networks(arguments.net or FROZEN, lambda name, progress: compare(name, settings_of(name), chosen, progress), table, OUT)
+    measure_networks(arguments.net or MODULES, lambda name, progress: compare(name, settings_of(name), chosen, progress), table, OUT)
 
 
 if __name__ == "__main__":

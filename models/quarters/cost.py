@@ -100,7 +100,7 @@ def stacks(name: str) -> list[Stack]:
         q.set_log2_lambda(Policy.SENSITIVITY, log2_lambda_of(name), DESIGN.own_offsets)
         units = sum(layer.units for direction in q.directions for layer in direction.layers) // len(q.directions)
         steps = max(16, UNIT_STEPS // units)
-        found = levels_of(q, [sample.inputs for sample in study.held_out[Use.CHECK]], DEAL_STEPS + steps)
+        found = levels_of(q, [sample.inputs for sample in study.samples(Use.CHECK)], DEAL_STEPS + steps)
         return [([Shape(layer.units, layer.inputs, layer.levels, layer.terms) for layer in direction.layers],
                  [part[:DEAL_STEPS] for part in levels], [part[DEAL_STEPS:DEAL_STEPS + steps] for part in levels])
                 for direction, levels in zip(q.directions, found)]

@@ -275,6 +275,9 @@ class WidthNetwork(QuantizedNetwork):
     def speedup(self, run: NetworkRun) -> float:
         return self.speed()
 
+    def time_over_baseline(self, run: NetworkRun) -> Tensor:
+        return torch.full((len(run.sequence_rows[0][0]),), 1 / self.speed(), dtype=torch.float64)
+
     def speedup_over_high(self, run: NetworkRun) -> float:
         return self._high(self.cost) / self.cycles()
 

@@ -10,8 +10,7 @@ import pytest
 
 from models import cache, calibration, study
 from models.calibration import calibrate, load_quantized, path_of, swept_log2_lambda, with_others
-from models.networks import Part
-from models.networks.freeze import NETWORKS as FROZEN
+from models.networks import MODULES, Part
 from models.policies import DECIDING, Policy
 from models.quantized_network import QuantizedNetwork
 from models.sources import ROOT
@@ -84,7 +83,7 @@ def test_one_policy_calibrated_anew_leaves_the_others(toy):
 @pytest.mark.parametrize("path", sorted(calibration.FOLDER.glob("*.json")), ids=lambda path: path.stem)
 def test_calibrated_networks_are_within_their_budget(path):
     found = json.loads(path.read_text())
-    assert found["network"] == path.stem and path.stem in FROZEN
+    assert found["network"] == path.stem and path.stem in MODULES
     assert Policy.SENSITIVITY.name in found["log2_lambda"]
     for policy, log2_lambda in found["log2_lambda"].items():
         swept = [point["log2_lambda"] for point in found["sweep"] if point["policy"] == policy]
@@ -97,7 +96,7 @@ COMMAND = AS_TOY + """
 import runpy, sys
 from pathlib import Path
 from models.networks import freeze
-freeze.NETWORKS, calibration.FROZEN = ("toy",), ("toy",)
+calibration.MODULES = {"toy": "models.tests.toy_network"}
 calibration.FOLDER = Path(sys.argv[1]) / "models" / "calibrated"
 calibration.FOLDER.mkdir(parents=True)
 sys.argv[1:] = ["--net=toy", "--policy=SENSITIVITY"]

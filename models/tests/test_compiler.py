@@ -173,7 +173,7 @@ def test_a_network_may_fill_a_build_to_the_last_word():
 
 def test_compiler_refuses_what_no_build_can_do():
     network = random_network(0, 3, [2, 2])
-    for policy in (Policy.RANDOM, Policy.ORACLE):
+    for policy in (Policy.RANDOM, Policy.STATIC_ROWS):
         network.layers[1] = dataclasses.replace(network.layers[1], policy=policy)
         with pytest.raises(CompileError, match=f"layer 1 has policy {policy.name}"):
             compile_image(network, Build())

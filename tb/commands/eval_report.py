@@ -2,7 +2,6 @@
 """What `make eval` shows of its records: a table for the terminal, docs/results.md, a plot, and build/eval.json."""
 
 import json
-import math
 from pathlib import Path
 
 import matplotlib
@@ -10,54 +9,69 @@ from rich import box
 from rich.table import Table
 
 from models.build import Build
-from models.evaluation import MARGIN
-from models.networks import NETWORKS
-from models.policies import DECIDING, Policy
+from models.calibration import read
+from models.policies import Policy
 from tb.bench.runner import BUILD, ROOT
+from tb.commands.evaluation.records import FIXED, HIGH, LOW, SENSITIVITY, geometric_mean
+from tb.commands.evaluation.task import CYCLES_STEPS, FLOAT, RIVALS, SEEDS
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
 PAPER_SPEEDUP, PAPER_LOW_SHARE = 1.56, 0.66
-SATURATED = 0.99  # low share
-WIDTH = 132  # of the table
-HEADINGS = ("policy", "metric [95 %]", "against STATIC_HIGH [95 %]", "no loss", "low share", "quarters", "cycles a step", "speedup", "over baseline", "RTL steps")
-COLOURS = {"STATIC_HIGH": "black", "STATIC_LOW": "tab:red", "RANDOM": "tab:gray", "CELL_HISTORY": "tab:orange", "SENSITIVITY": "tab:blue"}
+SATURATED = 0.95  # share of the lowest level under SENSITIVITY, from which on there is next to nothing to choose
+WIDTH = 190  # of the table
+COLUMNS = 4  # of the plot
+SHOWN = (SENSITIVITY, Policy.CELL_HISTORY.name, *RIVALS, LOW)  # in the tables of means and of rivals
+HEADINGS = ("policy", "metric [95 %]", "loss against 8 bits, margins [95 %]", "no loss", "loss against float [95 %]", "no loss", "HH / 3/4 / all, %", "quarters",
+            "ideal speed [95 %]", "in cycles", "over STATIC_HIGH", "RTL steps")
+COLOURS = {HIGH: "black", LOW: "tab:red", "RANDOM": "tab:gray", "CELL_HISTORY": "tab:orange", SENSITIVITY: "tab:blue", "STATIC_ROWS": "tab:green",
+           "static widths": "tab:purple"}
+HISTORY = "results-history.md"
 
 
-def write(records: list[dict], points: list[dict], published: bool) -> list:
+def write(records: list[dict], published: bool) -> list:
     """Writes JSON, Markdown and plot, where docs/ has them if published; returns their paths."""
     BUILD.mkdir(exist_ok=True)
     docs, images = (ROOT / "docs", ROOT / "docs" / "images") if published else (BUILD, BUILD)
     paths = [BUILD / "eval.json", docs / "results.md", images / "frontier.png"]
     paths[0].write_text(json.dumps(records, indent=1) + "\n")
     paths[1].write_text(markdown(records, paths[2].relative_to(docs)))
-    plot(points, records, paths[2])
+    plot(records, paths[2])
     return [path.relative_to(ROOT) for path in paths]
 
 
 def row(record: dict) -> tuple:
     """The cells of a record, as HEADINGS name them."""
-    low, high = record["ci95"]
-    mean, (delta_low, delta_high) = record["delta_mean"], record["delta_ci95"]
-    reference = record["policy"] == "STATIC_HIGH"
-    speedup = record["speedup"]
+    reference, against = record["policy"] == HIGH, record["vs_float"]
     return (
-        record["policy"], f"{record['value']:.4f} [{low:.4f}, {high:.4f}]",
-        "" if reference else f"{mean:+.4f} [{delta_low:+.4f}, {delta_high:+.4f}]",
-        "" if reference else "yes" if record["no_loss"] else "not shown",
-        "" if record["low_share"] is None else f"{record['low_share']:.1%}",
-        "" if record["mean_quarters"] is None else f"{record['mean_quarters']:.2f}",
-        "" if speedup is None else f"{record['cycles'] / record['cycles_steps']:,.0f}",
-        "" if speedup is None else f"{speedup:.3f}x", "" if speedup is None else f"{record['speedup_baseline']:.3f}x",
-        f"{record['rtl_steps_checked']:,}" if record["rtl_steps_checked"] else "",
+        record["policy"], f"{record['value']:.4f} {_interval(record['ci95'], '.4f')}",
+        "" if reference else _loss(record), "" if reference else _verdict(record), _loss(against) if against else "", _verdict(against) if against else "",
+        " / ".join(f"{100 * share:.0f}" for share in record["levels"]) if len(record.get("levels", ())) > 1 else "",
+        f"{record['mean_quarters']:.2f}" if record.get("mean_quarters") else "",
+        f"{record['ideal_speed']:.2f}x {_interval(record['ideal_speed_ci95'], '.2f')}" if "ideal_speed" in record else "",
+        f"{record['speedup_baseline']:.3f}x" if "cycles" in record else "", f"{record['speedup']:.3f}x" if "cycles" in record else "",
+        f"{record['rtl_steps_checked']:,}" if record.get("rtl_steps_checked") else "",
     )
 
 
-def _networks(records) -> dict:
-    result = {}
+def _interval(ends, form) -> str:
+    return "[" + ", ".join(format(end, form) for end in ends) + "]"
+
+
+def _loss(found) -> str:
+    return f"{found['loss']:+.2f} {_interval(found['loss_ci95'], '+.2f')}"
+
+
+def _verdict(found) -> str:
+    return "yes" if found["no_loss"] else "not shown"
+
+
+def by_network(records: list[dict]) -> dict[str, dict[str, dict]]:
+    """Records by network and policy."""
+    result: dict = {}
     for record in records:
-        result.setdefault(record["network"], []).append(record)
+        result.setdefault(record["network"], {})[record["policy"]] = record
     return result
 
 
@@ -66,47 +80,66 @@ def table(records: list[dict]) -> Table:
     result = Table(box=box.SIMPLE_HEAD)
     for heading in HEADINGS:
         result.add_column(heading, justify="left" if heading == "policy" else "right")
-    for net, found in _networks(records).items():
+    for net, found in by_network(records).items():
         result.add_section()
-        result.add_row(f"[bold]{net}[/]", f"[bold]{found[0]['metric']}[/]")
-        for record in found:
+        result.add_row(f"[bold]{net}[/]", f"[bold]{found[HIGH]['metric']}[/]")
+        for record in found.values():
             result.add_row(*row(record))
     result.add_section()
-    for line in summary(records):
-        result.add_row(*line[:1], *[""] * 2, *line[1:])
+    for policy, networks, no_loss, no_loss_float, low, ideal, cycles, over_high in means(records):
+        result.add_row(f"{policy}, {networks}", "", "", no_loss, "", no_loss_float, low, "", ideal, cycles, over_high)
     return result
 
 
 def saturated(records: list[dict]) -> set[str]:
-    """Networks that SENSITIVITY leaves at the lowest level so nearly always that there is nothing to choose."""
-    return {record["network"] for record in records if record["policy"] == "SENSITIVITY" and record["low_share"] >= SATURATED}
+    """Networks that SENSITIVITY leaves at the lowest level so nearly always that there is next to nothing to choose."""
+    return {net for net, found in by_network(records).items() if found[SENSITIVITY]["low_share"] >= SATURATED}
 
 
-def summary(records: list[dict]) -> list[tuple]:
-    """(policy, networks without loss, low share, mean of quarters, "", speedup, over baseline) over the networks: geometric means with and without the
-    saturated ones, and the worst."""
-    lines, without = [], [record for record in records if record["network"] not in saturated(records)]
-    for policy in (Policy.STATIC_LOW.name, *(policy.name for policy in DECIDING)):
-        lines += _means(policy, "mean", records)
-        if without and len(without) < len(records):
-            lines += _means(policy, "mean without the saturated networks", without)
-        found = [record for record in records if record["policy"] == policy]
-        lines.append((f"{policy}, worst", "", f"{min(record['low_share'] for record in found):.1%}",
-                      f"{max(record['mean_quarters'] for record in found):.2f}", "", f"{min(record['speedup'] for record in found):.3f}x",
-                      f"{min(record['speedup_baseline'] for record in found):.3f}x"))
+MEANS = ("policy", "networks", "no loss against 8 bits", "against float", "share of HH", "ideal speed", "in cycles", "over STATIC_HIGH")
+
+
+def means(records: list[dict]) -> list[tuple]:
+    """Rows of the table of means, as MEANS names its columns: of all networks, of those that are not saturated, and of those where SENSITIVITY shows no loss
+    against 8 bits; geometric means of speeds, and the worst network."""
+    networks, lines = by_network(records), []
+    groups = {"all": list(networks), "not saturated": [net for net in networks if net not in saturated(records)],
+              "no loss shown for SENSITIVITY": [net for net, found in networks.items() if found[SENSITIVITY]["no_loss"]]}
+    for policy in SHOWN:
+        for name, all_members in groups.items():
+            members = [net for net in all_members if policy in networks[net]]
+            if members:
+                lines.append((policy, f"{name} ({len(members)})", *_mean([networks[net][policy] for net in members])))
+        worst = min((found[policy] for found in networks.values() if policy in found), key=lambda record: record["ideal_speed"], default=None)
+        if worst:
+            lines.append((policy, f"worst: {worst['network']}", "", "", *_mean([worst])[2:]))
     return lines
 
 
-def _means(policy, name, records) -> list[tuple]:
-    found = [record for record in records if record["policy"] == policy]
-    share, quarters = (sum(record[what] for record in found) / len(found) for what in ("low_share", "mean_quarters"))
-    means = (f"{_geometric_mean(record[key] for record in found):.3f}x" for key in ("speedup", "speedup_baseline"))
-    return [(f"{policy}, {name}", f"{sum(record['no_loss'] for record in found)} of {len(found)}", f"{share:.1%}", f"{quarters:.2f}", "", *means)]
+def _mean(found) -> tuple:
+    count = len(found)
+
+    def speed(key):
+        return f"{geometric_mean(record[key] for record in found):.2f}x" if all(key in record for record in found) else ""
+
+    no_loss, no_loss_float = (f"{sum(one['no_loss'] for one in these)} of {count}" for these in (found, [record["vs_float"] for record in found]))
+    low = "" if found[0]["policy"] == "static widths" else f"{sum(record['low_share'] for record in found) / count:.1%}"
+    return no_loss, no_loss_float, low, speed("ideal_speed"), speed("speedup_baseline"), speed("speedup")
 
 
-def _geometric_mean(values) -> float:
-    logarithms = [math.log(value) for value in values]
-    return math.exp(sum(logarithms) / len(logarithms))
+RIVAL = ("network", "rival", "its speed", "its loss against 8 bits [95 %]", "SENSITIVITY as fast [95 %]", "SENSITIVITY's loss against it [95 %]")
+
+
+def rivals(records: list[dict]) -> list[tuple]:
+    """Rows of the table of rivals, as RIVAL names its columns."""
+    return [(net, rival, f"{found[rival]['ideal_speed']:.2f}x", _loss(found[rival]), f"{one['speed_ratio']:.2f}x {_interval(one['speed_ratio_ci95'], '.2f')}", _loss(one))
+            for net, found in by_network(records).items() for rival, one in found[SENSITIVITY]["vs_rival"].items()]
+
+
+def fixed_as_good(records: list[dict]) -> list[str]:
+    """Networks on which SENSITIVITY is not faster than the best fixed choice outside the interval."""
+    found = by_network(records)
+    return [net for net, own in found.items() if not all(own[SENSITIVITY]["vs_rival"][rival]["faster"] for rival in FIXED if rival in own)]
 
 
 def _rows(lines) -> str:
@@ -119,62 +152,77 @@ def _heading(names) -> str:
 
 def markdown(records: list[dict], image: str) -> str:
     """docs/results.md."""
-    build = Build()
+    build, networks = Build(), by_network(records)
+    as_good = fixed_as_good(records)
+    better = "SENSITIVITY is faster than both on every network, outside the interval." if not as_good else \
+        f"On {', '.join(as_good)} a fixed choice is as fast as SENSITIVITY, or faster; on the others SENSITIVITY is faster than both, outside the interval."
     text = [
-        "# Results\n\nWritten by `make eval`, on test data that calibration (`make calibrate`) never saw. The same as JSON: `build/eval.json`.\n\n",
-        f"Build: {build.tiles} tiles, {build.lanes} lanes. Intervals are 95 %, from a bootstrap over speakers, documents, images or strings. "
-        f"**No loss** is non-inferiority: the unfavourable end of the interval of the *paired* difference from STATIC_HIGH stays within {MARGIN:g} "
-        f"points of a rate, {MARGIN:g} % of bits per character. Figures come from the integer model over the whole test; cycles are those of "
-        "whole samples spread over it, the last column's steps of the accelerator, which the RTL ran: all outputs, decisions, states, counters and "
-        "cycles were equal to the model's.\n\n"
-        "Low share: row-weights whose row stayed at the lowest level; quarters: mean number of quarter products of a product. "
-        "RANDOM chooses levels at random as often as SENSITIVITY (or CELL_HISTORY), gate by gate; ORACLE as often, the higher ones for the rows with the largest "
-        "true effect on h in the same step; STATIC_ROWS the same levels in every step, with as many quarters, by the expected error of the loss for a word. No build has "
-        "them; their cycles, of fewer steps, are those of their decisions under SENSITIVITY, so STATIC_ROWS pays for looking at what it knows.\n\n"
-        "## Mean over the networks\n\n",
-        _heading(("policy", "no loss", "low share", "quarters", "speedup", "over the baseline build")),
-        _rows((name, without_loss, share, quarters, speedup, baseline) for name, without_loss, share, quarters, _, speedup, baseline in summary(records)),
-        f"| paper | its networks | > {PAPER_LOW_SHARE:.0%} | | {PAPER_SPEEDUP:.2f}x | |\n\n"
-        f"Saturated: SENSITIVITY leaves at least {SATURATED:.0%} at the lowest level, so there is nothing to choose. Here: "
-        f"{', '.join(sorted(saturated(records))) or 'none'}.\n\n"
-        "The test sets were evaluated three times up to November 2026; every run of this command on them is one time more. The aim of calibration was "
-        "raised from 75 to 90 % after the second, which did not show \"no loss\" on Resemblyzer and spelling; spelling's test set was enlarged after the "
-        "first. [outside-review.md](outside-review.md) tells what an outside review found.\n\n"
-        f"![frontiers]({image})\n\n"
-        "Marks: speedup in cycles, difference from STATIC_HIGH over the whole test, with its paired interval. Lines: other thresholds on 20,000 steps of "
-        "the test, at ideal speedup 4 / quarters; without intervals, so small differences are noise. Star: the paper's mean.\n",
+        "# Results\n\nWritten by `make eval`, on test data that neither calibration nor anybody had looked at before ([data](data.md)); everything was "
+        f"chosen on calibration data ([policies](policies.md)). Earlier evaluations, and what was chosen when: [history]({HISTORY}). As JSON: `build/eval.json`.\n\n",
+        f"Build: {build.tiles} tiles, {build.lanes} products of 4x4 a cycle and tile. Intervals are 95 %, from a bootstrap over voices, documents, images or "
+        "recordings, paired between policies. A loss is in [margins](data.md#margins), positive for worse. **No loss** is non-inferiority: the upper end of the "
+        "interval of the paired loss is within one margin. Metrics and ideal speeds are those of the integer model over the whole test; ideal counts padded words "
+        "over those of the baseline build. Cycles are those of the cycle model on whole samples for "
+        f"{CYCLES_STEPS:,} steps of the accelerator, over the baseline build's on the same samples; the RTL played so many steps of them as the last column says, every "
+        "output, decision, state, counter and cycle equal to the model's.\n\n"
+        "STATIC_ROWS (the same level of a row in every step, which pays nothing for looking), static widths (4 to 8 bits of weights and activations by layer, on a "
+        "machine that scales perfectly with both) and RANDOM (levels by chance, with SENSITIVITY's shares by gate) were calibrated to the same budget, each for itself. "
+        "No build has them, so their speeds are ideal ones; a network without one was not calibrated for it. "
+        "CELL_HISTORY is the paper's idea, a threshold a level.\n\n"
+        "## Is a fixed choice as good?\n\n", better, "\n\n", _heading(RIVAL), _rows(rivals(records)),
+        "\n## Means\n\n", _heading(MEANS), _rows(means(records)), f"| paper | its networks | | | > {PAPER_LOW_SHARE:.0%} | | {PAPER_SPEEDUP:.2f}x | |\n\n",
+        f"Speeds are over the baseline build, geometric means. Saturated: SENSITIVITY leaves at least {SATURATED:.0%} of the weights at the lowest level. Here: "
+        f"{', '.join(sorted(saturated(records))) or 'none'}. Share of HH: weights whose row stayed at 4x4 bits; counted as the paper does, weights that were met with 4 "
+        f"bits, it is the same for SENSITIVITY ({_low_weights(records)}).\n\n"
+        f"![frontiers]({image})\n\nLines: sweeps on calibration data (SEARCH), without intervals. Marks: the test at the operating points, with both paired intervals. "
+        "Green: within the margin of no loss. Star: the paper's mean.\n",
     ]
-    for net, found in _networks(records).items():
-        text += [f"\n## {net}: {found[0]['metric']}\n\n", _heading(HEADINGS), _rows(map(row, found))]
-        others = {record["policy"]: record["others"] for record in found if record["others"]}
-        for name in next(iter(others.values()), {}):
-            text.append(f"\n{name}: " + ", ".join(f"{policy} {values[name]:.4f}" for policy, values in others.items()) + ".\n")
+    for net, found in networks.items():
+        text += [f"\n## {net}: {found[HIGH]['metric']}\n\n", _heading(HEADINGS), _rows(map(row, found.values()))]
+        if "RANDOM" not in found:
+            continue
+        seeds = ", ".join(f"{one['loss']:+.2f} at {one['ideal_speed']:.2f}x" for one in found["RANDOM"]["seeds"])
+        text.append(f"\nRANDOM under seeds {', '.join(map(str, SEEDS))}: {seeds}.\n")
     return "".join(text)
 
 
-def plot(points: list[dict], records: list[dict], path: Path) -> None:
-    """Difference of the task figure from STATIC_HIGH's against speedup, a panel a network.
+def _low_weights(records) -> str:
+    return ", ".join(f"{net} {found[SENSITIVITY]['low_weights']:.1%}" for net, found in by_network(records).items())
 
-    Large marks with paired intervals: the whole test, speedup in cycles. Lines: frontiers over part of it, at ideal speedup.
-    """
-    networks = _networks(records)
-    figure, axes = pyplot.subplots(1, len(networks), figsize=(4.2 * len(networks), 4), squeeze=False, layout="constrained")
-    for axis, (net, found) in zip(axes[0], networks.items()):
-        line = [point for point in points if point["network"] == net]
-        high = next(point["value"] for point in line if point["policy"] == "STATIC_HIGH")
-        margin = MARGIN / 100 * (abs(found[0]["value"]) if NETWORKS[net].relative_margin else 1)
-        axis.axhspan(-margin, margin, color="tab:green", alpha=0.12, label="within the margin of no loss")
+
+def plot(records: list[dict], path: Path) -> None:
+    """Loss against ideal speed, a panel a network: lines of the sweeps on calibration data, marks with intervals of the test."""
+    networks = by_network(records)
+    rows = -(-len(networks) // COLUMNS)
+    columns = min(COLUMNS, len(networks))
+    figure, axes = pyplot.subplots(rows, columns, figsize=(5 * columns, 4.6 * rows), squeeze=False, layout="constrained")
+    for axis in axes.flat[len(networks):]:
+        axis.axis("off")
+    for axis, (net, found) in zip(axes.flat, networks.items()):
+        axis.axhspan(-1, 1, color="tab:green", alpha=0.12)
+        for policy, points in sweeps(net).items():
+            axis.plot([1.0, *(speed for speed, _ in points)], [0.0, *(loss for _, loss in points)], linewidth=0.9, marker=".", color=COLOURS[policy], alpha=0.6)
         for policy, colour in COLOURS.items():
-            way = [(1.0, 0.0), *sorted((4 / point["mean_quarters"], point["value"] - high) for point in line if point["policy"] == policy)]
-            axis.plot(*zip(*way), linewidth=0.8, marker=".", color=colour, alpha=0.6)
-            for record in found:
-                if record["policy"] == policy:
-                    mean, (low, top) = record["delta_mean"], record["delta_ci95"]
-                    axis.errorbar(record["speedup"], mean, [[mean - low], [top - mean]], fmt="o", capsize=3, color=colour, label=policy)
+            if policy not in found:
+                continue
+            record = found[policy]
+            (left, right), (low, high) = record["ideal_speed_ci95"], record["loss_ci95"]
+            speed, lost = record["ideal_speed"], record["loss"]
+            axis.errorbar(speed, lost, [[max(lost - low, 0)], [max(high - lost, 0)]], [[max(speed - left, 0)], [max(right - speed, 0)]], fmt="o", capsize=3, color=colour,
+                          label=policy)
         axis.plot(PAPER_SPEEDUP, 0, marker="*", markersize=14, color="tab:red", linestyle="", label="paper: 1.56x, no loss")
-        if not NETWORKS[net].higher_is_better:
-            axis.invert_yaxis()
-        axis.set(title=net, xlabel="speedup", ylabel=f"{NETWORKS[net].metric_name}\nagainst STATIC_HIGH (better is up)")
+        top = max(3.0, *(record["loss_ci95"][1] for policy, record in found.items() if policy not in (LOW, FLOAT)))
+        axis.set(title=net, xlabel="ideal speed over the baseline build", ylabel="loss against 8 bits, margins", xlim=(0.9, 4.1), ylim=(top + 0.5, -3))
     axes[0][0].legend(fontsize=8)
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
+
+
+def sweeps(net: str) -> dict[str, list[tuple[float, float]]]:
+    """(ideal speed, loss in margins) by policy, of the points that calibration measured."""
+    found, result = read(net), {}
+    for point in found["sweep"]:
+        result.setdefault(point["policy"], []).append((point["speed"], point["loss"]))
+    for label, own in found.get("rivals", {}).items():
+        result[label] = [(point["speed"], point["loss"]) for point in own["sweep"]]
+    return {policy: sorted(points) for policy, points in result.items()}

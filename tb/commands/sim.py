@@ -39,8 +39,7 @@ from models.error_budget import LOSS_DB, set_by_error
 from models.float_lstm import hidden_states
 from models.importers import ImportFailure, load_lstm
 from models.importers.own_network import OwnNetwork, random_inputs, read_inputs
-from models.networks import Network, Sample, known, load
-from models.networks.freeze import NETWORKS as FROZEN
+from models.networks import MODULES, Network, Sample, load
 from models.policies import BUILD_POLICIES, DECIDING, Policy
 from models.quantized_network import QuantizedNetwork, quantize_network
 from models.study import check_samples
@@ -81,7 +80,7 @@ class Job:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options, checked. Raises UserError for a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m tb.commands.sim", description=__doc__.splitlines()[0])
-    parser.add_argument("--net", help=f"one of {', '.join(sorted(known()))} (default: textgenrnn)")
+    parser.add_argument("--net", help=f"one of {', '.join(sorted(MODULES))} (default: textgenrnn)")
     parser.add_argument("--model", help="file with an LSTM, in place of a network by name: ONNX, torch.save, safetensors")
     parser.add_argument("--node", help="which LSTM of the file, where there are several")
     parser.add_argument("--inputs", help=".npy file with inputs of the model, [steps, inputs] or [sequences, steps, inputs]")
@@ -95,7 +94,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     if options.net and options.model:
         raise UserError(f"NET={options.net} and MODEL={options.model}: give one of them")
     options.net = options.net or "textgenrnn"
-    one_of("NET", options.net, sorted(known()))
+    one_of("NET", options.net, sorted(MODULES))
     for name in ("node", "inputs", "range"):
         if getattr(options, name) is not None and not options.model:
             raise UserError(f"{name.upper()}={getattr(options, name)}: requires MODEL=")
@@ -164,7 +163,7 @@ def load_data(options: argparse.Namespace) -> tuple[Network, list[Sample]]:
         return network, network.test(options.steps)
     network = load(options.net)
     try:
-        return network, check_samples(network, options.steps) if options.net in FROZEN else network.test(options.steps)
+        return network, check_samples(network, options.steps)
     except ValueError as error:
         raise UserError(f"NET={options.net}: {error}") from error
 

@@ -92,7 +92,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_bytes(local, cluster):
     assert first.wait() == -signal.SIGKILL and second.poll() is None
     assert (folder / f"working-{first.pid}").exists()  # it was at a metric, which the other one made
     assert (folder / "eval.json").read_bytes() == (local / "eval.json").read_bytes()
-    shares = {record["policy"]: record["low_share"] for record in json.loads((local / "eval.json").read_text())}
+    shares = {record["policy"]: record.get("low_share") for record in json.loads((local / "eval.json").read_text())}
     assert 0.5 < shares["SENSITIVITY"] < 0.95 and 0.5 < shares["CELL_HISTORY"] < 0.95  # there was something to decide
 
 
@@ -100,4 +100,4 @@ def test_a_worker_with_other_text_is_refused():
     task = Task("metric", "silero", 100, "STATIC_HIGH")
     kind, _, _text, data = schedule.key_of(task)
     with pytest.raises(schedule.OtherCode, match="give it the same one"):
-        schedule.work(task, None, (kind, task, "another text", data))
+        schedule.work(task, (kind, task, "another text", data))

@@ -1,116 +1,142 @@
 # SPDX-License-Identifier: MIT
-"""make eval: a small part of it with the RTL, an interruption, and what a user gets wrong. The cluster is in test_cluster.py."""
+"""make eval: all of it on the toy network, the RTL included, an interruption, and what a user gets wrong. Processes and the cluster are in test_cluster.py."""
 
 import json
-from concurrent.futures import Future
-from contextlib import nullcontext
+import os
+import subprocess
+import sys
 
 import pytest
 
-from models import cache, study
-from models.policies import Policy
+from tb.bench.runner import ROOT
 from tb.commands import eval_report
-from tb.commands.evaluation import command, metrics, rtl, schedule, task
-from tb.commands.evaluation.command import UserError, main, parse
+from tb.commands.evaluation import schedule
+from tb.commands.evaluation.command import UserError, parse
+from tb.commands.evaluation.task import FLOAT, RIVALS
+
+POLICIES = ["SENSITIVITY", "CELL_HISTORY", *RIVALS, "STATIC_HIGH", "STATIC_LOW", FLOAT]
+# Does the work in this process, and says what it did and what came of it; what is given as arguments is the command's.
+PROGRAM = """
+import json, sys
+from concurrent.futures import Future
+from contextlib import nullcontext
+from tb.tests import toy_evaluation
+from tb.commands.evaluation import command, rtl
 from tb.commands.evaluation.task import Task
 
-NET, STEPS, CYCLES_STEPS = "textgenrnn", 800, 40
-ARGUMENTS = [f"--net={NET}", f"--steps={STEPS}"]
-POLICIES = ["SENSITIVITY", "CELL_HISTORY", "STATIC_HIGH", "STATIC_LOW", "FLOAT", "RANDOM", "STATIC_ROWS", "RANDOM like CELL_HISTORY",
-            "STATIC_ROWS like CELL_HISTORY", "ORACLE"]
-
-
 class Inline:
-    """An executor that does the work at once, in this process, and remembers it."""
-
-    def __init__(self):
-        self.done = []
-
-    def submit(self, function, task, *given):
-        self.done.append(task)
+    done = []
+    def submit(self, function, task, key):
+        self.done.append(f"{task.kind} {task.name}")
         future = Future()
-        future.set_result(function(task, *given))
+        try:
+            future.set_result(function(task, key))
+        except Exception as error:
+            future.set_exception(error)
         return future
 
+command.executor_of = lambda options: nullcontext(Inline())
+if sys.argv[1] == "wrong":
+    rtl.cycles_of = lambda *given: 1
+code = command.run([f"--steps={toy_evaluation.STEPS}", "--net=toy", "--rtl=1"])
+print(json.dumps(Inline.done))
+sys.exit(code)
+"""
+
+
+def evaluated(folder, what=""):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TOY": str(folder), "CACHE": str(folder / "cache")}
+    ended = subprocess.run([sys.executable, "-c", PROGRAM, what], cwd=ROOT, env=environment, capture_output=True, text=True)
+    return ended, json.loads(ended.stdout.splitlines()[-1]) if ended.stdout else None
+
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """Folder of a cache and of results of its own; small samples."""
+def run(tmp_path_factory):
+    """(folder, records, tasks that were done) of make eval."""
     folder = tmp_path_factory.mktemp("eval")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "FOLDER", folder / "cache")
-        patch.setattr(eval_report, "BUILD", folder)
-        patch.setattr(eval_report, "ROOT", folder)
-        patch.setattr(rtl, "BUILD", folder)
-        patch.setattr(task, "CYCLES_STEPS", dict.fromkeys(task.CYCLES_STEPS, CYCLES_STEPS))
-        patch.setattr(task, "REFERENCE_STEPS", CYCLES_STEPS)
-        patch.setattr(study, "FIT_STEPS", 4000)
-        patch.setattr(metrics, "FRONTIER_STEPS", 400)
-        patch.setattr(schedule, "FRONTIER_SHARES", (0.8,))
-        yield folder
+    ended, done = evaluated(folder)
+    assert ended.returncode == 0, ended.stderr
+    return folder, json.loads((folder / "eval.json").read_text()), done
 
 
-def run(*arguments):
-    """(records, tasks that were done) of make eval."""
-    executor = Inline()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "executor_of", lambda options: nullcontext(executor))
-        return main([*ARGUMENTS, *arguments]), executor.done
-
-
-@pytest.fixture(scope="module")
-def evaluated(folders):
-    return run()
-
-
-def test_every_policy_has_a_record_and_the_rtl_was_equal(evaluated, folders):
-    records, _ = evaluated
-    by = {record["policy"]: record for record in records}
-    assert list(by) == POLICIES and all(record["network"] == NET for record in records)
-    assert json.loads((folders / "eval.json").read_text()) == json.loads(json.dumps(records))
+def test_every_policy_has_a_record_and_the_rtl_was_equal(run):
+    _, found, _ = run
+    by = {record["policy"]: record for record in found}
+    assert list(by) == POLICIES and all(record["network"] == "toy" for record in found)
     for name in ("STATIC_HIGH", "STATIC_LOW", "CELL_HISTORY", "SENSITIVITY"):
-        assert by[name]["rtl_steps_checked"] >= CYCLES_STEPS and by[name]["speedup_baseline"] == pytest.approx(by[name]["speedup"], rel=0.05)
-    assert by["STATIC_HIGH"]["low_share"] == 0 and by["STATIC_HIGH"]["speedup"] == 1 and by["STATIC_HIGH"]["delta_ci95"] == (0, 0)
-    assert by["STATIC_LOW"]["low_share"] == 1 and 3.5 < by["STATIC_LOW"]["speedup"] <= 4
-    assert (by["STATIC_HIGH"]["mean_quarters"], by["STATIC_LOW"]["mean_quarters"]) == (4, 1)
-    # So few samples decide nothing but that everything differs.
-    assert not by["STATIC_LOW"]["no_loss"] and len({record["value"] for record in records}) == len(records)
-    for reference in POLICIES[5:]:
-        policy = "CELL_HISTORY" if reference.endswith("CELL_HISTORY") else "SENSITIVITY"
-        assert by[reference]["mean_quarters"] == pytest.approx(by[policy]["mean_quarters"], abs=0.05)
-    for record in records:
-        low, high = record["ci95"]
-        assert low < record["value"] < high
+        assert by[name]["rtl_steps_checked"] == 24 and by[name]["cycles_steps"] == 48
+    high, low, sensitivity = (by[name] for name in ("STATIC_HIGH", "STATIC_LOW", "SENSITIVITY"))
+    assert high["low_share"] == 0 and high["speedup"] == 1 and high["delta_ci95"] == [0, 0] and high["no_loss"]
+    assert low["low_share"] == 1 and low["mean_quarters"] == 1 and low["speedup"] > 1
+    assert 0.3 < sensitivity["low_share"] < 1 and sensitivity["ideal_speed_ci95"][0] < sensitivity["ideal_speed"] < sensitivity["ideal_speed_ci95"][1]
+    assert by["STATIC_ROWS"]["ideal_speed_ci95"] == pytest.approx([by["STATIC_ROWS"]["ideal_speed"]] * 2)
+    assert by["RANDOM"]["seeds"][0]["loss"] == by["RANDOM"]["loss"] and len(by["RANDOM"]["seeds"]) == 3
+    for record in found:
+        assert record["ci95"][0] < record["value"] < record["ci95"][1]
 
 
-def test_the_report_shows_what_the_records_hold(evaluated, folders):
-    records, _ = evaluated
-    text = (folders / "results.md").read_text()
-    assert all(f"| {' | '.join(eval_report.row(record))} |" in text for record in records)
-    assert (folders / "frontier.png").stat().st_size > 10_000
+def test_losses_and_rivals_follow_from_the_figures(run):
+    """Of this task a margin is half a point or a tenth of the error."""
+    _, found, _ = run
+    by = {record["policy"]: record for record in found}
+    margin = min(0.005, 0.1 * (1 - by[FLOAT]["value"]))
+    for record in found:
+        assert record["loss"] == pytest.approx((by["STATIC_HIGH"]["value"] - record["value"]) / margin)
+        assert record["no_loss"] == (record["loss_ci95"][1] <= 1)
+        if record["policy"] != FLOAT:
+            assert record["vs_float"]["loss"] == pytest.approx((by[FLOAT]["value"] - record["value"]) / margin)
+    against = by["SENSITIVITY"]["vs_rival"]
+    assert set(against) == {*RIVALS, "STATIC_LOW", "CELL_HISTORY"}
+    for name, one in against.items():
+        assert one["speed_ratio"] == pytest.approx(by["SENSITIVITY"]["ideal_speed"] / by[name]["ideal_speed"])
+        assert one["loss"] == pytest.approx((by[name]["value"] - by["SENSITIVITY"]["value"]) / margin)
+        assert one["faster"] == (one["speed_ratio_ci95"][0] > 1)
 
 
-def test_what_was_done_is_not_done_again(evaluated):
-    records, done = evaluated
-    assert len(done) == len(set(done)) > 20
-    again, nothing = run()
-    assert again == records and nothing == []
+def test_the_report_shows_what_the_records_hold(run):
+    folder, found, _ = run
+    text = (folder / "results.md").read_text()
+    assert all(f"| {' | '.join(eval_report.row(record))} |" in text for record in found)
+    assert all(f"| {' | '.join(line)} |" in text for line in (*eval_report.means(found), *eval_report.rivals(found)))
+    assert (folder / "frontier.png").stat().st_size > 10_000
 
 
-def test_an_interrupted_run_goes_on(evaluated, folders):
-    records, _ = evaluated
-    lost = Task("metric", NET, STEPS, "RANDOM", "SENSITIVITY")
-    path = max(cache.FOLDER.glob("metric-*"), key=lambda path: path.stat().st_mtime)
-    content = path.read_bytes()
-    path.unlink()
-    again, done = run()
-    assert again == records and len(done) == 1 and done[0].kind == lost.kind
-    assert path.exists() and len(path.read_bytes()) == len(content)
+def test_means_are_geometric_and_say_which_networks_they_hold(run):
+    _, found, _ = run
+    other = [record | {"network": "silero", "ideal_speed": 4 * record["ideal_speed"], "low_share": 0.99} for record in found if record["policy"] != FLOAT]
+    other += [record | {"network": "silero"} for record in found if record["policy"] == FLOAT]
+    lines = {line[:2]: line for line in eval_report.means([*found, *other])}
+    speed = next(record for record in found if record["policy"] == "SENSITIVITY")["ideal_speed"]
+    assert lines["SENSITIVITY", "all (2)"][5] == f"{2 * speed:.2f}x" and lines["SENSITIVITY", "not saturated (1)"][5] == f"{speed:.2f}x"
+    assert lines["SENSITIVITY", "worst: toy"][5] == f"{speed:.2f}x"
 
 
-def test_a_difference_between_rtl_and_model_is_an_error(folders, evaluated):
-    with pytest.raises(AssertionError, match="the model takes 1"):
-        rtl.rtl(Task("rtl", NET, STEPS, Policy.STATIC_HIGH.name), {"cycles": 1})
+def test_what_was_done_is_not_done_again_and_what_was_lost_is(run):
+    folder, found, done = run
+    assert len(done) == len(set(done)) == 1 + len(POLICIES) + 2 + 5 + 5
+    ended, again = evaluated(folder)
+    assert ended.returncode == 0 and again == [] and json.loads((folder / "eval.json").read_text()) == found
+    newest = max((folder / "cache").glob("metric-*"), key=lambda path: path.stat().st_mtime)
+    newest.unlink()
+    ended, again = evaluated(folder)
+    assert ended.returncode == 0 and len(again) == 1 and again[0].startswith("metric ") and json.loads((folder / "eval.json").read_text()) == found
+
+
+def test_a_difference_between_rtl_and_model_is_an_error(run, tmp_path):
+    ended, _ = evaluated(tmp_path, "wrong")
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1].startswith("eval: toy, rtl ") and "the model takes 1" in ended.stderr.splitlines()[-1]
+
+
+def test_a_rival_without_an_operating_point_is_named_with_its_command(monkeypatch):
+    from tb.commands.evaluation import task
+
+    monkeypatch.setattr(task, "read", lambda net: {"design": {}, "log2_lambda": {}})
+    for label in RIVALS:
+        with pytest.raises(FileNotFoundError, match=f'models.quarters.calibrate --net silero --task "{label}"'):
+            task.operating_point("silero", label)
+    with pytest.raises(FileNotFoundError, match="make calibrate NET=silero"):
+        task.operating_point("silero", "SENSITIVITY")
 
 
 @pytest.mark.parametrize("arguments", [["--net=none"], ["--net=silero,none"], ["--jobs=0"], ["--steps=0"], ["--jobs=2", "--scheduler=tcp://127.0.0.1:1"]])

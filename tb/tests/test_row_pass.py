@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""row_pass: every word and quarter of random passes, in order, one a cycle and without a gap; each memory read once a word at most; tags; clear."""
+"""row_pass: every word and quarter of random passes, in order, one a cycle and without a gap; one pass waits; each memory read once a word at most; tags; clear."""
 
 import json
 import os
@@ -55,12 +55,12 @@ class Pass:
             return [*x, "h"]
         return x if (self.fields["layer"] == 0) == (self.kind is Kind.EARLY) else ["h"]
 
-    def words(self) -> list[dict]:
-        """What comes out, word by word: docs/architecture.md, "How a tile works" and "Memories of a tile"."""
+    def word_segments(self) -> list[list[dict]]:
+        """What comes out, word by word of each segment: docs/architecture.md, "How a tile works" and "Memories of a tile"."""
         before, after, d, f = *self.counts(), self.descriptor, self.fields
         row = f["base"] + f["gate"] * (d["x_words"] + d["h_words"])
         bank = f["step"] & 1
-        words = []
+        segments = []
         added = [segment for segment in self.segments() if getattr(after, segment) > getattr(before, segment)]
         for segment in added:
             number, is_h = SEGMENTS.index(segment), segment == "h"
@@ -68,15 +68,16 @@ class Pass:
             start = d["h_addr"] if is_h else d["x_addr"] + d["x_words"] * (segment == "x1")
             order = [quarter for quarter in ORDER if before[number] <= quarter < after[number]]
             places = [(word, quarter) for word in range(length) for quarter in order]
+            segments.append([])
             for place in places:
                 word, quarter = place
-                words.append(dict(
+                segments[-1].append(dict(
                     quarter=quarter, weight=row + word + (d["x_words"] if is_h else 0), activation=(bank ^ is_h) << WIDTHS["OffsetWidth"] | start + word,
                     own_exponent=f["layer"] == 0 and not is_h, unit=f["unit"], gate=f["gate"], index=f["index"], segment=SEGMENT.pack(x1=segment == "x1", h=is_h),
                     first=place == places[0], last=place == places[-1], zero=is_h and self.step_first >> f["step"] & 1,
                     fresh=self.kind is Kind.EARLY and segment == added[0], complete=0))
-        words[-1]["complete"] = f["complete"]
-        return words
+        segments[-1][-1]["complete"] = f["complete"]
+        return segments
 
     def data(self) -> int:
         """What post-processing is told when the rows are complete; nothing in the baseline build."""
@@ -128,8 +129,9 @@ class Checker:
 
     def __init__(self, dut, random: Random, rate: float):
         self.dut, self.random, self.rate = dut, random, rate
-        self.current = self.offered = self.due = None
-        self.pending = deque()
+        self.offered = None
+        self.queue = deque()  # passes and their segments that the outputs have not had
+        self.row, self.words = None, deque()  # the pass of the segment at the outputs, and what is left of the segment
         self.held, self.read, self.place = [None] * 4, set(), None
         self.met = Sum()
 
@@ -146,24 +148,38 @@ class Checker:
         """One cycle."""
         dut = self.dut
         await RisingEdge(dut.clk_i)
-        assert bool(dut.valid_o.value) == (self.due is not None), "a word too many or too few"
-        if self.due:
-            self.compare(*self.due)
+        assert bool(dut.valid_o.value) == bool(self.words), "a word too many or too few"
+        if self.words:
+            self.compare(self.row, self.words[0])
         else:
             assert int(dut.reads_o.value) == 0, "a memory is read without a word"
-        assert bool(dut.busy_o.value) == bool(self.pending), "busy"
-        self.due = (self.current, self.pending.popleft()) if self.pending else None
-        if self.due:
-            assert int(dut.busy_quarter_o.value) == self.due[1]["quarter"], "quarter of the class"
-            assert int(dut.layer_o.value) == self.current.fields["layer"]
-        assert bool(dut.ready_o.value) == (not self.pending), "the next pass is taken in the cycle of the last word"
-        if self.offered and not self.pending:
-            self.current, self.offered = self.offered, None
-            self.pending.extend(self.current.words())
-            self.note(self.current)
-            dut.descriptor_i.value = DESCRIPTOR.pack(**self.current.descriptor)
-            dut.policy_i.value, dut.step_first_i.value = self.current.policy, self.current.step_first
+        present = self.row if self.words else None
+        waiting = [row for row, _ in self.queue if row is not present]
+        ends = len(self.words) == 1 and all(row is not present for row, _ in self.queue)
+        ready = len(waiting) + (present is not None) - ends < 2
+        assert bool(dut.ready_o.value) == ready, "one pass waits beside the one whose words come"
+        if self.queue:
+            assert int(dut.layer_o.value) == self.queue[0][0].fields["layer"]
+        self.advance()
+        if self.offered and ready:
+            self.queue.append((self.offered, self.offered.word_segments()))
+            self.note(self.offered)
+            self.offered = None
+        if self.queue:
+            row = self.queue[0][0]
+            dut.descriptor_i.value = DESCRIPTOR.pack(**row.descriptor)
+            dut.policy_i.value, dut.step_first_i.value = row.policy, row.step_first
         self.offer()
+
+    def advance(self):
+        """The next word, of the next segment behind the last word of one."""
+        if self.words:
+            self.words.popleft()
+        if not self.words and self.queue:
+            self.row, segments = self.queue[0]
+            self.words.extend(segments.pop(0))
+            if not segments:
+                self.queue.popleft()
 
     def compare(self, row: Pass, word: dict):
         """Compares a word, and follows what the memories hold."""
@@ -230,7 +246,7 @@ async def clear_ends_a_pass(dut):
         dut.clear_i.value = 0
         for _ in range(3):
             await RisingEdge(dut.clk_i)
-            assert not dut.valid_o.value and not dut.reads_o.value and not dut.busy_o.value and dut.ready_o.value
+            assert not dut.valid_o.value and not dut.reads_o.value and dut.ready_o.value
 
 
 @pytest.mark.parametrize("dynamic, index, unit, weight, offset", [(1, 3, 9, 13, 7), (1, 1, 3, 7, 5), (0, 2, 6, 15, 9)])

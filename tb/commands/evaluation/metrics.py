@@ -1,49 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""Metrics of the tasks, from the integer model. given: the result of the task beside the fit that one needs, or None."""
+"""Metrics of the tasks and ideal speeds, from the integer model over the whole test."""
 
-from functools import lru_cache
-
-from models.calibration import load_quantized, swept_log2_lambda
-from models.evaluation import Bootstrap, evaluate, spread
-from models.policies import DECIDING, Policy
-from tb.commands.evaluation.task import FLOAT, Task, network_of, quantized_of, samples_of
-
-FRONTIER_STEPS = 20_000
+from models.calibration import load_quantized
+from models.policies import DECIDING
+from models.quarters.rivals import RivalStudy
+from models.study import Use
+from tb.commands.evaluation.task import FLOAT, Task, operating_point, rivals_of, study_of
 
 
-@lru_cache(maxsize=1)
-def _bootstrap(net, steps):
-    return Bootstrap(network_of(net), samples_of(net, steps))
-
-
-def fit(task: Task, given: dict | None) -> None:
-    """Only that the test data and what was calibrated are in the cache, once."""
-    samples_of(task.net, task.steps)
+def fit(task: Task) -> None:
+    """Only that the test data, the float metric, and what all policies are fitted with are in the cache, once."""
+    study = study_of(task.net, task.steps)
+    study.float_estimate(Use.TEST)
     for policy in DECIDING:
         load_quantized(task.net, policy)
+    for label in (DECIDING[0].name, *rivals_of(task.net)):
+        study.quantized(operating_point(task.net, label).design)
 
 
-def metric(task: Task, given: dict | None) -> dict:
-    """Metric of the task over all test samples, low share, mean of quarters, shares of levels."""
-    network, samples = network_of(task.net), samples_of(task.net, task.steps)
+def metric(task: Task) -> dict:
+    """Estimate of the metric over all test samples; except for FLOAT the estimate of the ideal speed over the baseline build, shares, and quarters."""
+    study = study_of(task.net, task.steps)
     if task.policy == FLOAT:
-        return {"estimate": _bootstrap(task.net, task.steps).estimate(network.float_outputs(samples))}
-    quantized = quantized_of(task, given)
-    found, run = evaluate(network, quantized, samples, Policy[task.policy], given and given["shares"])
-    others = {"next-character accuracy": network.accuracy(samples, found)} if hasattr(network, "accuracy") else {}
-    return {"estimate": _bootstrap(task.net, task.steps).estimate(found), "others": others, "low_share": quantized.low_share(run),
-            "mean_quarters": quantized.mean_quarters(run), "shares": quantized.shares(run)}
+        return {"estimate": study.float_estimate(Use.TEST)}
+    return _measured(study, task)
 
 
-def frontier(task: Task, given: dict | None) -> dict:
-    """Mean of quarters and metric over some of the test samples, at a low share that the calibration of the policy measured, or that RANDOM has."""
-    network = network_of(task.net)
-    samples = spread(samples_of(task.net, task.steps), FRONTIER_STEPS)
-    policy, shares = Policy[task.policy], None
-    quantized = quantized_of(task)
-    if policy in DECIDING:
-        quantized.set_log2_lambda(policy, swept_log2_lambda(task.net, policy, task.share))
-    elif policy == Policy.RANDOM:  # rows at all quarters, or at the lowest level
-        shares = [[[[task.share, *[0.0] * (len(layer.levels) - 2), 1 - task.share]] * 4 for layer in direction.layers] for direction in quantized.directions]
-    found, run = evaluate(network, quantized, samples, policy, shares)
-    return {"mean_quarters": quantized.mean_quarters(run), "value": network.metric(samples, found)}
+def _measured(study: RivalStudy, task):
+    at = operating_point(task.net, task.policy)
+    point = study.point(Use.TEST, at.design, at.policy, at.log2_lambda, seed=task.seed)
+    return {"estimate": point.estimate, "speed": study.speed(Use.TEST, point), "over_high": point.over_high, "levels": point.shares,
+            "low_share": point.shares[0], "low_weights": point.low_weights}

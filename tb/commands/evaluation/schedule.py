@@ -13,17 +13,16 @@ from tqdm import tqdm
 from models.cache import MISSING, find, store
 from models.calibration import path_of
 from models.networks import MODULES
-from models.policies import BUILD_POLICIES, DECIDING
+from models.policies import DECIDING, Policy
 from models.sources import code, content
 from tb.bench.leash import worker_pool
 from tb.bench.runner import BUILD, design_files
 from tb.commands.evaluation import cycles, metrics, rtl
-from tb.commands.evaluation.task import BASELINE, FLOAT, Task
+from tb.commands.evaluation.task import FLOAT, SEEDS, Task, on_builds, rivals_of
 from tb.commands.sim import UserError
 
-FUNCTIONS = {"fit": metrics.fit, "metric": metrics.metric, "frontier": metrics.frontier, "cycles": cycles.cycles, "rtl": rtl.rtl}
+FUNCTIONS = {"fit": metrics.fit, "metric": metrics.metric, "cycles": cycles.cycles, "rtl": rtl.rtl}
 PLAYED_BY = "tb.bench.play"  # on the side of the simulator
-FRONTIER_SHARES = (0.6, 0.8, 0.9)
 
 
 class TaskError(Exception):
@@ -34,32 +33,22 @@ class OtherCode(Exception):
     """A worker has another text of the project than the command."""
 
 
-def tasks_of(net: str, steps: int, with_rtl: bool | int) -> list[Task]:
-    """All tasks of a network; those that need the shares of a policy name it in `like`."""
-    policies, deciding = [policy.name for policy in BUILD_POLICIES], [policy.name for policy in reversed(DECIDING)]
+def tasks_of(net: str, steps: int | None, with_rtl: bool | int) -> list[Task]:
+    """All tasks of a network, the fit first, the longest of the others before the short ones."""
+    deciding = [policy.name for policy in reversed(DECIDING)]
+    labels = [*deciding, *rivals_of(net), Policy.STATIC_HIGH.name, Policy.STATIC_LOW.name, FLOAT]
     result = [Task("fit", net, steps)]
-    result += [Task("metric", net, steps, name) for name in (*deciding, *(name for name in policies if name not in deciding), FLOAT)]
-    references = [(name, like) for like in deciding for name in ("RANDOM", "STATIC_ROWS")] + [("ORACLE", "SENSITIVITY")]
-    result += [Task("metric", net, steps, name, like) for name, like in references]
-    result += [Task("cycles", net, steps, name) for name in (*policies, BASELINE)]
-    result += [Task("cycles", net, steps, name, like) for name, like in references]
-    result += [Task("frontier", net, steps, name, share=share) for name in (*deciding, "RANDOM") for share in FRONTIER_SHARES]
-    result.append(Task("frontier", net, steps, "STATIC_HIGH"))
+    result += [Task("metric", net, steps, name) for name in labels]
+    result += [Task("metric", net, steps, Policy.RANDOM.name, seed) for seed in SEEDS if seed and Policy.RANDOM.name in labels]
+    result += [Task("cycles", net, steps, name) for name in on_builds()]
     if with_rtl:
-        result += [Task("rtl", net, steps, name) for name in (*policies, BASELINE)]
+        result += [Task("rtl", net, steps, name) for name in on_builds()]
     return result
 
 
 def needs(task: Task) -> list[Task]:
-    """The tasks that must be done before: the fit, and the one whose result is given."""
-    if task.kind == "fit":
-        return []
-    needed = [Task("fit", task.net, task.steps)]
-    if task.kind == "rtl":
-        needed.append(Task("cycles", task.net, task.steps, task.policy))
-    elif task.like:
-        needed.append(Task("metric", task.net, task.steps, task.like))
-    return needed
+    """The tasks that must be done before."""
+    return [] if task.kind == "fit" else [Task("fit", task.net, task.steps)]
 
 
 def modules_of(task: Task) -> list[str]:
@@ -74,15 +63,15 @@ def key_of(task: Task) -> tuple:
     return task.kind, task, code(*modules_of(task)), content(*data)
 
 
-def work(task: Task, given: object, key: tuple) -> object:
-    """Does a task, in a process of its own. given: the result of the task beside the fit that it needs, or None.
+def work(task: Task, key: tuple) -> object:
+    """Does a task, in a process of its own.
 
     Raises OtherCode where this process would make it with another text than that of the key.
     """
     if key_of(task) != key:
         raise OtherCode("the worker has another text of the project than this command: give it the same one, and start it again")
     torch.set_num_threads(1)
-    return FUNCTIONS[task.kind](task, given)
+    return FUNCTIONS[task.kind](task)
 
 
 def run_all(tasks: list[Task], executor: Executor) -> dict:
@@ -94,11 +83,9 @@ def run_all(tasks: list[Task], executor: Executor) -> dict:
     with tqdm(total=len(tasks), initial=len(results), unit="task", dynamic_ncols=True) as bar:
         while waiting or running:
             for task in list(waiting):
-                needed = needs(task)
-                if not all(source in results for source in needed):
-                    continue
-                waiting.remove(task)
-                running[executor.submit(work, task, results[needed[1]] if needed[1:] else None, keys[task])] = task
+                if all(source in results for source in needs(task)):
+                    waiting.remove(task)
+                    running[executor.submit(work, task, keys[task])] = task
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 task = running.pop(future)
@@ -125,7 +112,7 @@ def _task_error(task, error) -> TaskError:
     elif isinstance(error, ModuleNotFoundError):
         words += "; a worker runs in the project's folder, in an environment with its requirements"
     return TaskError(f"{task.net}, {task.kind} {task.name}".rstrip() + f": {type(error).__name__}: {words} (traceback: {log}); what was done is kept, "
-                     f"the rest: make eval NET={task.net} STEPS={task.steps}")
+                     f"the rest: make eval NET={task.net}" + (f" STEPS={task.steps}" if task.steps else ""))
 
 
 @contextmanager
