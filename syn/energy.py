@@ -3,25 +3,30 @@
 
 Every network runs on rtl/ under Verilator, compared with models/, at its operating points of models/calibrated; tile 0's netlist then replays short windows that
 are spread over the whole run (syn/replay.py). Accesses of memories are the accelerator's own counters of the whole run.
+
+A label says what is measured: STATIC_HIGH, on the baseline build; a policy at its thresholds for time; SENSITIVITY for another cost, as
+models.quarters.calibrate calls it.
 """
 
 import math
 import pickle
 from collections import Counter as Sum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from models.build import Build
-from models.calibration import is_calibrated, load_quantized, read
+from models.calibration import load_quantized, read
 from models.compiler import compile_image
 from models.cycle_model import CycleModel
 from models.levels import ALL, QUARTERS, Level
 from models.networks import load
-from models.networks.freeze import NETWORKS as FROZEN
 from models.policies import Policy
-from models.study import check_samples
+from models.quantized_network import QuantizedNetwork
+from models.quarters.rivals import RivalStudy
+from models.study import Design, Settings, check_samples
+from syn import memory
 from syn.area import part
 from syn.power import Energies, Library, NetPower
 from syn.replay import ReplayError, Tile, Waveform, by_net, record, simulate
@@ -36,8 +41,9 @@ WINDOWS, CYCLES = 16, 40          # of each network and policy
 LEAD = 4                          # cycles that are traced around a window
 GOLDEN = (math.sqrt(5) - 1) / 2   # windows come a whole number and this fraction of a step after one another: no place in a step is met more often than others
 TRACING = (str(SYN / "tracing.vlt"), "--output-split-ctrace", "500")
-BASELINE = Policy.STATIC_HIGH     # on the baseline build
-POLICIES = (BASELINE, Policy.CELL_HISTORY, Policy.SENSITIVITY)
+NETWORKS = ("textgenrnn", "ddddocr", "dtln", "silero")
+BASELINE = "STATIC_HIGH"
+LABELS = (BASELINE, "CELL_HISTORY", "SENSITIVITY", "SENSITIVITY for energy", "SENSITIVITY for product")
 
 
 @dataclass(frozen=True)
@@ -73,31 +79,42 @@ class Meter:
         return Meter(tile, power, power.energies(lambda cell: part(cell.rpartition(".")[0])))
 
 
-def build_of(policy: Policy) -> Build:
-    """The build that a policy is measured on: STATIC_HIGH is the baseline's."""
-    return Build().baseline() if policy == BASELINE else Build()
+def build_of(label: str) -> str:
+    """The build that a label is measured on."""
+    return "baseline" if label == BASELINE else "dynamic"
 
 
-def name_of(policy: Policy) -> str:
-    """The name of that build."""
-    return "baseline" if policy == BASELINE else "dynamic"
+def policy_of(label: str) -> Policy:
+    """The policy of a label."""
+    return Policy[label.partition(" ")[0]]
 
 
-def operating_points() -> list[tuple[str, Policy]]:
-    """Networks with their policies that have thresholds for time, the baseline first."""
-    names = [name for name in FROZEN if is_calibrated(name) and "SENSITIVITY" in read(name)["log2_lambda"]]
-    return [(name, policy) for name in names for policy in POLICIES if policy == BASELINE or policy.name in read(name)["log2_lambda"]]
+def operating_points() -> list[tuple[str, str]]:
+    """Networks with the labels that they have thresholds for, the baseline first."""
+    there = {name: {BASELINE, *read(name)["log2_lambda"], *read(name).get("costs", {})} for name in NETWORKS}
+    return [(name, label) for name in NETWORKS for label in LABELS if label in there[name]]
 
 
-def directions_of(name: str, policy: Policy) -> tuple[int, list[Direction]]:
-    """Steps of held-out samples of a network, and the runs of the accelerator that they take under a policy."""
+def quantized(name: str, label: str) -> QuantizedNetwork:
+    """A network with the thresholds of a label."""
+    found, cost = read(name), label.partition(" for ")[2]
+    if not cost:
+        return load_quantized(name, policy_of(label))
+    design = replace(Design(**found["design"]), cost=cost)
+    network = RivalStudy(name, Settings(**found["settings"])).quantized(design)
+    network.set_log2_lambda(policy_of(label), found["costs"][label]["log2_lambda"], design.own_offsets)
+    return network.for_policy(policy_of(label))
+
+
+def directions_of(name: str, label: str) -> tuple[int, list[Direction]]:
+    """Steps of held-out samples of a network, and the runs of the accelerator that they take."""
     inputs, left = [], FEWER.get(name, STEPS)
     for sample in check_samples(load(name), left):
         inputs.append(sample.inputs[:left])
         left -= len(inputs[-1])
         if not left:
             break
-    return sum(len(each) for each in inputs), plan(load_quantized(name, policy), inputs, policy).directions
+    return sum(len(each) for each in inputs), plan(quantized(name, label), inputs, policy_of(label)).directions
 
 
 def play(item: Direction, policy: Policy, build: Build, folder: Path, windows: int) -> tuple[dict, Waveform, list[int]]:
@@ -125,20 +142,20 @@ def play(item: Direction, policy: Policy, build: Build, folder: Path, windows: i
     return result["counters"], wave, [begin + number * every + LEAD for number in range(windows)]
 
 
-def measure(name: str, policy: Policy, meter: Meter) -> Activity:
-    """Activity of a network under a policy. Raises SimulationError, ReplayError."""
-    folder = BUILD / "activity" / f"{name}-{policy.name}"
-    steps, directions = directions_of(name, policy)
+def measure(name: str, label: str, meter: Meter) -> Activity:
+    """Activity of a network at the thresholds of a label. Raises SimulationError, ReplayError."""
+    folder, policy, build = BUILD / "activity" / f"{name}-{label.replace(' ', '-')}", policy_of(label), memory.BUILDS[build_of(label)]
+    steps, directions = directions_of(name, label)
     windows, weights, counters, reads, macs = [], [], Sum(), Sum(), 0
     share = -(-WINDOWS // len(directions))
     for number, item in enumerate(directions):
-        found, wave, begins = play(item, policy, build_of(policy), folder / f"run{number}", share)
+        found, wave, begins = play(item, policy, build, folder / f"run{number}", share)
         counters.update({counter.name: found[counter] for counter in Counter})
-        reads.update(operand_reads(item, found, policy, build_of(policy)))
+        reads.update(operand_reads(item, found, policy, build))
         macs += sum(4 * found[layer, Row.UNITS] * (each.inputs + each.units) for layer, each in enumerate(item.lstm.layers))
         windows += record(meter.tile, wave, begins, CYCLES)
         weights += [found[Counter.CYCLES] / share] * share
-    toggled = simulate(meter.tile, windows, True, BUILD / "activity" / f"replay-{name}-{policy.name}")
+    toggled = simulate(meter.tile, windows, True, BUILD / "activity" / f"replay-{folder.name}")
     spent = [{owner: energy / CYCLES for owner, energy in meter.energies.by_owner(by_net(meter.power, toggles)).items()} for toggles in toggled]
     return Activity(steps, counters["CYCLES"], dict(counters), dict(reads), spent, weights, macs)
 

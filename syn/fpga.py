@@ -27,6 +27,9 @@ from tb.bench import leash
 SMALL = Build(tiles=1, weight_depth=2048, unit_depth=256)
 BUILDS = {"baseline": SMALL.baseline(), "dynamic": SMALL}
 FAMILIES = {"ecp5": "synth_ecp5 -top lstm_accelerator", "xilinx": "synth_xilinx -family xc7 -top lstm_accelerator"}
+# What is built, with or without packed products, and of it what is placed and routed.
+FORMS = {"baseline": ("baseline", False), "dynamic": ("dynamic", False), "dynamic, packed": ("dynamic", True)}
+ROUTED = ("baseline", "dynamic, packed")
 DEVICE, SEEDS = "LFE5UM5G-85F-8", (1, 2, 3)
 FREQUENCY, MINUTES = 80, 15  # MHz that nextpnr aims at, and processor time that a seed may take
 # Kinds of resources by the names of primitives.
@@ -34,7 +37,6 @@ RESOURCES = {
     "LUT": r"LUT\d|LUT6_2", "carry": r"CCU2C|CARRY4", "flip-flop": r"TRELLIS_FF|FD[RSCP]E", "block RAM": r"DP16KD|RAMB36E1", "half block RAM": r"RAMB18E1",
     "multiplier": r"MULT18X18D|DSP48E1", "LUT RAM": r"TRELLIS_DPR16X4|RAM\d+[MXQ]\w*",
 }
-JOBS = len(FAMILIES) * 3 + 2 * len(SEEDS)
 
 SCRIPT = """
 read_verilog -DSYNTHESIS -I{rtl} {sources}
@@ -124,21 +126,28 @@ def place_and_route(build: str, packed: bool, seed: int) -> dict | None:
     return {"clock_mhz": round(clock, 1), "used": {kind: [value["used"], value["available"]] for kind, value in data["utilization"].items() if value["used"]}}
 
 
-def measure(done: Callable = lambda what, result: result) -> dict:
-    """Resources and clocks; done: told of each job. Raises SynthesisError, PlaceAndRouteError."""
-    key = (content(*sorted(RTL.glob("*.v")), *sorted(RTL.glob("*.vh"))), code("syn.fpga"))
-    forms = [("baseline", False), ("dynamic", False), ("dynamic", True)]
-    found = {"build": SMALL.parameters(), "device": DEVICE, "resources": {}, "routed": {}}
-    for build, packed in forms:
-        for family in FAMILIES:
-            label = f"{build}{', packed' * packed}"
-            result = cached(("fpga", build, family, packed, *key), partial(resources, build, family, packed))
-            found["resources"].setdefault(label, {})[family] = done(f"{label} on {family}", result)
-    for build, packed in (("baseline", False), ("dynamic", True)):
-        clocks = [done(f"{build} placed, seed {seed}", cached(("routed", build, packed, seed, *key), partial(_route, build, packed, seed))) for seed in SEEDS]
-        found["routed"][build] = {"clock_mhz": [each["clock_mhz"] for each in clocks if each], "out_of_time": clocks.count(None),
-                                  "used": next((each["used"] for each in clocks if each), {})}
-    return found
+def _key() -> tuple:
+    return content(*sorted(RTL.glob("*.v")), *sorted(RTL.glob("*.vh"))), code("syn.fpga")
+
+
+def resource_jobs() -> dict[tuple, Callable]:
+    """What measures resources, by ("fpga", label of FORMS, family)."""
+    return {("fpga", label, family): partial(cached, ("fpga", *form, family, *_key()), partial(resources, form[0], family, form[1]))
+            for label, form in FORMS.items() for family in FAMILIES}
+
+
+def route_jobs() -> dict[tuple, Callable]:
+    """What places and routes, by ("routed", label of FORMS, seed)."""
+    return {("routed", label, seed): partial(cached, ("routed", *FORMS[label], seed, *_key()), partial(_route, *FORMS[label], seed))
+            for label in ROUTED for seed in SEEDS}
+
+
+def results(made: dict[tuple, object]) -> dict:
+    """What build/silicon.json holds of FPGAs, from what the jobs gave."""
+    clocks = {label: [made["routed", label, seed] for seed in SEEDS] for label in ROUTED}
+    return {"build": SMALL.parameters(), "device": DEVICE, "resources": {label: {family: made["fpga", label, family] for family in FAMILIES} for label in FORMS},
+            "routed": {label: {"clock_mhz": [each["clock_mhz"] for each in found if each], "out_of_time": found.count(None),
+                               "used": next((each["used"] for each in found if each), {})} for label, found in clocks.items()}}
 
 
 def _route(build: str, packed: bool, seed: int) -> dict | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pywellen
+from filelock import FileLock
 
 from syn import gates
 from syn.power import FALL, RISE, Library, NetPower
@@ -266,10 +267,11 @@ def _compiled(folder: Path) -> Path:
     """The program of a testbench: that of another run of the same netlist with as many windows, if there is one, as a tile takes Icarus a minute."""
     parts = b"".join(path.read_bytes() for path in (TESTBENCH, *sorted(folder.glob("*.vh"))))
     program = folder.parent / f"replay-{hashlib.sha256(parts).hexdigest()[:16]}.vvp"
-    if not program.exists():
-        unfinished = folder / "replay.vvp"
-        _run(["iverilog", "-g2005-sv", "-I", ".", "-s", "replay", "-o", unfinished.name, TESTBENCH], folder)
-        unfinished.replace(program)
+    with FileLock(program.with_suffix(".lock")):
+        if not program.exists():
+            unfinished = folder / "replay.vvp"
+            _run(["iverilog", "-g2005-sv", "-I", ".", "-s", "replay", "-o", unfinished.name, TESTBENCH], folder)
+            unfinished.replace(program)
     return program
 
 

@@ -7,9 +7,8 @@ import numpy as np
 
 from models.build import Build
 from models.formats import granule_bytes
-from models.policies import Policy
 from syn import memory
-from syn.energy import BASELINE, CYCLES, POLICIES, WINDOWS, Activity, name_of
+from syn.energy import BASELINE, CYCLES, LABELS, WINDOWS, Activity, build_of
 
 # Parts that an energy is split in, from those of the area.
 SPLIT = {"dot product": "datapath", "operands": "datapath", "row sums": "datapath", "row engine": "datapath", "row sums, words": "datapath",
@@ -78,51 +77,60 @@ def step_energy(activity: Activity, build: str, leakage_nw: float, clock_ns: flo
     return {name: spent.get(name, 0.0) / activity.steps / 1000 for name in PARTS}
 
 
-def results(activities: dict, leakage: dict[str, float], clock_ns: dict[str, float]) -> dict:
-    """What build/silicon.json holds of the energy. activities: by (network, policy); leakage: of the logic of a tile in nW, and the clock, by build."""
+def results(activities: dict[tuple[str, str], Activity], leakage: dict[str, float], clock_ns: dict[str, float]) -> dict:
+    """What build/silicon.json holds of the energy. activities: by network and label; leakage: of the logic of a tile in nW, and the clock, by build."""
     names = list(dict.fromkeys(name for name, _ in activities))
+    labels = [label for label in LABELS[1:] if any((name, label) in activities for name in names)]
     random = np.random.default_rng(1)
 
-    def energy(name, policy, sharing=HEADLINE, **options):
-        build = name_of(policy)
-        return step_energy(activities[name, policy], build, leakage[build], clock_ns[build], SHARING[sharing][build == "dynamic"], **options)
+    def energy(name, label, sharing=HEADLINE, **options):
+        build = build_of(label)
+        return step_energy(activities[name, label], build, leakage[build], clock_ns[build], SHARING[sharing][build == "dynamic"], **options)
 
-    def saving(name, policy, sharing=HEADLINE, **options):
-        return 1 - sum(energy(name, policy, sharing, **options).values()) / sum(energy(name, BASELINE, sharing, **options).values())
+    def saving(name, label, sharing=HEADLINE, **options):
+        return 1 - sum(energy(name, label, sharing, **options).values()) / sum(energy(name, BASELINE, sharing, **options).values())
 
-    def interval(pairs):
-        """95 % interval of the mean saving of some (network, policy), over windows."""
+    def speed(name, label):
+        return activities[name, BASELINE].cycles * clock_ns["baseline"] / (activities[name, label].cycles * clock_ns["dynamic"])
+
+    def interval(label, names):
+        """95 % interval of the mean saving over some networks, over windows."""
         totals = {}
-        for name, policy in dict.fromkeys(each for pair in pairs for each in ((pair[0], BASELINE), pair)):
-            parts, activity = energy(name, policy), activities[name, policy]
-            fixed = sum(parts[kind] for kind in ("weights", "activations", "other memories", "leakage"))
-            windows = np.array([sum(window.values()) for window in activity.windows]) * Build().tiles * activity.cycles / activity.steps / 1000
-            weights = np.array(activity.weights)
-            drawn = random.integers(len(windows), size=(RESAMPLES, len(windows)))
-            totals[name, policy] = fixed + (windows[drawn] * weights[drawn]).sum(1) / weights[drawn].sum(1)
-        means = np.mean([1 - totals[name, policy] / totals[name, BASELINE] for name, policy in pairs], axis=0)
+        for name in names:
+            for each in (BASELINE, label):
+                parts, activity = energy(name, each), activities[name, each]
+                fixed = sum(parts[kind] for kind in ("weights", "activations", "other memories", "leakage"))
+                windows = np.array([sum(window.values()) for window in activity.windows]) * Build().tiles * activity.cycles / activity.steps / 1000
+                weights = np.array(activity.weights)
+                drawn = random.integers(len(windows), size=(RESAMPLES, len(windows)))
+                totals[name, each] = fixed + (windows[drawn] * weights[drawn]).sum(1) / weights[drawn].sum(1)
+        means = np.mean([1 - totals[name, label] / totals[name, BASELINE] for name in names], axis=0)
         return [float(bound) for bound in np.quantile(means, (0.025, 0.975))]
 
-    chosen = {policy: [name for name in names if (name, policy) in activities] for policy in POLICIES[1:]}
-    best = [(name, Policy.SENSITIVITY) for name in chosen[Policy.SENSITIVITY]]
-    speed = {name: activities[name, BASELINE].cycles * clock_ns["baseline"] / (activities[name, Policy.SENSITIVITY].cycles * clock_ns["dynamic"]) for name, _ in best}
-    ratio = {name: (1 - saving(name, Policy.SENSITIVITY)) / speed[name] for name, _ in best}
+    of = {label: [name for name in names if (name, label) in activities] for label in labels}
+    whole = {label for label in labels if of[label] == names}  # only a label that all networks have has a mean
+
+    def mean(label):
+        return float(np.mean([saving(name, label) for name in names])) if label in whole else None
+
+    product = next(label for label in ("SENSITIVITY for product", "SENSITIVITY") if label in whole)
+    both = {name: [label for label in LABELS if (name, label) in activities] for name in names}
     return {
-        "energy": {name: {policy.name: energy(name, policy, "as in rtl/") for policy in POLICIES if (name, policy) in activities} for name in names},
+        "energy": {name: {label: energy(name, label, "as in rtl/") for label in both[name]} for name in names},
         "energy_lean": {name: energy(name, BASELINE) for name in names},
-        "saving": {policy.name: {name: saving(name, policy) for name in chosen[policy]} for policy in chosen},
-        "saving_interval": {policy.name: {name: interval([(name, policy)]) for name in chosen[policy]} for policy in chosen},
-        "saving_by_sharing": {sharing: {policy.name: {name: saving(name, policy, sharing) for name in chosen[policy]} for policy in chosen} for sharing in SHARING},
-        "saving_by_macro": {weights: {sharing: float(np.mean([saving(name, policy, sharing, weights=weights) for name, policy in best])) for sharing in SHARING}
+        "saving": {label: {name: saving(name, label) for name in of[label]} for label in labels},
+        "saving_interval": {label: {name: interval(label, [name]) for name in of[label]} for label in labels},
+        "saving_by_sharing": {sharing: {label: {name: saving(name, label, sharing) for name in of[label]} for label in labels} for sharing in SHARING},
+        "saving_by_macro": {weights: {sharing: float(np.mean([saving(name, "SENSITIVITY", sharing, weights=weights) for name in names])) for sharing in SHARING}
                             for weights in WEIGHT_MACROS},
-        "saving_time_optimal": float(np.mean([saving(*pair) for pair in best])),
-        "saving_time_optimal_interval": interval(best),
-        "saving_energy_optimal": None,  # needs thresholds for energy, which no file of models/calibrated has
-        "speed_at_the_clock": speed,
-        "edp_ratio": float(np.exp(np.mean(np.log(list(ratio.values()))))),
-        "tile_pj_per_cycle": {name: {policy.name: parts_of(activities[name, policy]) for policy in POLICIES if (name, policy) in activities} for name in names},
-        "cycles_per_step": {name: {policy.name: activities[name, policy].cycles / activities[name, policy].steps for policy in POLICIES if (name, policy) in activities}
-                            for name in names},
+        "saving_time_optimal": mean("SENSITIVITY"),
+        "saving_time_optimal_interval": interval("SENSITIVITY", names),
+        "saving_energy_optimal": mean("SENSITIVITY for energy"),
+        "edp_ratio": float(np.exp(np.mean([np.log((1 - saving(name, product)) / speed(name, product)) for name in names]))),
+        "edp_thresholds": product,
+        "speed": {label: {name: speed(name, label) for name in of[label]} for label in labels},
+        "tile_pj_per_cycle": {name: {label: parts_of(activities[name, label]) for label in both[name]} for name in names},
+        "cycles_per_step": {name: {label: activities[name, label].cycles / activities[name, label].steps for label in both[name]} for name in names},
         "macs_per_step": {name: activities[name, BASELINE].macs / activities[name, BASELINE].steps for name in names},
         "steps": {name: activities[name, BASELINE].steps for name in names},
         "windows": {"number": WINDOWS, "cycles": CYCLES},

@@ -6,7 +6,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache, partial
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 
 import torch
 from rich.console import Console
@@ -16,7 +17,6 @@ from tqdm import tqdm
 from models.cache import cached
 from models.calibration import path_of
 from models.networks import MODULES
-from models.policies import Policy
 from models.quarters.memories import DATA
 from models.sources import code, content
 from syn import area, comparison, energy, fpga, pictures, saving, timing
@@ -67,42 +67,58 @@ def activity_modules(name: str) -> list[str]:
     return ["syn.energy", "tb.bench.play", MODULES[name]]
 
 
-def activity(name: str, policy: Policy, meter: Callable[[], energy.Meter]) -> energy.Activity:
-    """What a network takes under a policy. Raises SimulationError, ReplayError."""
-    key = ("activity", name, policy.name, sources(), content(path_of(name), *design_files()), code(*activity_modules(name)))
-    return cached(key, lambda: energy.measure(name, policy, meter()))
+def activity(name: str, label: str, meter: Callable[[], energy.Meter]) -> energy.Activity:
+    """What a network takes at the thresholds of a label. Raises SimulationError, ReplayError."""
+    key = ("activity", name, label, sources(), content(path_of(name), *design_files()), code(*activity_modules(name)))
+    return cached(key, lambda: energy.measure(name, label, meter()))
+
+
+def run_all(jobs: dict[tuple, Callable], bar: tqdm) -> dict[tuple, object]:
+    """Results of functions by key, two at a time: what is long runs in processes of its own."""
+    results = {}
+    with ThreadPoolExecutor(2) as pool:
+        futures = {pool.submit(job): key for key, job in jobs.items()}
+        try:
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                bar.update()
+                bar.set_postfix_str(" ".join(map(str, futures[future])))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return results
 
 
 def measure(bar: tqdm) -> dict:
     """All figures, as they are written to build/silicon.json. Raises SynthesisError, TimingError, PlaceAndRouteError, SimulationError, ReplayError."""
     points = energy.operating_points()
-    bar.total = 2 * len(BUILDS) + len(points) + fpga.JOBS
-
-    def done(what: str, result):
-        bar.update()
-        bar.set_postfix_str(what)
-        return result
-
-    netlists = {build: done(f"netlist of the {build} build", netlist(build)) for build in BUILDS}
+    bar.total = len(fpga.FORMS) * len(fpga.FAMILIES) + len(fpga.ROUTED) * len(fpga.SEEDS) + 3 * len(BUILDS) + len(points)
+    made = run_all({("netlist", build): partial(netlist, build) for build in BUILDS} | fpga.resource_jobs(), bar)
+    netlists = {build: made["netlist", build] for build in BUILDS}
     totals = area.totals(netlists)  # before the long work: it knows whether memories are those of the builds
+    meters = run_all({("meter", build): partial(energy.Meter.of, netlists[build]) for build in BUILDS}, bar)
+
+    def meter(label):
+        return meters["meter", energy.build_of(label)]
+
+    made |= run_all({("clock", build): partial(clock, build, netlists[build]) for build in BUILDS}
+                    | {("activity", *point): partial(activity, *point, partial(meter, point[1])) for point in points} | fpga.route_jobs(), bar)
     parts = {build: area.by_part(made) for build, made in netlists.items()}
-    clocks = {build: done(f"clock of the {build} build", clock(build, made)) for build, made in netlists.items()}
-    meter = cache(lambda build: energy.Meter.of(netlists[build]))
-    activities = {point: done(f"{point[0]} under {point[1].name}", activity(*point, partial(meter, energy.name_of(point[1])))) for point in points}
+    clocks = {build: made["clock", build] for build in BUILDS}
     ns = {corner: {build: found[corner][0][0] for build, found in clocks.items()} for corner in CORNERS}
     slower = max(ns["typical"].values())
-    leakage = {build: cached(("leakage", build, sources(), code("syn.energy")), lambda build=build: meter(build).power.leakage()) for build in BUILDS}
-    found = saving.results(activities, leakage, dict.fromkeys(BUILDS, slower))
+    leakage = {build: meters["meter", build].power.leakage() for build in BUILDS}
+    found = saving.results({point: made[("activity", *point)] for point in points}, leakage, dict.fromkeys(BUILDS, slower))
     return {
         "area": parts,
         **totals,
-        "overhead_causes": {cause: value / (sum(parts["baseline"].values())) for cause, value in area.causes(parts["baseline"], parts["dynamic"]).items()},
+        "overhead_causes": {cause: value / sum(parts["baseline"].values()) for cause, value in area.causes(parts["baseline"], parts["dynamic"]).items()},
         "clock_ns": ns,
         "clock_mhz": {corner: {build: round(1000 / value, 1) for build, value in values.items()} for corner, values in ns.items()},
         "paths": clocks,
         **found,
         **comparison.figures(found, slower),
-        "fpga": fpga.measure(done),
+        "fpga": fpga.results(made),
     }
 
 
@@ -139,8 +155,8 @@ def report(results: dict) -> Iterator[Table | str]:
 
     spent = table("Energy of a step, nJ (typical corner)", "network", "policy", *saving.PARTS, "total", "saved", left=2)
     for name, policies in results["energy"].items():
-        rows = {"baseline as in rtl/": policies["STATIC_HIGH"], "lean baseline": results["energy_lean"][name],
-                **{policy: parts for policy, parts in policies.items() if policy != "STATIC_HIGH"}}
+        rows = {"baseline as in rtl/": policies[energy.BASELINE], "lean baseline": results["energy_lean"][name],
+                **{label: parts for label, parts in policies.items() if label != energy.BASELINE}}
         for policy, parts in rows.items():
             saved = ""
             if policy in results["saving"]:
@@ -151,7 +167,8 @@ def report(results: dict) -> Iterator[Table | str]:
     yield spent
     low, high = results["saving_time_optimal_interval"]
     yield (f"Saved by SENSITIVITY over the lean baseline, thresholds for time, mean of the networks: {results['saving_time_optimal']:.1%} [{low:.1%}, {high:.1%}]; "
-           f"energy times delay, geometric mean: {results['edp_ratio']:.2f}. Thresholds for energy: none yet.")
+           f"energy times delay, geometric mean, thresholds of {results['edp_thresholds']}: {results['edp_ratio']:.2f}. Saved at thresholds for energy: "
+           f"{'not measured, as not all networks have them' if results['saving_energy_optimal'] is None else format(results['saving_energy_optimal'], '.1%')}.")
 
     sharing = table("Saved, by the rows that share a read of activations", "policy", "network", *saving.SHARING, left=2)
     for policy in results["saving"]:

@@ -89,7 +89,8 @@ def test_energy_of_two_gates_by_hand():
 def test_toggles_of_a_dump():
     """By part between $dumpon and $dumpoff, of nets n<number>; a value that is written again is no toggle."""
     dump = b"$var wire 1 ! n7 $end\n$var integer 32 1! sample $end\n$var wire 1 \" n12 $end\n$var reg 1 % clk $end\n$enddefinitions $end\n#0\n1!\n0!\n" \
-           b"#5\n$dumpon\n0!\n1\"\n0%\n$end\n1!\nb101 1!\n1%\n#6\n1!\n0\"\n#7\n0!\n$dumpoff\nx!\nx\"\n$end\n#9\n1!\n#10\n$dumpon\n1!\n0\"\n0%\n$end\n#11\n0!\n$dumpoff\nx!\n$end\n"
+           b"#5\n$dumpon\n0!\n1\"\n0%\n$end\n1!\nb101 1!\n1%\n#6\n1!\n0\"\n#7\n0!\n$dumpoff\nx!\nx\"\n$end\n#9\n1!\n" \
+           b"#10\n$dumpon\n1!\n0\"\n0%\n$end\n#11\n0!\n$dumpoff\nx!\n$end\n"
     assert replay.toggles(dump) == [{7: (1, 1), 12: (0, 1)}, {7: (0, 1), 12: (0, 0)}]
 
 

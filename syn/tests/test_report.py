@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-from models.policies import Policy
 from syn import area, energy, fpga, saving, tables
 from syn.synthesize import BUILD, ROOT, RTL
 from tb.bench import leash
@@ -38,7 +37,7 @@ def activity(cycles, hh, refined, windows):
 
 def results(baseline, dynamic):
     """Of made-up windows, in pJ a cycle."""
-    activities = {("net", energy.BASELINE): activity(400, 400, None, baseline), ("net", Policy.SENSITIVITY): activity(200, 100, 30, dynamic)}
+    activities = {("net", energy.BASELINE): activity(400, 400, None, baseline), ("net", "SENSITIVITY"): activity(200, 100, 30, dynamic)}
     return saving.results(activities, {"baseline": 0.0, "dynamic": 0.0}, {"baseline": 1e-6, "dynamic": 1e-6})
 
 
