@@ -186,6 +186,7 @@ def report(results: dict) -> Iterator[Table | str]:
 def main() -> None:
     torch.set_num_threads(1)
     try:
+        ihp()  # before anything starts
         with tqdm(unit="job", desc="silicon") as bar:
             results = measure(bar)
     except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError, SimulationError, ReplayError, FileNotFoundError) as error:
