@@ -10,7 +10,7 @@ from syn.synthesize import Netlist, SynthesisError
 PARTS = {
     "dot product": ("u_dot_product",), "operands": ("u_operands",), "row sums": ("u_row_sums",), "row engine": ("u_row_engine",),
     "requantizer": ("u_requantizer",), "activation": ("u_activation",), "cell update": ("u_cell_update",),
-    "post-processing": ("u_post_processing", "u_elementwise_engine"), "precision unit": ("u_precision_unit",), "refinement queue": ("u_queue",),
+    "post-processing": ("u_post_processing", "u_elementwise_engine"), "precision unit": ("u_precision_unit",), "refinement queue": ("gen_refinement",),
     "other queues": ("u_finish_queue", "u_commit_queue"), "row pass": ("u_row_pass",), "sequencer": ("u_sequencer",),
     "in-flight buffer": ("u_in_flight", "u_scheduler"), "weight memory": ("u_weights_hi", "u_weights_lo"),
     "other memories": ("u_activations", "u_activations_hi", "u_activations_lo", "u_scales", "u_constants", "u_cells"), "row sums, words": ("u_sums",),

@@ -53,30 +53,39 @@ set_clock_latency 0.3 [get_pins *.u_latch.cell/{gate}]"""
 SLOW = {"1P_256x48": "1P_256x64", "2P_256x8": "2P_256x32", "2P_512x8": "2P_512x32"}
 
 
-def _macros(netlist: Netlist, corner: str) -> tuple[str, set[Path]]:
-    """Verilog of a netlist with the macros that a corner has, and their Liberty files. Raises TimingError where one is missing."""
-    text, files = netlist.plain_verilog.read_text(), set()
+def _macros(netlist: Netlist, corner: str) -> set[Path]:
+    """Liberty files of the macros of a netlist at a corner, those that stand for others beside the netlist. Raises TimingError where one is missing."""
+    files = set()
     for cell in set(netlist.macros().values()):
         name = next(name for name in memory.names() if memory.cell_name(name) == cell)
         there = SLOW.get(name, name) if corner == "slow" else name
-        text = text.replace(f" {cell} ", f" {memory.cell_name(there)} ")
-        files.add(pdk() / MACROS / macro(there)["file"].replace(CORNERS["typical"], CORNERS[corner]))
-    missing = [path for path in files if not path.exists()]
-    if missing:
-        raise TimingError(f"the PDK has no {missing[0]}")
-    return text, files
+        path = pdk() / MACROS / macro(there)["file"].replace(CORNERS["typical"], CORNERS[corner])
+        if not path.exists():
+            raise TimingError(f"the PDK has no {path}")
+        if there != name:
+            path, text = netlist.verilog.with_name(f"{cell}-{corner}.lib"), path.read_text()
+            path.write_text(narrowed(text, there, name))
+        files.add(path)
+    return files
+
+
+def narrowed(text: str, wide: str, narrow: str) -> str:
+    """The Liberty file of a macro as that of one with fewer bits a word: under its name, with the timing of the wider one."""
+    old, new = macro(wide)["bits"], macro(narrow)["bits"]
+    text = text.replace(f"cell({memory.cell_name(wide)})", f"cell({memory.cell_name(narrow)})").replace(f"[{old - 1}:0]", f"[{new - 1}:0]")
+    text = re.sub(r"(library\(\w+)\b", rf"\1_as_{new}", text)
+    return re.sub(rf"bit_from\s*: {old - 1}\b", f"bit_from : {new - 1}", re.sub(rf"bit_width\s*: {old}\b", f"bit_width : {new}", text))
 
 
 def paths(netlist: Netlist, corner: str = "typical", count: int = 200) -> list[TimingPath]:
     """The `count` slowest paths to different ends, slowest first. Raises TimingError."""
-    script, verilog = (netlist.verilog.with_suffix(f".{corner}{suffix}") for suffix in (".tcl", ".v"))
-    text, macros = _macros(netlist, corner)
-    verilog.write_text(text)
+    script = netlist.verilog.with_suffix(f".{corner}.tcl")
+    text, macros = netlist.plain_verilog.read_text(), _macros(netlist, corner)
     libraries = "\n".join(f"read_liberty {path}" for path in sorted({netlist.library.at(corner), *macros}))
-    script.write_text(SCRIPT.format(liberty=libraries, verilog=verilog, top=netlist.top, period=PERIOD, paths=count, wires=WIRES,
+    script.write_text(SCRIPT.format(liberty=libraries, verilog=netlist.plain_verilog, top=netlist.top, period=PERIOD, paths=count, wires=WIRES,
                                     latches=LATCHES.format(gate=netlist.library.latch_gate) if ".u_latch.cell" in text else ""))
     try:
-        done = leash.run(["sta", "-exit", script], cwd=verilog.parent, capture_output=True, text=True)
+        done = leash.run(["sta", "-exit", script], cwd=script.parent, capture_output=True, text=True)
     except FileNotFoundError:
         raise TimingError("OpenSTA is missing; please run: sudo apt-get install --no-install-recommends opensta") from None
     report = done.stdout + done.stderr
