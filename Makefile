@@ -43,13 +43,15 @@ MINUTES ?= 5
 WAVES ?= 0
 ## 1: `make waves` draws the pictures of docs/images/
 PNG ?= 0
+## folder of IHP-Open-PDK, for `make silicon` (docs/silicon.md)
+PDK ?=
 ## Python (3.10 or newer) that the virtual environment is made from
 PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon clean distclean
-variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PYTHON
+variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PDK PYTHON
 .PHONY: $(targets)
 
 # No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
@@ -162,7 +164,8 @@ lint:
 	@scripts/lint.sh
 	@$(python) -m ruff check
 
-## what the dynamic precision costs and saves in silicon: area, clock and energy of both builds, resources and clock on FPGAs
+## what the dynamic precision costs and saves in silicon: area, clock and energy of both builds from PDK, resources and clock on FPGAs
+takes.silicon := PDK
 silicon:
 	$(setup) icarus
 	@scripts/setup-silicon.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Installs what only `make silicon` needs: OpenSTA, nextpnr, standard cells. Done once; later calls return at once.
+# Installs what only `make silicon` needs: OpenSTA and nextpnr. Done once; later calls return at once.
 set -eu
 cd "$(dirname "$0")/.."
 log=build/setup-silicon.log
@@ -14,7 +14,6 @@ if ! command -v sta >/dev/null; then
     { apt-get update || true; DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=300 opensta; } \
         >$log 2>&1 </dev/null || die "opensta could not be installed (log: $log)"
 fi
-[ -e build/osu018/osu018_stdcells.lib ] || scripts/fetch-liberty.sh
 [ "$(cat $stamp 2>/dev/null)" != "$key" ] || exit 0
 .venv/bin/python -m pip install --disable-pip-version-check --no-input -r requirements-silicon.txt >$log 2>&1 ||
     die "the Python packages of requirements-silicon.txt could not be installed (log: $log)"

@@ -179,7 +179,7 @@ class Adder:
         return "\n".join(f"  {line}" for line in [f"reg {declared};", *self.lines, f"always @(posedge clk_i) begin {clocked} end"])
 
 
-def dot_product(lanes: int, bits: int, form: str = "booth", until: float = 4.5) -> str:
+def dot_product(lanes: int, bits: int, form: str = "booth", until: float = 3.4) -> str:
     """Verilog of a module that does what rtl/dot_product.v does, for so many lanes and operands of so many bits.
 
     until: ns from the inputs at which the register stands that cuts the tree.

@@ -1,77 +1,66 @@
 # SPDX-License-Identifier: MIT
-"""Energy of a step of real networks: gate-level activity of a tile, accesses of its memories, leakage.
+"""What real networks do on the accelerator: accesses of the memories, gate-level activity of a tile.
 
-Every network runs on rtl/ under Verilator, compared with models/; a tile's netlist then replays windows of the last steps (syn/replay.py).
-Logic has 180 nm, memories have 130 (syn/memory.py): SCALING brings logic to the node of the memories.
+Every network runs on rtl/ under Verilator, compared with models/, at its operating points of models/calibrated; tile 0's netlist then replays short windows that
+are spread over the whole run (syn/replay.py). Accesses of memories are the accelerator's own counters of the whole run.
+
+A label says what is measured: STATIC_HIGH, on the baseline build; a policy at its thresholds for time; SENSITIVITY for another cost, as
+models.quarters.calibrate calls it.
 """
 
 import math
 import pickle
 from collections import Counter as Sum
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from models.build import Build
-from models.calibration import load_quantized
+from models.calibration import load_quantized, read
 from models.compiler import compile_image
 from models.cycle_model import CycleModel
-from models.evaluation import spread
-from models.formats import granule_bytes
 from models.levels import ALL, QUARTERS, Level
 from models.networks import load
 from models.policies import Policy
-from models.study import check_samples
+from models.quantized_network import QuantizedNetwork
+from models.quarters.rivals import RivalStudy
+from models.study import Design, Settings, check_samples
 from syn import memory
 from syn.area import part
-from syn.power import VOLTS, Energies, Library, NetPower
+from syn.power import Energies, Library, NetPower
 from syn.replay import ReplayError, Tile, Waveform, by_net, record, simulate
-from syn.synthesize import BUILD, LIBERTY, Netlist
+from syn.synthesize import BUILD, SYN, Netlist
 from tb.bench.directions import Direction, plan
 from tb.bench.harness import parameters
 from tb.bench.registers import Counter, Row
 from tb.bench.runner import PERIOD, WAVES, run
 
-NETWORKS = ("silero", "resemblyzer", "textgenrnn", "ddddocr")
-BUILD_OF = {Policy.STATIC_HIGH: "baseline", Policy.STATIC_LOW: "dynamic", Policy.CELL_HISTORY: "dynamic", Policy.SENSITIVITY: "dynamic"}
-SAMPLE_STEPS, STEPS = 600, 40   # of the test data, and of them those played: the middle of sequences
-TRACED = 4000                   # cycles, at least, at the end of each run that windows are spread over
-WINDOWS, CYCLES = 12, 40        # of each network and policy
-MODES = {"zero delay": False, "cell delays": True}
-
-# Parts that an energy is split in, from those of the area.
-SPLIT = {"dot product": "datapath", "operands": "datapath", "row sums": "datapath", "row engine": "datapath", "precision unit": "dynamic precision unit",
-         "refinement queue": "dynamic precision unit", "requantizer": "activation and update", "activation": "activation and update",
-         "cell update": "activation and update", "post-processing": "activation and update", "other queues": "control", "row pass": "control",
-         "sequencer": "control", "in-flight buffer": "control", "rest": "control"}
-PARTS = ("datapath", "dynamic precision unit", "activation and update", "control", "buffers", "weight memory", "leakage")
-
-# Energy of logic at the node of the memories, as a share of that at 180 nm and 1.8 V: C V² with a capacitance that shrinks with the node, half of that, and V² alone.
-_SQUARE = (memory.VOLTS / VOLTS) ** 2
-SCALING = {"half of C V²": memory.NODE / 180 * _SQUARE / 2, "C V²": memory.NODE / 180 * _SQUARE, "V² alone": _SQUARE}
-MIDDLE = "C V²"
+STEPS, FEWER = 120, {"ddddocr": 16}  # of held-out samples as `make sim` plays them, the last one cut where they are enough
+WINDOWS, CYCLES = 16, 40          # of each network and policy
+LEAD = 4                          # cycles that are traced around a window
+GOLDEN = (math.sqrt(5) - 1) / 2   # windows come a whole number and this fraction of a step after one another: no place in a step is met more often than others
+TRACING = (str(SYN / "tracing.vlt"), "--output-split-ctrace", "500")
+NETWORKS = ("textgenrnn", "ddddocr", "dtln", "silero")
+BASELINE = "STATIC_HIGH"
+LABELS = (BASELINE, "CELL_HISTORY", "SENSITIVITY", "SENSITIVITY for energy", "SENSITIVITY for product")
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What a policy on a network takes: steps, cycles and counters of the runs, reads of weights and activations by memory; logic[mode][part] and
-    register_files[mode] in pJ (180 nm) a cycle of a tile."""
+    """What a policy on a network takes.
+
+    counters, reads: of all tiles over the run; reads by (memory, pass), a pass being "first" or "refined". windows: pJ a cycle of a tile by window and part of
+    syn/area.py; weights: of a window in the mean. macs: multiplications of the network itself, over the run.
+    """
 
     steps: int
     cycles: int
     counters: dict
     reads: dict
-    logic: dict
-    register_files: dict
-    modules: dict  # as logic, by the parts of syn/area.py
-
-
-@lru_cache(maxsize=1)
-def library() -> Library:
-    return Library(LIBERTY.read_text())
+    windows: list[dict[str, float]]
+    weights: list[float]
+    macs: int
 
 
 @dataclass(frozen=True)
@@ -84,28 +73,52 @@ class Meter:
 
     @staticmethod
     def of(netlist: Netlist) -> "Meter":
-        tile = Tile(netlist)
-        power = NetPower(tile.module, library())
+        library = Library(netlist.library.liberty.read_text())
+        tile = Tile(netlist, library)
+        power = NetPower(tile.module, library)
         return Meter(tile, power, power.energies(lambda cell: part(cell.rpartition(".")[0])))
 
 
-def build_of(policy: Policy) -> Build:
-    return Build() if BUILD_OF[policy] == "dynamic" else Build().baseline()
+def build_of(label: str) -> str:
+    """The build that a label is measured on."""
+    return "baseline" if label == BASELINE else "dynamic"
 
 
-def directions_of(name: str, policy: Policy) -> tuple[int, list[Direction]]:
-    """Steps of test data of a network, and the runs of the accelerator that they take under a policy."""
-    network = load(name)
-    inputs, left = [], STEPS
-    for sample in spread(check_samples(network, SAMPLE_STEPS), STEPS):
-        begin = max(0, len(sample.inputs) - left) // 2
-        inputs.append(sample.inputs[begin:begin + left])
+def policy_of(label: str) -> Policy:
+    """The policy of a label."""
+    return Policy[label.partition(" ")[0]]
+
+
+def operating_points() -> list[tuple[str, str]]:
+    """Networks with the labels that they have thresholds for, the baseline first."""
+    there = {name: {BASELINE, *read(name)["log2_lambda"], *read(name).get("costs", {})} for name in NETWORKS}
+    return [(name, label) for name in NETWORKS for label in LABELS if label in there[name]]
+
+
+def quantized(name: str, label: str) -> QuantizedNetwork:
+    """A network with the thresholds of a label."""
+    found, cost = read(name), label.partition(" for ")[2]
+    if not cost:
+        return load_quantized(name, policy_of(label))
+    design = replace(Design(**found["design"]), cost=cost)
+    network = RivalStudy(name, Settings(**found["settings"])).quantized(design)
+    network.set_log2_lambda(policy_of(label), found["costs"][label]["log2_lambda"], design.own_offsets)
+    return network.for_policy(policy_of(label))
+
+
+def directions_of(name: str, label: str) -> tuple[int, list[Direction]]:
+    """Steps of held-out samples of a network, and the runs of the accelerator that they take."""
+    inputs, left = [], FEWER.get(name, STEPS)
+    for sample in check_samples(load(name), left):
+        inputs.append(sample.inputs[:left])
         left -= len(inputs[-1])
-    return STEPS - left, plan(load_quantized(network.name, policy), inputs, policy).directions
+        if not left:
+            break
+    return sum(len(each) for each in inputs), plan(quantized(name, label), inputs, policy_of(label)).directions
 
 
-def play(item: Direction, policy: Policy, build: Build, folder: Path) -> tuple[dict, Waveform, range]:
-    """Plays a run on rtl/; returns its counters, and waves of its last steps with the cycles that they hold.
+def play(item: Direction, policy: Policy, build: Build, folder: Path, windows: int) -> tuple[dict, Waveform, list[int]]:
+    """Plays a run on rtl/; returns its counters, and waves with the first cycles of windows that are spread over it.
 
     Raises SimulationError where it gives other values than models/.
     """
@@ -113,74 +126,42 @@ def play(item: Direction, policy: Policy, build: Build, folder: Path) -> tuple[d
     runs = [item.lstm.run(sequence, policy, item.state) for sequence in item.sequences]
     levels = [torch.cat([level[0] for level in layer]) for layer in zip(*(run.levels for run in runs))]
     cycles = CycleModel(item.lstm, build, levels, image.order, policy).cycles()
-    steps = len(levels[0])
-    traced = min(cycles, -(-TRACED * steps // cycles) * cycles // steps)  # whole steps
-    loading = sum(len(packet) for packet in image.packets())
+    step, loading = cycles / len(levels[0]), sum(len(packet) for packet in image.packets())
+    every = round(step * (max(0, cycles / windows / step - GOLDEN) // 1 + GOLDEN))
+    begin = loading + max(0, cycles - every * windows) // 2
     folder.parent.mkdir(parents=True, exist_ok=True)
     job = folder.with_suffix(".job")
     job.write_bytes(pickle.dumps({"build": build, "policy": policy, "directions": [item]}))
+    spans = {"from": begin, "every": every, "for": CYCLES + 2 * LEAD}
     run("tb.bench.play", "harness", parameters(build), simulator="verilator", seed=1, waves=True, retrace=False, environment={"JOB": str(job)}, folder=folder,
-        plusargs=[f"+trace_from={(loading + cycles - traced) * PERIOD}"], repeat="make silicon")
+        flags=TRACING, plusargs=[f"+trace_{name}={cycles * PERIOD}" for name, cycles in spans.items()], repeat="make silicon")
     result, = pickle.loads((folder / "result").read_bytes())["directions"]
     wave = Waveform(folder / WAVES)
     job.unlink()
     (folder / WAVES).unlink()
-    end = wave.last_step() // (1000 * PERIOD)
-    return result["counters"], wave, range(end - traced, end)
+    return result["counters"], wave, [begin + number * every + LEAD for number in range(windows)]
 
 
-def windows_of(tile: Tile, wave: Waveform, cycles: range, count: int) -> list:
-    """So many windows, evenly spread over some cycles of a run."""
-    return record(tile, wave, [cycles.start + (2 * window + 1) * (len(cycles) - CYCLES) // (2 * count) for window in range(count)], CYCLES)
-
-
-def measure(name: str, policy: Policy, meter: Meter) -> Activity:
-    """Activity of a network under a policy. Raises SimulationError, ReplayError."""
-    folder = BUILD / "activity" / f"{name}-{policy.name}"
-    steps, directions = directions_of(name, policy)
-    windows, counters, reads = [], Sum(), Sum()
+def measure(name: str, label: str, meter: Meter) -> Activity:
+    """Activity of a network at the thresholds of a label. Raises SimulationError, ReplayError."""
+    folder, policy, build = BUILD / "activity" / f"{name}-{label.replace(' ', '-')}", policy_of(label), memory.BUILDS[build_of(label)]
+    steps, directions = directions_of(name, label)
+    windows, weights, counters, reads, macs = [], [], Sum(), Sum(), 0
+    share = -(-WINDOWS // len(directions))
     for number, item in enumerate(directions):
-        found, wave, cycles = play(item, policy, build_of(policy), folder / f"run{number}")
+        found, wave, begins = play(item, policy, build, folder / f"run{number}", share)
         counters.update({counter.name: found[counter] for counter in Counter})
-        reads.update(operand_reads(item, found, policy, build_of(policy)))
-        windows += windows_of(meter.tile, wave, cycles, -(-WINDOWS // len(directions)))
-    logic, files, modules = {}, {}, {}
-    total = CYCLES * len(windows)
-    for mode, delays in MODES.items():
-        toggles = by_net(meter.power, simulate(meter.tile, windows, delays, folder / mode.replace(" ", "-")))
-        modules[mode] = {name: energy / total for name, energy in meter.energies.by_owner(toggles).items()}
-        logic[mode] = Sum()
-        for name, energy in modules[mode].items():
-            logic[mode][SPLIT[name]] += energy
-        files[mode] = register_files(meter, windows, toggles) / total
-    return Activity(steps, counters["CYCLES"], counters, reads, logic, files, modules)
-
-
-def register_files(meter: Meter, windows: list, toggles: np.ndarray) -> float:
-    """Energy in pJ (180 nm) of the register files in windows, as words of flip-flops whose clock runs in a write only, read through multiplexers."""
-    cells, spent = library(), 0.0
-    volts = VOLTS ** 2 / 2
-    clock = sum(cells.internal("DFFPOSX1", "CLK")) + 2 * volts * cells.capacitance["DFFPOSX1", "CLK"]
-    data = cells.capacitance["MUX2X1", "A"]
-    flip = (np.mean(cells.internal("DFFPOSX1", "Q", data)) + np.mean(cells.internal("DFFPOSX1", "D")) + volts * (data + cells.capacitance["DFFPOSX1", "D"]))
-    level = np.mean(cells.internal("MUX2X1", "Y", data)) + volts * data
-    for name, depth in meter.tile.files.items():
-        cell = meter.tile.module["cells"][name]
-        width = int(cell["parameters"]["Width"], 2)
-        for window in windows:
-            words = list(window.contents[name])
-            pins = (window.samples[f"{name}.{pin}"][1:-1] for pin in ("write_enable_i", "write_address_i", "write_data_i"))
-            for enable, address, value in zip(*pins):
-                if enable:
-                    spent += width * clock + (words[address] ^ value).bit_count() * flip
-                    words[address] = value
-        read = [meter.power.index[bit] for bit in cell["connections"]["read_data_o"] if bit in meter.power.index]
-        spent += toggles[read].sum() * math.log2(depth) * level
-    return float(spent)
+        reads.update(operand_reads(item, found, policy, build))
+        macs += sum(4 * found[layer, Row.UNITS] * (each.inputs + each.units) for layer, each in enumerate(item.lstm.layers))
+        windows += record(meter.tile, wave, begins, CYCLES)
+        weights += [found[Counter.CYCLES] / share] * share
+    toggled = simulate(meter.tile, windows, True, BUILD / "activity" / f"replay-{folder.name}")
+    spent = [{owner: energy / CYCLES for owner, energy in meter.energies.by_owner(by_net(meter.power, toggles)).items()} for toggles in toggled]
+    return Activity(steps, counters["CYCLES"], dict(counters), dict(reads), spent, weights, macs)
 
 
 def operand_reads(item: Direction, counters: dict, policy: Policy, build: Build) -> Sum:
-    """Reads of weights and activations of a run by memory, from its rows by layer and level: in a pass over a row a word of each memory is read once at most.
+    """Reads of weights and activations of a run by memory and pass, from its rows by layer and level: in a pass over a row a word of each memory is read once at most.
 
     counters: by number and by (layer, field). Raises ReplayError where the words that follow are not those that the accelerator counted.
     """
@@ -190,81 +171,19 @@ def operand_reads(item: Direction, counters: dict, policy: Policy, build: Build)
         count = {code: sum(counters[number, Row[f"{code}_{gate}"]] for gate in "IFGO") for code in ("MIDDLE", "ALL")}
         rows = 4 * counters[number, Row.UNITS]
         lowest, middle, _ = layer.by_code
-        passes = [(none, ALL, rows)] if policy == Policy.STATIC_HIGH else [(none, lowest, rows), (lowest, middle, count["MIDDLE"]), (lowest, ALL, count["ALL"])]
+        passes = [("first", none, ALL, rows)] if policy == Policy.STATIC_HIGH else [
+            ("first", none, lowest, rows), ("refined", lowest, middle, count["MIDDLE"]), ("refined", lowest, ALL, count["ALL"])]
         sizes = (build.words(layer.inputs), (layer.terms - 1) * build.words(layer.inputs), build.words(layer.units))
-        for low, high, passed in passes:
+        for kind, low, high, passed in passes:
             for before, after, size in zip(low, high, sizes):
                 added = QUARTERS[before:after]
                 words.update({name: passed * size for name in added})
-                reads.update({f"weights_{half}": passed * size for half in ("hi", "lo") if any(name[0] == half[0].upper() for name in added)})
-                reads.update({f"activations_{half}": passed * size for half in ("hi", "lo") if any(name[1] == half[0].upper() for name in added)})
+                reads.update({(f"weights_{half}", kind): passed * size for half in ("hi", "lo") if any(name[0] == half[0].upper() for name in added)})
+                reads.update({(f"activations_{half}", kind): passed * size for half in ("hi", "lo") if any(name[1] == half[0].upper() for name in added)})
     if not build.dynamic:
         words = Sum(HH=words["HH"])
-        reads = Sum(weights_hi=words["HH"], activations=words["HH"])
+        reads = Sum({("weights_hi", "first"): words["HH"], ("activations", "first"): words["HH"]})
     counted = {name: counters[Counter[name]] for name in QUARTERS}
     if counted != {name: words[name] for name in QUARTERS}:
         raise ReplayError(f"words by quarter: {counted} counted, {dict(words)} by rows and levels")
     return reads
-
-
-def memory_energy(counters: dict, reads: dict, build: str, tiles: int) -> dict[str, float]:
-    """Energy in pJ of the memories for the accesses of a run, and their leakage.
-
-    A write of one h, or of a granule of x, wakes the macros of its bits in every tile.
-    """
-    found, own = memory.memories(memory.BUILDS[build]), memory.BUILDS[build]
-    h, granule = 1, granule_bytes(own.dot_lanes)
-    written = counters["CELL_WRITES"], counters["ACTIVATION_WRITES"] - counters["CELL_WRITES"]  # a commit writes a cell and an h
-    if own.dynamic:
-        hi, lo = found["activations_hi"], found["activations_lo"]
-        exponent = hi.figure("write_pj") - hi.write_pj(hi.bits - 4)
-        writes = sum(count * (hi.write_pj(4 * size) + lo.write_pj(4 * size) + exponent) for count, size in zip(written, (h, granule)))
-    else:
-        writes = sum(count * found["activations"].write_pj(8 * size) for count, size in zip(written, (h, granule)))
-    spent = {name: count * found[name].figure("read_pj") for name, count in reads.items()}
-    buffers = (sum(energy for name, energy in spent.items() if name.startswith("activations")) + tiles * writes
-               + counters["SCALE_READS"] * found["scales"].figure("read_pj") + counters["ROW_CONSTANT_READS"] * found["constants"].figure("read_pj")
-               + counters["CELL_READS"] * found["cells"].figure("read_pj") + counters["CELL_WRITES"] * found["cells"].figure("write_pj"))
-    return {"weight memory": sum(energy for name, energy in spent.items() if name.startswith("weights")), "buffers": buffers,
-            "leakage mW": tiles * sum(kind.leakage_mw for kind in found.values())}
-
-
-def step_energy(activity: Activity, build: str, leakage_nw: float, clock_ns: float, mode: str, scale: float) -> dict[str, float]:
-    """Energy of a step in nJ by part: logic of 180 nm times `scale`, and memories, with the clock scaled to their node."""
-    tiles = Build().tiles
-    memories = memory_energy(activity.counters, activity.reads, build, tiles)
-    logic = tiles * activity.cycles * scale
-    spent = {name: logic * energy for name, energy in activity.logic[mode].items()}
-    spent["buffers"] = logic * activity.register_files[mode] + memories["buffers"]
-    spent["weight memory"] = memories["weight memory"]
-    spent["leakage"] = activity.cycles * clock_ns * memory.NODE / 180 * (memories["leakage mW"] + tiles * leakage_nw * 1e-6)
-    return {name: spent.get(name, 0.0) / activity.steps / 1000 for name in PARTS}
-
-
-def results(activities: dict, meters: dict[str, Meter], clock_ns: dict[str, float]) -> dict:
-    """What build/silicon.json holds of the energy; activities: by (network, policy)."""
-    leakage = {build: meter.power.leakage() for build, meter in meters.items()}
-
-    def energy(name, policy, mode="cell delays", rule=MIDDLE):
-        build = BUILD_OF[policy]
-        return step_energy(activities[name, policy], build, leakage[build], max(clock_ns.values()), mode, SCALING[rule])
-
-    def saving(policy, **options):
-        return {name: 1 - sum(energy(name, policy, **options).values()) / sum(energy(name, Policy.STATIC_HIGH, **options).values()) for name in names}
-
-    names = [name for name in NETWORKS if (name, Policy.SENSITIVITY) in activities]
-    policies = [policy for policy in BUILD_OF if policy != Policy.STATIC_HIGH]
-    by_rule = {rule: {mode: float(np.mean(list(saving(Policy.SENSITIVITY, mode=mode, rule=rule).values()))) for mode in MODES} for rule in SCALING}
-    flat = [value for values in by_rule.values() for value in values.values()]
-    return {
-        "energy": {name: {policy.name: energy(name, policy) for policy in BUILD_OF} for name in names},
-        "saving": {policy.name: saving(policy) for policy in policies},
-        "saving_mean": by_rule[MIDDLE]["cell delays"],
-        "saving_range": [min(flat), max(flat)],
-        "saving_by_rule": by_rule,
-        "energy_scale": SCALING,
-        "tile_pj_per_cycle": {name: {policy.name: {mode: activities[name, policy].modules[mode]
-                                                   | {"register files": activities[name, policy].register_files[mode]} for mode in MODES}
-                                     for policy in BUILD_OF} for name in names},
-        "cycles_per_step": {name: {policy.name: activities[name, policy].cycles / activities[name, policy].steps for policy in BUILD_OF} for name in names},
-    }

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pyosys
 
-from syn.synthesize import CELLS, LIBERTY, ROOT, RTL, Netlist, SynthesisError, run_yosys
+from syn import gates
+from syn.power import Library
+from syn.synthesize import ROOT, RTL, Netlist, SynthesisError, run_yosys
 from tb.bench import leash
 
 # Flip-flops become wires: in a pipeline without feedback that leaves the function; the tests see its latency.
@@ -37,7 +39,7 @@ def prove_function(netlist: Netlist, parameters: dict[str, int]) -> None:
     wire.write_text(WIRE)
     chparam = " ".join(f"-chparam {key} {value}" for key, value in parameters.items())
     sides = {"rtl": (f"read_verilog -DSYNTHESIS -I{RTL} {RTL / netlist.top}.v", chparam),
-             "netlist": (f"read_liberty {LIBERTY}\nread_verilog {netlist.verilog}", "")}
+             "netlist": (f"read_liberty {netlist.library.liberty}\nread_verilog {netlist.verilog}", "")}
     files = []
     for side, (read, values) in sides.items():
         files.append(folder / f"{stem}-{side}.aig")
@@ -53,7 +55,7 @@ def run_test(netlist: Netlist, test: str, folder: Path) -> str:
     rtl = folder / "rtl"
     shutil.rmtree(rtl, ignore_errors=True)
     shutil.copytree(RTL, rtl)
-    (rtl / f"{netlist.top}.v").write_text(netlist.verilog.read_text() + CELLS.read_text())
+    (rtl / f"{netlist.top}.v").write_text(netlist.verilog.read_text() + gates.modules(Library(netlist.library.liberty.read_text())))
     environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(rtl), "RUNS": str(folder / "runs")}
     ended = leash.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/tests/{test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
     return ended.stdout if ended.returncode else ""

@@ -1,31 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""Buffers for nets that drive more than a gate can: abc sees one module at a time, and neither adders of the library nor flip-flops."""
+"""Buffers for nets that drive more than a gate can: abc sees one module at a time, and neither macros, adders of the library nor flip-flops, and no wires."""
 
-import re
 from collections import defaultdict
-from functools import cache
 
 from syn.library import Library
+from syn.power import Library as Liberty
 
 IDEAL = {"clk_i"}  # nets that a tree of their own feeds
-
-
-@cache
-def capacitances(liberty: str) -> dict[tuple[str, str], float]:
-    """Capacitance in pF of each input pin, by cell and pin, from the text of a Liberty file."""
-    found = {}
-    for cell in re.split(r"\n\s*cell \(", liberty)[1:]:
-        name = cell[:cell.index(")")]
-        for pin in re.split(r"\n\s*pin ?\(", cell)[1:]:
-            capacitance = re.search(r"^\s*capacitance : ([\d.]+)", pin, re.MULTILINE)
-            if capacitance and re.search(r"direction : \"?input", pin):
-                found[name, pin[:pin.index(")")]] = float(capacitance[1])
-    return found
+MACRO_PIN = 0.01   # pF, about that of each pin of a macro
 
 
 def insert_buffers(netlist: dict, top: str, library: Library) -> int:
     """Adds trees of buffers to module `top` of a netlist in Yosys' JSON, and returns their number. A buffer is named after its net's driver."""
-    module, pins, (buffer, enter, leave) = netlist["modules"][top], capacitances(library.liberty.read_text()), library.buffer
+    liberty, module, (buffer, enter, leave) = Liberty(library.liberty.read_text()), netlist["modules"][top], library.buffer
+    wire = liberty.wire(5) / 5  # of a reader of a group
     cells = module["cells"]
     sinks, drivers = defaultdict(list), {}
     for port, value in module["ports"].items():
@@ -40,7 +28,7 @@ def insert_buffers(netlist: dict, top: str, library: Library) -> int:
                 if cell["port_directions"][pin] == "output":
                     drivers[bit] = name
                 else:
-                    sinks[bit].append((name, pin, index, pins.get((cell["type"], pin), 0.0)))
+                    sinks[bit].append((name, pin, index, liberty.capacitance.get((cell["type"], pin), MACRO_PIN) + wire))
     unused = 1 + max(bit for name in module["netnames"].values() for bit in name["bits"] if isinstance(bit, int))
     count = 0
     for net in list(sinks):
@@ -63,6 +51,6 @@ def insert_buffers(netlist: dict, top: str, library: Library) -> int:
                 module["netnames"][f"{name}_{leave}"] = {"hide_name": 0, "bits": [output], "attributes": {}}
                 for cell, pin, index, _ in group:
                     cells[cell]["connections"][pin][index] = output
-                loads.append((name, enter, 0, pins[buffer, enter]))
+                loads.append((name, enter, 0, liberty.capacitance[buffer, enter] + wire))
                 count += 1
     return count

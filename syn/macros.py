@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from models.quarters.memories import DATA
+from syn.library import MACROS
 from syn.power import Group, parse_liberty
 
-FOLDER = Path("ihp-sg13g2/libs.ref/sg13g2_sram/lib")
+FOLDER = MACROS
 NAME = re.compile(r"RM_IHPSG13_([12]P)_(\d+)x(\d+)_\w*typ_1p20V_25C\.lib")
 SLEW, LOAD = 0.04, 0.01  # ns, pF: of the clock at which access times are read, and of an output
 TOGGLES = 0.5            # of a bit of an address or of data in an access

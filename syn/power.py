@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Energy of a netlist from the toggles of its nets: Liberty's internal power, and C V²/2 of the pins that a net drives. Wires have none."""
+"""Energy of a netlist from the toggles of its nets: Liberty's internal power, and C V²/2 of the pins that a net drives and of its wire.
+
+A wire has what a wire-load model of the Liberty file says of a net with so many readers, where it has that model.
+"""
 
 import re
 from collections import defaultdict
@@ -9,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-VOLTS = 1.8
-SLEW = 0.18  # ns, of every transition at an input: the internal power of these cells hardly depends on it
+SLEW = 0.18        # ns, of every transition at an input: the internal power of these cells hardly depends on it
+WIRES = "10k"      # the wire-load model: that of the size of the modules
 RISE, FALL = 0, 1
 _TOKEN = re.compile(r'"([^"]*)"|([^\s"(){};:,]+)|([(){};:,])')
 
@@ -54,7 +57,7 @@ def parse_liberty(text: str) -> Group:
                     stack.append(stack[-1].groups[-1])
                     position += 1
                 else:
-                    stack[-1].attributes[name] = arguments
+                    stack[-1].attributes[name] = [*stack[-1].attributes.get(name, []), arguments] if name == "fanout_length" else arguments
     except (IndexError, ValueError):
         raise ValueError("a Liberty file that ends early") from None
     if len(stack) != 1:
@@ -66,32 +69,74 @@ def _numbers(texts: list) -> np.ndarray:
     return np.array([[float(number) for number in text.replace(",", " ").split()] for text in texts])
 
 
-def _energy(table: Group, load: float) -> float:
-    """Energy in pJ of a table of `rise_power` or `fall_power`, at SLEW and a load in pF; beyond its ends, that of the end."""
-    values = _numbers(table.attributes["values"])
-    slews = _numbers(table.attributes["index_2" if len(values) > 1 else "index_1"])[0]
-    by_load = [np.interp(SLEW, slews, row) for row in values]
-    return float(by_load[0] if len(by_load) == 1 else np.interp(load, _numbers(table.attributes["index_1"])[0], by_load))
-
-
 class Library:
-    """What the power of a netlist needs of a Liberty file in units of 1 pF, 1 V and 1 nW."""
+    """What power and delays of a netlist need of a Liberty file in units of 1 pF, 1 V and 1 ns."""
 
     def __init__(self, text: str):
-        self.cells = {cell.arguments[0]: cell for cell in parse_liberty(text).all("cell")}
-        self.leakage = {name: float(cell.attributes["cell_leakage_power"]) for name, cell in self.cells.items()}
-        self.capacitance = {(name, pin.arguments[0]): float(pin.attributes["capacitance"]) for name, cell in self.cells.items() for pin in cell.all("pin")}
-        self._internal = {}
+        library = parse_liberty(text)
+        self.volts = float(library.attributes["nom_voltage"])
+        self.cells = {cell.arguments[0]: cell for cell in library.all("cell")}
+        nanowatts = {"1nW": 1.0, "1pW": 1e-3}[library.attributes["leakage_power_unit"]]
+        self.leakage = {name: nanowatts * float(cell.attributes["cell_leakage_power"]) for name, cell in self.cells.items()}
+        self.area = {name: float(cell.attributes["area"]) for name, cell in self.cells.items()}
+        self.capacitance = {(name, pin.arguments[0]): float(pin.attributes.get("capacitance", 0)) for name, cell in self.cells.items() for pin in cell.all("pin")}
+        self._templates = {group.arguments[0]: group.attributes.get("variable_1", "") for group in library.groups if group.kind.endswith("lut_template")
+                           or group.kind == "lu_table_template"}
+        self._wire = next((self._wire_model(group) for group in library.all("wire_load") if group.arguments == [WIRES]), None)
+        self._known = {}
+
+    @staticmethod
+    def _wire_model(group: Group) -> tuple[list[float], list[float]]:
+        pairs = group.attributes["fanout_length"]
+        return [float(pair[0]) for pair in pairs], [float(pair[1]) * float(group.attributes["capacitance"]) for pair in pairs]
+
+    def wire(self, readers: int) -> float:
+        """Capacitance in pF of the wire of a net with so many readers."""
+        return float(np.interp(readers, [0, *self._wire[0]], [0, *self._wire[1]])) if self._wire and readers else 0.0
+
+    def _value(self, table: Group, load: float) -> float:
+        """Of a table over the slew of an input (SLEW) and a load in pF, or of one of them, or of none; beyond its ends, that of the end."""
+        values = _numbers(table.attributes["values"])
+        if values.size == 1:
+            return float(values.flat[0])
+        load_first = "capacitance" in self._templates.get(table.arguments[0], "")
+        first = _numbers(table.attributes["index_1"])[0]
+        if len(values) == 1:
+            return float(np.interp(load if load_first else SLEW, first, values[0]))
+        second = _numbers(table.attributes["index_2"])[0]
+        by_first = [np.interp(SLEW if load_first else load, second, row) for row in values]
+        return float(np.interp(load if load_first else SLEW, first, by_first))
+
+    def _pair(self, cell: str, pin: str, load: float, group: str, tables: tuple[str, str]) -> tuple[float, float]:
+        """(rise, fall): the mean over the groups of a pin, or its group without a condition where there is one."""
+        key = (cell, pin, round(load, 3), group)
+        if key not in self._known:
+            owner = next(each for each in self.cells[cell].all("pin") if each.arguments[0] == pin)
+            never = {pin.strip("!'()") for state in self.cells[cell].groups for pin in (state.attributes.get("clear", ""), state.attributes.get("preset", ""))}
+            groups = [each for each in owner.all(group) if all(each.all(kind) for kind in tables) and each.attributes.get("related_pin") not in never]
+            whole = [each for each in groups if "when" not in each.attributes and "related_pin" not in each.attributes]
+            found = [[self._value(each.all(kind)[0], load) for kind in tables] for each in whole or groups]
+            self._known[key] = tuple(float(mean) for mean in np.mean(found, axis=0)) if found else (0.0, 0.0)
+        return self._known[key]
 
     def internal(self, cell: str, pin: str, load: float = 0.0) -> tuple[float, float]:
         """Internal energy in pJ of a rise and of a fall of a pin: of an output the mean over its inputs."""
-        key = (cell, pin, round(load, 4))
-        if key not in self._internal:
-            group = next(group for group in self.cells[cell].all("pin") if group.arguments[0] == pin)
-            found = [[_energy(power.all(kind)[0], load) for kind in ("rise_power", "fall_power")]
-                     for power in group.all("internal_power") if power.all("rise_power") and power.all("fall_power")]
-            self._internal[key] = tuple(float(mean) for mean in np.mean(found, axis=0)) if found else (0.0, 0.0)
-        return self._internal[key]
+        return self._pair(cell, pin, load, "internal_power", ("rise_power", "fall_power"))
+
+    def delay(self, cell: str, pin: str, load: float) -> tuple[float, float]:
+        """Delay in ns of a rise and of a fall of an output: the mean over its inputs."""
+        return self._pair(cell, pin, load, "timing", ("cell_rise", "cell_fall"))
+
+    def loads(self, cells: dict[str, dict]) -> dict[int, float]:
+        """What each net of a netlist drives, in pF: pins of the library's cells, and its wire."""
+        pins, readers = defaultdict(float), defaultdict(int)
+        for cell in cells.values():
+            for pin, bits in cell["connections"].items():
+                if cell["port_directions"][pin] == "input":
+                    for bit in bits:
+                        pins[bit] += self.capacitance.get((cell["type"], pin), 0.0)
+                        readers[bit] += 1
+        return {bit: pins[bit] + self.wire(readers[bit]) for bit in pins if isinstance(bit, int)}
 
 
 @dataclass(frozen=True)
@@ -132,25 +177,23 @@ class NetPower:
 
     def energies(self, owner: Callable[[str], str]) -> Energies:
         """owner: the name, of the name of a cell, that a toggle is charged to: the driver of the net, or its readers where no cell of the library drives it."""
-        load, driver, pairs = defaultdict(float), {}, defaultdict(lambda: np.zeros(2))
-        readers = []
-        for name, cell in self.module["cells"].items():
-            if cell["type"] not in self.library.cells:
-                continue
+        cells = {name: cell for name, cell in self.module["cells"].items() if cell["type"] in self.library.cells}
+        load, pairs, half = self.library.loads(self.module["cells"]), defaultdict(lambda: np.zeros(2)), self.library.volts ** 2 / 2
+        driver, readers = {}, defaultdict(list)
+        for name, cell in cells.items():
             for pin, (bit,) in cell["connections"].items():
-                if not isinstance(bit, int):
-                    continue
-                if cell["port_directions"][pin] == "output":
-                    driver[bit] = name, cell["type"], pin
-                else:
-                    load[bit] += self.library.capacitance[cell["type"], pin]
-                    readers.append((bit, name, cell["type"], pin))
-        for bit, name, kind, pin in readers:
-            pairs[bit, owner(name)] += self.library.internal(kind, pin)
-            switching = self.library.capacitance[kind, pin] * VOLTS ** 2 / 2
-            pairs[bit, owner(driver[bit][0] if bit in driver else name)] += switching
+                if isinstance(bit, int):
+                    if cell["port_directions"][pin] == "output":
+                        driver[bit] = name, cell["type"], pin
+                    else:
+                        readers[bit].append((name, cell["type"], pin))
+        for bit, found in readers.items():
+            for name, kind, pin in found:
+                pairs[bit, owner(name)] += self.library.internal(kind, pin)
+                if bit not in driver:
+                    pairs[bit, owner(name)] += load[bit] / len(found) * half
         for bit, (name, kind, pin) in driver.items():
-            pairs[bit, owner(name)] += self.library.internal(kind, pin, load[bit])
+            pairs[bit, owner(name)] += np.add(self.library.internal(kind, pin, load.get(bit, 0.0)), load.get(bit, 0.0) * half)
         names = tuple(sorted({name for _, name in pairs}))
         return Energies(np.array([self.index[bit] for bit, _ in pairs]), np.array([names.index(name) for _, name in pairs]),
                         np.array(list(pairs.values())), names)

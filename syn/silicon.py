@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""What the dynamic precision costs in silicon: `make silicon`. Tables on the terminal and in docs/silicon-tables.md,
-build/silicon.json and a plot in docs/images/."""
+"""What the dynamic precision costs and saves in silicon: `make silicon PDK=folder`. Tables on the terminal and in docs/silicon-tables.md,
+build/silicon.json and pictures in docs/images/. What was measured is kept by its content: the same command goes on where it was."""
 
 import json
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot
+import torch
 from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
@@ -19,32 +17,49 @@ from tqdm import tqdm
 from models.cache import cached
 from models.calibration import path_of
 from models.networks import MODULES
-from models.policies import Policy
+from models.quarters.memories import DATA
 from models.sources import code, content
-from syn import area, energy, energy_report, fpga, memory, timing
+from syn import area, comparison, energy, fpga, pictures, saving, timing
+from syn.library import CORNERS, ihp
 from syn.replay import ReplayError
-from syn.synthesize import BUILDS, CELLS, LIBERTY, ROOT, Netlist, SynthesisError, fetch_library, synthesize
+from syn.synthesize import BUILDS, ROOT, RTL, SYN, Netlist, SynthesisError, synthesize
 from syn.tables import markdown, table
 from tb.bench.runner import SimulationError, design_files
 
 RESULTS = ROOT / "build" / "silicon.json"
 TABLES = ROOT / "docs" / "silicon-tables.md"
-PLOT = ROOT / "docs" / "images" / "area.png"
-FORMS = {"booth": "Booth rows", "array": "array rows", None: "left to Yosys"}  # of the multiplications, beside the one that is used
+LIBRARIES = sorted(SYN.glob("*.v")) + sorted(SYN.glob("*.abc"))
 
 
-def run_all(jobs: dict) -> dict:
-    """Results of functions by key, two at a time: Yosys runs in processes of its own."""
-    results = {}
-    with ThreadPoolExecutor(2) as pool:
-        futures = {pool.submit(job): key for key, job in jobs.items()}
-        try:
-            for future in tqdm(as_completed(futures), total=len(futures), unit="job", leave=False):
-                results[futures[future]] = future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return results
+def sources() -> str:
+    """What decides a netlist."""
+    return content(*sorted(RTL.glob("*.v")), *sorted(RTL.glob("*.vh")), *LIBRARIES, DATA, ihp().liberty) + code("syn.synthesize")
+
+
+def netlist(build: str) -> Netlist:
+    """The tile of a build; made anew unless its files are those of the same sources. Raises SynthesisError."""
+    def make():
+        made = synthesize(build, library=ihp())
+        return made, [path.read_bytes() for path in (made.json, made.plain_verilog)]
+    made, texts = cached(("netlist", build, sources()), make)
+    for path, text in zip((made.json, made.plain_verilog), texts, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    return made
+
+
+def clock(build: str, made: Netlist) -> dict[str, list]:
+    """The slowest paths by corner: ns and the instances that they run through, one of each pair of ends."""
+    def make():
+        found = {}
+        for corner in CORNERS:
+            by_ends = {}
+            for path in timing.paths(made, corner):
+                names = [re.sub(r"\[\d+\]", "", name) for name in path.instances]
+                by_ends.setdefault((names[0], names[-1]), [path.ns, list(dict.fromkeys(names))])
+            found[corner] = list(by_ends.values())[:8]
+        return found
+    return cached(("timing", build, sources(), code("syn.timing")), make)
 
 
 def activity_modules(name: str) -> list[str]:
@@ -52,143 +67,145 @@ def activity_modules(name: str) -> list[str]:
     return ["syn.energy", "tb.bench.play", MODULES[name]]
 
 
-def activity_key(name: str, policy: Policy, netlist: Netlist) -> tuple:
-    """The key in the cache of the activity of a network under a policy, measured with a netlist."""
-    data = content(path_of(name), *design_files(), LIBERTY, CELLS, netlist.json, netlist.plain_verilog)
-    return "activity", name, policy.name, code(*activity_modules(name)), data
+def activity(name: str, label: str, meter: Callable[[], energy.Meter]) -> energy.Activity:
+    """What a network takes at the thresholds of a label. Raises SimulationError, ReplayError."""
+    key = ("activity", name, label, sources(), content(path_of(name), *design_files()), code(*activity_modules(name)))
+    return cached(key, lambda: energy.measure(name, label, meter()))
 
 
-def measure() -> dict:
+def run_all(jobs: dict[tuple, Callable], bar: tqdm) -> dict[tuple, object]:
+    """Results of functions by key, two at a time: what is long runs in processes of its own."""
+    results = {}
+    with ThreadPoolExecutor(2) as pool:
+        futures = {pool.submit(job): key for key, job in jobs.items()}
+        try:
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                bar.update()
+                bar.set_postfix_str(" ".join(map(str, futures[future])))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return results
+
+
+def measure(bar: tqdm) -> dict:
     """All figures, as they are written to build/silicon.json. Raises SynthesisError, TimingError, PlaceAndRouteError, SimulationError, ReplayError."""
-    fetch_library()
-    jobs = {("routed", "dynamic"): partial(fpga.place_and_route, "dynamic")}  # the longest first
-    for build in BUILDS:
-        for family in fpga.FAMILIES:
-            jobs["fpga", build, family] = partial(fpga.resources, build, family)
-        jobs["area", build] = partial(synthesize, build)
-        jobs["timing", build] = partial(synthesize, f"{build}-timing", parameters=BUILDS[build], for_timing=True)
-        for form in FORMS:
-            jobs[form, build] = partial(synthesize, f"{build}-{form or 'yosys'}", parameters=BUILDS[build], form=form)
-    done = run_all(jobs)
-    netlists, timed = ({build: done[kind, build] for build in BUILDS} for kind in ("area", "timing"))
-    paths = {build: timing.paths(netlist)[0] for build, netlist in timed.items()}
-    parts = {build: area.by_part(netlist) for build, netlist in netlists.items()}
-    logic = {build: sum(values.values()) for build, values in parts.items()}
-    forms = {"the smallest of each": logic} | {name: {build: sum(done[form, build].area().values()) for build in BUILDS} for form, name in FORMS.items()}
-    files = {build: area.register_files(netlists[build], timed[build]) for build in BUILDS}
-    totals = area.totals(netlists, files)  # before the long work: it knows whether memories are those of the builds
-    meters = {build: energy.Meter.of(netlist) for build, netlist in netlists.items()}
-    activities = run_all({
-        (name, policy): partial(cached, activity_key(name, policy, netlists[build]), partial(energy.measure, name, policy, meters[build]))
-        for name in energy.NETWORKS for policy, build in energy.BUILD_OF.items()})
-    clock = {build: path.ns for build, path in paths.items()}
+    points = energy.operating_points()
+    bar.total = len(fpga.FORMS) * len(fpga.FAMILIES) + len(fpga.ROUTED) * len(fpga.SEEDS) + 3 * len(BUILDS) + len(points)
+    made = run_all({("netlist", build): partial(netlist, build) for build in BUILDS} | fpga.resource_jobs(), bar)
+    netlists = {build: made["netlist", build] for build in BUILDS}
+    totals = area.totals(netlists)  # before the long work: it knows whether memories are those of the builds
+    meters = run_all({("meter", build): partial(energy.Meter.of, netlists[build]) for build in BUILDS}, bar)
+
+    def meter(label):
+        return meters["meter", energy.build_of(label)]
+
+    made |= run_all({("clock", build): partial(clock, build, netlists[build]) for build in BUILDS}
+                    | {("activity", *point): partial(activity, *point, partial(meter, point[1])) for point in points} | fpga.route_jobs(), bar)
+    parts = {build: area.by_part(made) for build, made in netlists.items()}
+    clocks = {build: made["clock", build] for build in BUILDS}
+    ns = {corner: {build: found[corner][0][0] for build, found in clocks.items()} for corner in CORNERS}
+    slower = max(ns["typical"].values())
+    leakage = {build: meters["meter", build].power.leakage() for build in BUILDS}
+    found = saving.results({point: made[("activity", *point)] for point in points}, leakage, dict.fromkeys(BUILDS, slower))
     return {
         "area": parts,
-        "register_files": files,
-        "overhead_logic": overhead(logic),
-        "overhead_with_register_files": overhead({build: logic[build] + files[build] for build in BUILDS}),
-        "overhead_causes": {cause: value / logic["baseline"] for cause, value in area.causes(parts["baseline"], parts["dynamic"]).items()},
-        "overhead_forms": {form: {**areas, "overhead": overhead(areas)} for form, areas in forms.items()},
-        "overhead_total": totals,
-        "precision_unit_share": parts["dynamic"]["precision unit"] / logic["dynamic"],
-        "clock_ns": clock,
-        "critical_path": {build: path.instances for build, path in paths.items()},
-        "fpga": {"resources": {build: {family: done["fpga", build, family] for family in fpga.FAMILIES} for build in BUILDS},
-                 "routed": {"dynamic": done["routed", "dynamic"]}},
-        **energy.results(activities, meters, clock),
+        **totals,
+        "overhead_causes": {cause: value / sum(parts["baseline"].values()) for cause, value in area.causes(parts["baseline"], parts["dynamic"]).items()},
+        "clock_ns": ns,
+        "clock_mhz": {corner: {build: round(1000 / value, 1) for build, value in values.items()} for corner, values in ns.items()},
+        "paths": clocks,
+        **found,
+        **comparison.figures(found, slower),
+        "fpga": fpga.results(made),
     }
-
-
-def overhead(values: dict[str, float]) -> float:
-    """What the dynamic build has more than the baseline one, as a share of the baseline one."""
-    return values["dynamic"] / values["baseline"] - 1
 
 
 def report(results: dict) -> Iterator[Table | str]:
     """Tables, and lines between them."""
     baseline, dynamic = results["area"]["baseline"], results["area"]["dynamic"]
-    logic = table("Logic of a tile, square micrometres (OSU 0.18 um, without memories)", "part", "baseline", "dynamic", "difference")
-    for part in sorted(baseline | dynamic, key=lambda part: -dynamic.get(part, 0)):
-        logic.add_row(part, f"{baseline.get(part, 0):,.0f}", f"{dynamic.get(part, 0):,.0f}", f"{dynamic.get(part, 0) - baseline.get(part, 0):+,.0f}")
-    logic.add_section()
-    logic.add_row("total", f"{sum(baseline.values()):,.0f}", f"{sum(dynamic.values()):,.0f}", f"{results['overhead_logic']:+.1%}")
+    cells = table("Cells of a tile, square micrometres (IHP SG13G2, 130 nm; macros apart)", "part", "baseline", "dynamic", "difference")
+    for name in sorted(baseline | dynamic, key=lambda name: -dynamic.get(name, 0)):
+        cells.add_row(name, f"{baseline.get(name, 0):,.0f}", f"{dynamic.get(name, 0):,.0f}", f"{dynamic.get(name, 0) - baseline.get(name, 0):+,.0f}")
+    cells.add_section()
+    cells.add_row("total", f"{sum(baseline.values()):,.0f}", f"{sum(dynamic.values()):,.0f}", f"{sum(dynamic.values()) - sum(baseline.values()):+,.0f}")
     for cause, value in results["overhead_causes"].items():
-        logic.add_row(f"  {cause}", "", "", f"{value:+.1%}")
-    logic.add_row("register files, as cells", *(f"{results['register_files'][build]:,.0f}" for build in BUILDS), "")
-    logic.add_row("total with them", "", "", f"{results['overhead_with_register_files']:+.1%}")
-    yield logic
+        cells.add_row(f"  {cause}", "", "", f"{value:+.1%}")
+    yield cells
 
-    forms = table("Overhead by the form of the multiplications", "form", "baseline", "dynamic", "overhead")
-    for form, values in results["overhead_forms"].items():
-        forms.add_row(form, f"{values['baseline']:,.0f}", f"{values['dynamic']:,.0f}", f"{values['overhead']:+.1%}")
-    yield forms
-
-    total = table(f"Whole tile with its 512 KiB of weights, mm2 at {memory.NODE} nm", "", "baseline", "dynamic")
-    shares = results["overhead_total"]["mm2"]
-    for name, parts in (("logic and register files", ("logic", "register_files")), ("weights", ("weights",)), ("other memories", ("other_memories",))):
-        total.add_row(name, *(f"{sum(shares[build][part] for part in parts):.3f}" for build in BUILDS))
+    total = table("Whole tile with its 512 KiB of weights, mm2 at 130 nm", "", "baseline", "dynamic", "difference")
+    for name, label in (("logic", "logic"), ("register_files", "register files (latches)"), ("other_memories", "other memories"), ("weights", "weight memory")):
+        values = [results["mm2"][build][name] for build in ("baseline", "dynamic")]
+        total.add_row(label, *(f"{value:.3f}" for value in values), f"{values[1] - values[0]:+.3f}")
     total.add_section()
-    for name, key in (("everything", "overhead"), ("everything but weights", "overhead_without_weights")):
-        for scaling, value in results["overhead_total"][key].items():
-            total.add_row(f"overhead of {name}, logic {scaling}", "", f"{value:+.1%}")
+    for key, label in (("overhead_logic", "logic and register files"), ("overhead_without_weights", "everything but the weight memory"), ("overhead", "everything")):
+        total.add_row(f"overhead of {label}", "", "", f"{results[key]:+.1%}")
     yield total
 
-    clock = table("Clock (OpenSTA)", "build", "ns", "critical path")
-    for build, value in results["clock_ns"].items():
-        clock.add_row(build, f"{value:.2f}", " > ".join(path.rpartition(".")[2] or "tile" for path in results["critical_path"][build]))
+    clock = table("Slowest paths, ns (OpenSTA; access of memories included; wires of the library's 10k model)", "build", "from and to", "typical", "slow", left=2)
+    for build, corners in results["paths"].items():
+        slow = {tuple(instances): ns for ns, instances in corners["slow"]}
+        for ns, instances in corners["typical"]:
+            names = [path.rpartition(".")[2] or "tile" for path in instances]
+            clock.add_row(build, " > ".join(names), f"{ns:.2f}", f"{slow[tuple(instances)]:.2f}" if tuple(instances) in slow else "")
+        clock.add_section()
     yield clock
+    yield "Clock, MHz: " + "; ".join(f"{corner} {', '.join(f'{build} {value}' for build, value in values.items())}" for corner, values in results["clock_mhz"].items())
 
-    kinds = list(fpga.RESOURCES)
-    resources = table("FPGA, one tile and its periphery", "build", *kinds)
-    for build, families in results["fpga"]["resources"].items():
-        for family, found in families.items():
-            resources.add_row(f"{build} {family}", *(f"{found[kind]:,}" for kind in kinds))
-    yield resources
-    for build, routed in results["fpga"]["routed"].items():
-        yield f"placed and routed, {build} build on {routed['device']}: {routed['clock_mhz']} MHz"
-    yield energy_report.table(results)
-    yield energy_report.saving_table(results)
-    low, high = results["saving_range"]
-    yield f"saved by SENSITIVITY, mean over networks: {results['saving_mean']:.1%} ({low:.1%} to {high:.1%} over scaling rules and delays)"
+    spent = table("Energy of a step, nJ (typical corner)", "network", "policy", *saving.PARTS, "total", "saved", left=2)
+    for name, policies in results["energy"].items():
+        rows = {"baseline as in rtl/": policies[energy.BASELINE], "lean baseline": results["energy_lean"][name],
+                **{label: parts for label, parts in policies.items() if label != energy.BASELINE}}
+        for policy, parts in rows.items():
+            saved = ""
+            if policy in results["saving"]:
+                low, high = results["saving_interval"][policy][name]
+                saved = f"{results['saving'][policy][name]:.1%} [{low:.1%}, {high:.1%}]"
+            spent.add_row(name, policy, *(f"{parts[part]:,.1f}" for part in saving.PARTS), f"{sum(parts.values()):,.1f}", saved)
+        spent.add_section()
+    yield spent
+    low, high = results["saving_time_optimal_interval"]
+    yield (f"Saved by SENSITIVITY over the lean baseline, thresholds for time, mean of the networks: {results['saving_time_optimal']:.1%} [{low:.1%}, {high:.1%}]; "
+           f"energy times delay, geometric mean, thresholds of {results['edp_thresholds']}: {results['edp_ratio']:.2f}. Saved at thresholds for energy: "
+           f"{'not measured, as not all networks have them' if results['saving_energy_optimal'] is None else format(results['saving_energy_optimal'], '.1%')}.")
 
-
-def plot(results: dict) -> None:
-    """The logic of both builds by part, as stacked bars."""
-    parts = sorted(results["area"]["dynamic"], key=lambda part: -results["area"]["dynamic"][part])
-    figure, axes = pyplot.subplots(figsize=(7, 4.5), layout="constrained")
-    colours = pyplot.get_cmap("tab20").colors
-    for position, build in enumerate(BUILDS):
-        below = 0.0
-        for colour, part in zip(colours, parts, strict=False):
-            value = results["area"][build].get(part, 0) / 1000
-            axes.bar(position, value, bottom=below, color=colour, width=0.6, label=part if position else None)
-            below += value
-        axes.text(position, below, f"{below:,.0f}", ha="center", va="bottom")
-    axes.set_xticks(range(len(BUILDS)), BUILDS)
-    axes.set_ylabel("cell area of a tile, 1000 square micrometres (180 nm)")
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
-    PLOT.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(PLOT, dpi=120)
+    sharing = table("Saved, by the rows that share a read of activations", "policy", "network", *saving.SHARING, left=2)
+    for policy in results["saving"]:
+        for name in results["saving"][policy]:
+            sharing.add_row(policy, name, *(f"{results['saving_by_sharing'][kind][policy][name]:.1%}" for kind in saving.SHARING))
+    yield sharing
+    macros = table("Saved by SENSITIVITY, mean of the networks, by the macro of the weights of both builds", "macro", *saving.SHARING)
+    for name, values in results["saving_by_macro"].items():
+        macros.add_row(name.removeprefix("1P_"), *(f"{values[kind]:.1%}" for kind in saving.SHARING))
+    yield macros
+    yield from fpga.report(results["fpga"])
+    yield from comparison.report(results)
 
 
 def main() -> None:
+    torch.set_num_threads(1)
     try:
-        results = measure()
-    except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError, SimulationError, ReplayError) as error:
+        ihp()  # before anything starts
+        with tqdm(unit="job", desc="silicon") as bar:
+            results = measure(bar)
+    except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError, SimulationError, ReplayError, FileNotFoundError) as error:
         print(f"silicon: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit("silicon: interrupted; the same command goes on from here")
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    parts, console = list(report(results)), Console(width=120)
+    parts, console = list(report(results)), Console(width=160)
     for part in parts:
         console.print(part)
-    TABLES.write_text("# What the dynamic precision costs in silicon: tables\n\nWritten by `make silicon`. What they mean, method and limits: "
+    TABLES.write_text("# What the dynamic precision costs and saves in silicon: tables\n\nWritten by `make silicon PDK=folder`. What they mean, method and limits: "
                       "[silicon.md](silicon.md).\n" + "".join(map(markdown, parts)))
-    plot(results)
-    energy_report.plot(results)
+    pictures.draw(results)
     for path in (TABLES, RESULTS):
         print(path.relative_to(ROOT))
 
 
 if __name__ == "__main__":
+    from syn.silicon import main  # by its own name: what is cached has no class of __main__
+
     main()

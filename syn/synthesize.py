@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Gate-level netlist of a module of rtl/, for the dynamic and the baseline build, from OSU 0.18 um standard cells.
+"""Gate-level netlist of a module of rtl/, for the dynamic and the baseline build.
 
-Yosys maps each module for itself and flattens the result last, so that the name of a cell tells its module. Memories (`ram`, `register_file`)
-stay black boxes. abc gets a short script of its own, as its default ones do not come to an end on multiplier trees.
+Yosys maps each module for itself and flattens the result last, so that the name of a cell tells its module. A memory (`ram`) becomes the macros of syn/memory.py
+and a select between them, a register file latches (syn/register_file.v). abc gets a short script of its own, as its default ones do not come to an end on
+multiplier trees.
 """
 
 import json
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from models.build import Build
 from models.formats import dot_lanes, operand_bits
-from syn import arithmetic
+from syn import arithmetic, memory, power
 from syn.fanout import insert_buffers
 from syn.library import OSU, ROOT, Library
 from tb.bench import leash
@@ -25,9 +26,6 @@ from tb.bench import leash
 RTL = Path(os.environ.get("RTL", ROOT / "rtl")).resolve()
 SYN = ROOT / "syn"
 BUILD = ROOT / "build" / "silicon"
-LIBERTY = OSU.liberty
-CELLS = LIBERTY.with_suffix(".v")  # Verilog models of the cells
-
 # Of a tile; memories of as many bytes in both.
 BUILDS = {"baseline": Build().baseline().parameters(), "dynamic": Build().parameters()}
 # Multiplications in rtl/ outside of dot_product, as Yosys sees them: widths of A, B and Y, signed, and whether the top bit of B is 0.
@@ -37,13 +35,11 @@ MULTIPLIERS = ((11, 8, 19, False, False), (16, 8, 24, True, False), (16, 9, 25, 
 SMALLEST = {4: "array", 8: "booth"}
 # Modules that are mapped for delay: all with a path that limits a clock. Their adders are parallel prefixes, others ripple.
 FAST = ("row_sums", "row_pass", "requantizer", "activation", "cell_update", "post_processing", "precision_unit", "policy_sensitivity", "policy_cell_history",
-        "level_choice")
-MEMORIES = ("ram", "register_file")
+        "level_choice", "sequencer", "early_walker", "late_walker", "refinement_walker", "in_flight")
 
 SCRIPT = """
 {cells}
 read_verilog -DSYNTHESIS -I{rtl} {sources}
-{memories}
 hierarchy -check -top {top} {parameters}
 proc
 check -assert
@@ -115,10 +111,15 @@ class Netlist:
                 total[instance(name)] += areas[cell["type"]]
         return total
 
-    def memories(self) -> dict[str, dict[str, int]]:
-        """Parameters of the memories, by path."""
-        return {name: {key: int(value, 2) for key, value in cell["parameters"].items()} | {"kind": cell["type"]}
-                for name, cell in self.cells.items() if cell["type"] in MEMORIES}
+    def macros(self) -> dict[str, str]:
+        """Names of the macros of memories, by path of their instance."""
+        return {name: cell["type"] for name, cell in self.cells.items() if cell["type"].startswith("RM_")}
+
+
+def build_of(parameters: dict[str, int]) -> Build:
+    """The build that has these parameters."""
+    return Build(parameters["Tiles"], parameters["Lanes"], bool(parameters["DynamicPrecision"]), parameters["InFlight"], parameters["WeightDepth"],
+                 parameters["UnitDepth"], parameters["ActivationDepth"])
 
 
 def dot_product_size(parameters: dict[str, int]) -> tuple[int, int]:
@@ -143,7 +144,7 @@ def cell_areas(liberty: Path) -> dict[str, float]:
 
 def fetch_library() -> None:
     """Unpacks the standard cells into build/, if they are not there."""
-    if not LIBERTY.exists():
+    if not OSU.liberty.exists():
         leash.run([ROOT / "scripts" / "fetch-liberty.sh"], check=True)
 
 
@@ -165,39 +166,49 @@ def run_yosys(script: str, name: str, folder: Path = BUILD) -> str:
 def cells_of(library: Library, folder: Path) -> dict[str, str]:
     """Commands of SCRIPT that a library decides; files that they need are written to a folder."""
     paths = {}
-    for name, text in (("adders.v", library.adders), ("flip_flop.v", library.flip_flop), ("map_fast.abc", (SYN / "map_fast.abc").read_text())):
+    texts = {"adders.v": library.adders, "flip_flop.v": library.flip_flop, "map_fast.abc": (SYN / "map_fast.abc").read_text().replace("TARGET", str(library.target)),
+             "wires.lib": with_wires(library.liberty.read_text())}
+    for name, text in texts.items():
         paths[name] = folder / f"{library.name}-{name}"
-        paths[name].write_text(text.replace("TARGET", str(library.target)))
+        paths[name].write_text(text)
     return {
         "cells": f"read_liberty -lib {library.liberty}" + (f"\nread_verilog -lib {paths['adders.v']}" if library.adders else ""),
-        "adders": f"techmap -map {paths['adders.v']}" if library.adders else "",
+        "adders": f"techmap -map {paths['adders.v']}" if library.adders else "", "liberty": paths["wires.lib"],
         "flip_flops": f"dfflegalize -cell $_DFF_P_ x\ntechmap -map {paths['flip_flop.v']}" if library.flip_flop else f"dfflibmap -liberty {library.liberty}",
         "fast_map": str(paths["map_fast.abc"]), "unused": " ".join(f"-dont_use {name}" for name in library.unused)}
 
 
-def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, form: str | None = "best", for_timing: bool = False,
-               folder: Path = BUILD, library: Library = OSU) -> Netlist:
-    """Maps `top` with `parameters` (of BUILDS[name] if none are given) onto standard cells; files are `name`.* in `folder`.
+def with_wires(liberty: str) -> str:
+    """A Liberty file for abc, which knows no wires: each input pin has the wire to it as well."""
+    wire = power.Library(liberty).wire(1)
+    return re.sub(r"(direction : \"?input\"?;[^{}]*?\bcapacitance : )([\d.]+)", lambda match: f"{match[1]}{float(match[2]) + wire:.6f}", liberty)
 
-    form: of multiplications, see syn/arithmetic.py; "best" takes the smallest of each; None leaves it to Yosys. for_timing: no black boxes are
-    left; register files are made of cells, and a flip-flop stands at every pin of a ram. Raises SynthesisError.
+
+def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, form: str | None = "best", folder: Path = BUILD,
+               library: Library = OSU) -> Netlist:
+    """Maps `top` with `parameters` (of BUILDS[name] if none are given) onto standard cells and macros; files are `name`.* in `folder`.
+
+    form: of multiplications, see syn/arithmetic.py; "best" takes the smallest of each; None leaves it to Yosys. Raises SynthesisError.
     """
-    fetch_library()
+    if library is OSU:
+        fetch_library()
     folder.mkdir(parents=True, exist_ok=True)
     netlist = Netlist(top, folder / f"{name}.v", folder / f"{name}.json", library)
     settings = BUILDS[name] if parameters is None else parameters
-    sources, multiply = sorted(RTL.glob("*.v")), "wreduce"
+    written = {"register_file": (SYN / "register_file.v").read_text() + library.latch}
+    if top == "tile":
+        written["ram"] = memory.verilog(build_of(settings)) + memory.black_boxes()
+    multiply = "wreduce"
     if form:
         lanes, bits = dot_product_size(settings)
-        dot_product, multipliers = folder / f"{name}-dot_product.v", folder / f"{name}-multipliers.v"
-        dot_product.write_text(arithmetic.dot_product(lanes, bits, SMALLEST[bits] if form == "best" else form))
+        multipliers = folder / f"{name}-multipliers.v"
+        written["dot_product"] = arithmetic.dot_product(lanes, bits, SMALLEST[bits] if form == "best" else form)
         multipliers.write_text("".join(arithmetic.multiplier(*kind, form="booth" if form == "best" else form) for kind in MULTIPLIERS))
-        sources = [dot_product if path.stem == "dot_product" else path for path in sources]
         multiply = f"wreduce\ntechmap -map {multipliers}"
-    if for_timing:
-        sources = [SYN / "ram_pins.v" if path.stem == "ram" else path for path in sources]
-    memories = "" if for_timing else f"blackbox {' '.join(MEMORIES)}"
-    script = SCRIPT.format(rtl=RTL, sources=" ".join(map(str, sources)), syn=SYN, top=top, memories=memories, liberty=library.liberty,
+    for module, text in written.items():
+        (folder / f"{name}-{module}.v").write_text(text)
+    sources = [folder / f"{name}-{path.stem}.v" if path.stem in written else path for path in sorted(RTL.glob("*.v"))]
+    script = SCRIPT.format(rtl=RTL, sources=" ".join(map(str, sources)), syn=SYN, top=top,
                            fast=" ".join(f"*{module}" for module in FAST), parameters=" ".join(f"-chparam {key} {value}" for key, value in settings.items()),
                            multiply=multiply, json=netlist.json, **cells_of(library, folder))
     run_yosys(script, name, folder)

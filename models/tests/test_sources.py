@@ -140,7 +140,7 @@ CHANGES = {  # file: the keys that change with it
     "models/cell.py": lambda kind, net: kind != "samples",
     "models/compiler.py": lambda kind, net: kind in ("cycles", "rtl", "activity"),
     "syn/area.py": lambda kind, net: kind == "activity",
-    "syn/energy_report.py": lambda kind, net: False,
+    "syn/pictures.py": lambda kind, net: False,
     "tb/bench/harness.py": lambda kind, net: kind in ("rtl", "activity"),
     "tb/commands/eval_report.py": lambda kind, net: False,
 }

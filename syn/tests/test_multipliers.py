@@ -6,8 +6,11 @@ import subprocess
 
 import pytest
 
+from syn import gates
 from syn.arithmetic import FORMS, multiplier
-from syn.synthesize import CELLS, fetch_library
+from syn.library import OSU
+from syn.power import Library
+from syn.synthesize import fetch_library
 
 BENCH = """
 module bench;
@@ -31,7 +34,7 @@ endmodule
 def test_an_unsigned_product(form, tmp_path):
     fetch_library()
     text = re.sub(r"wire _TECHMAP_FAIL_.*?;", "", multiplier(11, 8, 19, False, False, form))
-    (tmp_path / "bench.v").write_text(text + BENCH + CELLS.read_text())
+    (tmp_path / "bench.v").write_text(text + BENCH + gates.modules(Library(OSU.liberty.read_text())))
     subprocess.run(["iverilog", "-g2005", "-s", "bench", "-o", "bench.vvp", "bench.v"], cwd=tmp_path, check=True, capture_output=True)
     found = subprocess.run(["vvp", "-n", "bench.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
     assert found == "0 wrong\n"

@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: MIT
 """make silicon: its tables as Markdown, and what they compute themselves."""
 
-from syn import area, energy, tables
+import os
+import shutil
+import sys
+
+import pytest
+
+from syn import area, energy, fpga, saving, tables
+from syn.synthesize import BUILD, ROOT, RTL
+from tb.bench import leash
 
 
 def test_a_table_as_markdown():
@@ -16,4 +24,54 @@ def test_a_table_as_markdown():
 def test_every_part_of_the_area_has_a_cause_and_a_part_of_the_energy():
     parts = {*area.PARTS, "rest"}
     assert sorted(part for named in area.CAUSES.values() for part in named) == sorted(parts)
-    assert energy.SPLIT.keys() == parts and set(energy.SPLIT.values()) <= set(energy.PARTS)
+    assert saving.SPLIT.keys() == parts and set(saving.SPLIT.values()) <= set(saving.PARTS)
+
+
+def activity(cycles, hh, refined, windows):
+    counters = dict.fromkeys(("ACTIVATION_WRITES", "SCALE_READS", "ROW_CONSTANT_READS", "CELL_READS", "CELL_WRITES"), 0)
+    reads = {("weights_hi", "first"): hh, ("activations_hi" if refined is not None else "activations", "first"): hh}
+    if refined:
+        reads |= {("weights_hi", "refined"): refined, ("activations_hi", "refined"): refined}
+    return energy.Activity(2, cycles, counters, reads, [{"dot product": pj} for pj in windows], [1.0] * len(windows), 1000)
+
+
+def results(baseline, dynamic):
+    """Of made-up windows, in pJ a cycle."""
+    activities = {("net", energy.BASELINE): activity(400, 400, None, baseline), ("net", "SENSITIVITY"): activity(200, 100, 30, dynamic)}
+    return saving.results(activities, {"baseline": 0.0, "dynamic": 0.0}, {"baseline": 1e-6, "dynamic": 1e-6})
+
+
+def test_results_by_hand():
+    """Words: weights 4 or 2 macros of 68.93 pJ, activations 8 of 26.04 pJ and 8.318 pJ of the exponent, or 4. Logic: 4 tiles. A clock so fast that nothing leaks."""
+    found = results([10, 10], [20, 20])
+    baseline = 400 * (2 * 68.93 + 4 * 26.04) + 4 * 400 * 10
+    lean = 400 * (2 * 68.93 + 2 * 26.04) + 4 * 400 * 10
+    word = 4 * 68.93, 8 * 26.04 + 8.318
+    dynamic = 130 * (word[0] + word[1]) + 4 * 200 * 20
+    both = 130 * word[0] + (50 + 30) * word[1] + 4 * 200 * 20
+    saved = {kind: values["SENSITIVITY"]["net"] for kind, values in found["saving_by_sharing"].items()}
+    assert list(saved.values()) == pytest.approx([1 - dynamic / baseline, 1 - dynamic / lean, 1 - both / lean], abs=2e-3)
+    assert found["saving_time_optimal"] == saved[saving.HEADLINE]
+    assert found["saving_time_optimal_interval"] == pytest.approx([saved[saving.HEADLINE]] * 2)  # windows that are alike
+    assert found["edp_ratio"] == pytest.approx((1 - saved[saving.HEADLINE]) / 2)
+
+
+def test_an_interval_holds_the_mean_and_widens_with_the_windows():
+    def width(spread):
+        found = results([100 - spread, 100 + spread] * 8, [100] * 16)
+        low, high = found["saving_time_optimal_interval"]
+        assert low <= found["saving_time_optimal"] <= high
+        return high - low
+    assert width(0) < 1e-9 < width(10) < width(40)
+
+
+def test_two_small_products_share_a_multiplier():
+    """The packed dot product against rtl/, in its own test."""
+    folder = BUILD / "test" / "packed"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(RTL, folder / "rtl")
+    (folder / "rtl" / "dot_product.v").write_text(fpga.packed_dot_product(64))
+    environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(folder / "rtl"), "RUNS": str(folder / "runs")}
+    test = "tb/tests/test_dot_product.py::test_dot_product[64-4]"
+    ended = leash.run([sys.executable, "-m", "pytest", "-x", "-q", test], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert not ended.returncode, ended.stdout

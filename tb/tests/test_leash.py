@@ -125,7 +125,7 @@ COMMANDS = {
     "planted_bugs": (["-m", "tb.commands.planted_bugs", "withdraws"], ["pytest", VVP]),
     "regress": (["-m", "tb.commands.regress", "--minutes=0", "--seed=1", "tb/tests/lstm_accelerator/test_lstm_accelerator.py"], ["pytest", "verilator/harness-"]),
     "eval": (["-m", "tb.commands.evaluate", "--net=silero", "--jobs=2"], ["spawn_main"]),
-    "silicon": (["-c", "from syn import silicon; silicon.run_all({1: lambda: silicon.synthesize('baseline')})"], ["pyosys"]),
+    "silicon": (["-c", "from syn.synthesize import synthesize; synthesize('baseline')"], ["pyosys"]),
 }
 
 

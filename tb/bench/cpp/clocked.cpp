@@ -4,7 +4,8 @@
 // Time stands in the unit of the time precision. The clock rises at odd multiples of half its period, from the start of the simulation to its
 // end. A time step: callbacks of timers, values settled and evaluated, read-write and read-only callbacks, as cocotb expects of a simulator.
 //
-// +trace=FILE writes an FST waveform, +trace_from=NANOSECONDS no earlier than that (builds with tracing).
+// +trace=FILE writes an FST waveform, +trace_from=NANOSECONDS no earlier than that (builds with tracing); with +trace_every=NANOSECONDS only the first
+// +trace_for=NANOSECONDS of every such span.
 
 #include <algorithm>
 #include <cstdint>
@@ -52,6 +53,12 @@ std::string plusargument(const char* name) {
   const std::string argument = Verilated::commandArgsPlusMatch(name);
   return argument.empty() ? argument : argument.substr(argument.find('=') + 1);
 }
+
+// Of nanoseconds on the command line; 0 if they are not there.
+uint64_t picoseconds(const char* name) {
+  const std::string value = plusargument(name);
+  return value.empty() ? 0 : 1000 * std::stoull(value);
+}
 #endif
 
 }  // namespace
@@ -65,8 +72,7 @@ int main(int argc, char** argv) {
 #if VM_TRACE
   VerilatedFstC trace;
   const std::string file = plusargument("trace=");
-  const std::string from = plusargument("trace_from=");
-  const uint64_t trace_from = from.empty() ? 0 : 1000 * std::stoull(from);
+  const uint64_t trace_from = picoseconds("trace_from="), trace_every = picoseconds("trace_every="), trace_for = picoseconds("trace_for=");
   Verilated::traceEverOn(true);
   if (!file.empty()) {
     top->trace(&trace, 99);
@@ -81,7 +87,7 @@ int main(int argc, char** argv) {
   for (uint64_t edge = HalfPeriod; !Verilated::gotFinish();) {
     evaluate(*top);
 #if VM_TRACE
-    if (trace.isOpen() && now >= trace_from) trace.dump(now);
+    if (trace.isOpen() && now >= trace_from && (!trace_every || (now - trace_from) % trace_every < trace_for)) trace.dump(now);
 #endif
     now = std::min<uint64_t>(edge, VerilatedVpi::cbNextDeadline());
     VerilatedVpi::callCbs(cbNextSimTime);

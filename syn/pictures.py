@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Pictures of `make silicon`: docs/images/area.png and docs/images/energy.png."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+from matplotlib import pyplot
+
+from syn.saving import PARTS
+from syn.synthesize import ROOT
+
+IMAGES = ROOT / "docs" / "images"
+LABELS = {"STATIC_HIGH": "baseline", "CELL_HISTORY": "history", "SENSITIVITY": "sensitivity"}
+
+
+def draw(results: dict) -> None:
+    """Both pictures."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    _area(results)
+    _energy(results)
+
+
+def _area(results: dict) -> None:
+    """Cells of both builds by part, and whole tiles, as stacked bars."""
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    builds = list(results["area"])
+    parts = sorted(results["area"]["dynamic"], key=lambda part: -results["area"]["dynamic"][part])
+    _stack(left, builds, {part: [results["area"][build].get(part, 0) / 1e6 for build in builds] for part in parts}, "tab20", "cells of a tile, mm² (130 nm)")
+    shares = {name: [results["mm2"][build][name] for build in builds] for name in ("weights", "other_memories", "logic", "register_files")}
+    _stack(right, builds, {name.replace("_", " "): values for name, values in shares.items()}, "tab10", "whole tile, mm²")
+    figure.savefig(IMAGES / "area.png", dpi=120)
+    pyplot.close(figure)
+
+
+def _stack(axes, builds, values, colours, label):
+    below, colours = [0.0] * len(builds), pyplot.get_cmap(colours).colors
+    for index, (name, heights) in enumerate(values.items()):
+        axes.bar(builds, heights, bottom=below, width=0.6, color=colours[index % len(colours)], label=name)
+        below = [base + height for base, height in zip(below, heights)]
+    for place, height in enumerate(below):
+        axes.text(place, height, f"{height:.3g}", ha="center", va="bottom")
+    axes.set_ylabel(label)
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
+
+
+def _energy(results: dict) -> None:
+    """Stacked bars of each network, as shares of the lean baseline's energy."""
+    figure, axes = pyplot.subplots(figsize=(11, 4.5), layout="constrained")
+    colours, ticks, position = dict(zip(PARTS, pyplot.get_cmap("tab10").colors)), [], 0
+    for name, policies in results["energy"].items():
+        lean = results["energy_lean"][name]
+        whole, begin = sum(lean.values()), position
+        for policy, parts in {"STATIC_HIGH": lean, **{policy: parts for policy, parts in policies.items() if policy != "STATIC_HIGH"}}.items():
+            below = 0.0
+            for part in PARTS:
+                axes.bar(position, parts[part] / whole, bottom=below, color=colours[part], width=0.8, label=None if ticks else part)
+                below += parts[part] / whole
+            axes.text(position, below, f"{below:.0%}", ha="center", va="bottom", fontsize=8)
+            ticks.append((position, LABELS[policy]))
+            position += 1
+        axes.text((begin + position - 1) / 2, 1.25, f"{name}\n{whole:,.0f} nJ", ha="center")
+        position += 1
+    axes.set_xticks([place for place, _ in ticks], [label for _, label in ticks], rotation=60, ha="right", fontsize=8)
+    axes.set_ylim(0, 1.45)
+    axes.set_ylabel("energy of a step, lean baseline = 1")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
+    figure.savefig(IMAGES / "energy.png", dpi=120)
+    pyplot.close(figure)
