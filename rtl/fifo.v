@@ -45,9 +45,9 @@ module fifo #(
         .read_data_o    (data_o)
       );
     end else begin : gen_flops
-      reg [Width-1:0] entries_q [0:Depth-1];
-      assign data_o = entries_q[read_q];
-      always @(posedge clk_i) if (push) entries_q[write_q] <= data_i;
+      reg [Depth*Width-1:0] entries_q;
+      assign data_o = entries_q[read_q*Width +: Width];
+      always @(posedge clk_i) if (push) entries_q[write_q*Width +: Width] <= data_i;
     end
   endgenerate
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Throughput and efficiency at the clock of both builds, and published accelerators of recurrent networks beside them."""
+"""Throughput and efficiency at the clock of both builds."""
 
 from collections.abc import Iterator
 
@@ -8,16 +8,6 @@ from rich.table import Table
 
 from syn.saving import PARTS
 from syn.tables import table
-
-# What the abstracts of these papers say of themselves: work, device and node, network, precision, throughput, efficiency, power.
-PUBLISHED = (
-    ("ESE, Han et al., FPGA 2017", "FPGA XCKU060, 20 nm", "LSTM, pruned to 10 %", "12 bits", "282 GOPS on the pruned network", "6.9 GOPS/W", "41 W, measured, with DRAM"),
-    ("DeltaRNN, Gao et al., FPGA 2018", "FPGA Zynq-7100, 28 nm", "GRU, changes only", "16 bits", "1,200 GOPS, skipped work counted", "164 GOPS/W", "7.3 W, measured"),
-    ("Chipmunk, Conti et al., CICC 2018", "ASIC, 65 nm", "LSTM", "8 bits, 16 inside", "3.8 GOPS at its best efficiency", "3,080 GOPS/W",
-     "1.24 mW, measured, weights on chip"),
-    ("EdgeDRNN, Gao et al., JETCAS 2020", "FPGA Zynq-7007S, 28 nm", "GRU, changes only", "8-bit weights, 16-bit activations", "20.2 GOPS, skipped work counted",
-     "8.8 GOPS/W", "2.3 W, measured at the wall, with DRAM"),
-)
 
 
 def figures(found: dict, clock_ns: float) -> dict:
@@ -39,7 +29,7 @@ def figures(found: dict, clock_ns: float) -> dict:
 
 
 def report(results: dict) -> Iterator[Table | str]:
-    """Tables of this accelerator, and of published ones."""
+    """A table of this accelerator."""
     clock = 1000 / max(results["clock_ns"]["typical"].values())
     own = table(f"Four tiles at {clock:.0f} MHz, 130 nm, typical corner, before layout: a step", "network", "policy", "us", "uJ", "mW", "GOPS", "GOPS/W", left=2)
     for name, policies in results["latency_us"].items():
@@ -50,10 +40,3 @@ def report(results: dict) -> Iterator[Table | str]:
                         f"{results['gops_by_watt'][name][policy]:,.0f}")
         own.add_section()
     yield own
-    others = table("Published accelerators of recurrent networks, by their own papers", "work", "device", "network", "precision", "throughput", "efficiency", "power",
-                   left=7)
-    for row in PUBLISHED:
-        others.add_row(*row)
-    yield others
-    yield ("Not comparable: nodes, measured boards against gates before layout, other networks, skipped operations that are counted as done, and memory off the "
-           "chip that is counted there and does not exist here. Operations here are the network's own, dense, in 8 bits, whatever quarters they took.")

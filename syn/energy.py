@@ -123,7 +123,7 @@ def play(item: Direction, policy: Policy, build: Build, folder: Path, windows: i
     Raises SimulationError where it gives other values than models/.
     """
     image = compile_image(item.lstm, build)
-    runs = [item.lstm.run(sequence, policy, item.state) for sequence in item.sequences]
+    runs = [item.lstm.run(sequence, policy) for sequence in item.sequences]
     levels = [torch.cat([level[0] for level in layer]) for layer in zip(*(run.levels for run in runs))]
     cycles = CycleModel(item.lstm, build, levels, image.order, policy).cycles()
     step, loading = cycles / len(levels[0]), sum(len(packet) for packet in image.packets())

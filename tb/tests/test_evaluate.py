@@ -101,6 +101,20 @@ def test_the_report_shows_what_the_records_hold(run):
     assert (folder / "frontier.png").stat().st_size > 10_000
 
 
+def test_the_verdict_names_networks_where_a_fixed_choice_is_as_good(run):
+    _, found, _ = run
+    by = {record["policy"]: record for record in found}
+
+    def verdict(faster, no_loss):
+        rivals = {name: one | {"faster": faster} for name, one in by["SENSITIVITY"]["vs_rival"].items()}
+        changed = {"SENSITIVITY": {"vs_rival": rivals}, "STATIC_LOW": {"no_loss": no_loss}}
+        return eval_report.verdict([record | changed.get(record["policy"], {}) for record in found])
+
+    assert verdict(True, False) == "SENSITIVITY is faster than STATIC_ROWS and static widths on every network, outside the interval."
+    assert verdict(False, False).startswith("On toy a fixed choice is as fast as SENSITIVITY")
+    assert "HH alone shows no loss against 8 bits on toy" in verdict(True, True)
+
+
 def test_means_are_geometric_and_say_which_networks_they_hold(run):
     _, found, _ = run
     other = [record | {"network": "silero", "ideal_speed": 4 * record["ideal_speed"], "low_share": 0.99} for record in found if record["policy"] != FLOAT]
