@@ -5,7 +5,7 @@ Operators are those that move, scale and size weights; others, and what would be
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import onnx
@@ -33,7 +33,7 @@ class Unknown(Exception):
 class Values:
     """Values of a graph. opsets: of the model."""
 
-    def __init__(self, graph: Graph, opsets):
+    def __init__(self, graph: Graph, opsets: Iterable[onnx.OperatorSetIdProto]):
         self.graph = graph
         self.opsets = [opset for opset in opsets if opset.domain in DEFAULT] or [helper.make_opsetid("", 21)]
 
