@@ -176,7 +176,7 @@ module post_processing #(
         .offset_i      (constant_i[`ROW_CONSTANT_OFFSET]),
         .value_i       (value),
         .slope_i       (slope),
-        .c_i           (c),
+        .c_i           (c_q),
         .c_new_i       (c_new),
         .history_i     (first ? {`CELL_HISTORY_WIDTH{1'b0}} : cell_i[`CELL_HISTORY]),
         .policy_i      (late_policy_i),

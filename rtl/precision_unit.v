@@ -4,7 +4,7 @@
 // Every policy that decides is a module with the ports below, shown what happens to a unit as it does; the layer's policy answers (docs/own-policy.md).
 // Cycles of a unit, as in cell_update; a unit may start every 8 cycles:
 //   0, 1, 2, 3  gates i, f, g, o: value and slope of the gate as codes and flags of zero, with the offset of its row
-//   0..3        the history before the step; from 1 on c before the step, as code and flag of zero
+//   0..3        the history before the step; from 2 on c before the step, as code and flag of zero
 //   7           t: its value and slope as codes; θ of the layer, and cell_floor; levels_o is valid in this cycle
 // A code is a logarithm in half octaves (log_code). History: H' = max(size(min(|c' - c|, 32767)), H - 1, 0), history_o valid from cycle 7 on.
 `include "formats.vh"
@@ -20,7 +20,7 @@ module precision_unit (
   input  wire signed [`ROW_CONSTANT_OFFSET_WIDTH-1:0]   offset_i,      // of a gate's row, four cycles before its value
   input  wire signed [15:0]                             value_i,
   input  wire        [10:0]                             slope_i,       // one cycle before the value
-  input  wire signed [`CELL_C]                          c_i,           // holds in 0..5
+  input  wire signed [`CELL_C]                          c_i,           // holds in 1..5
   input  wire signed [`CELL_C]                          c_new_i,
   input  wire        [`CELL_HISTORY_WIDTH-1:0]          history_i,     // holds in 0..6
   input  wire        [`POLICY]                          policy_i,      // this and below: in 7

@@ -130,7 +130,7 @@ BUGS = [
     Bug("policy_sensitivity", "takes g for a factor of its own error", "known_g_q <= slope_code - offset + i_code;", "known_g_q <= slope_code - offset + value_code;",
         "test_precision_unit.py"),
     Bug("policy_sensitivity", "refines i where g is zero", "never_i_q || value_zero_i;", "never_i_q;", "test_precision_unit.py"),
-    Bug("policy_cell_history", "gives i and g the size of c, f and o the history", "f_valid_i || o_valid_i ? (", "i_valid_i || g_valid_i ? (", "test_precision_unit.py"),
+    Bug("policy_cell_history", "gives i and g the size of c, o the history", "o_valid_i ? octaves_c", "i_valid_i || g_valid_i ? octaves_c", "test_precision_unit.py"),
     Bug("policy_cell_history", "rounds half a code down", "{1'b0, c_code_i[4:1]} + {4'd0, c_code_i[0]}", "{1'b0, c_code_i[4:1]}", "test_precision_unit.py"),
     Bug("policy_cell_history", "takes the offset of a row for the opposite", "- {offset_i[7], offset_i}", "+ {offset_i[7], offset_i}", "test_precision_unit.py"),
     Bug("operands", "shifts lower halves of activations, too", "activation_lo_q ? 4'd0 : own_exponent_q ?", "own_exponent_q ?", OPERANDS),

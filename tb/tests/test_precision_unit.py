@@ -103,8 +103,9 @@ async def levels_and_history(dut):
             for number, gate in enumerate(GATES):
                 getattr(dut, f"{gate}_valid_i").value = cycle == number
             dut.c_valid_i.value = late == CHANGE
-            # The old state of a unit gives way to that of the next: c behind the cycle of c', history one later.
-            dut.c_i.value = (now if now and late <= CHANGE else coming)["c"]
+            # The old state of a unit gives way to that of the next: c behind the cycle of c', history one later; c of the next comes beside its gate f.
+            state = now if late <= CHANGE else coming if cycle >= 1 else None
+            dut.c_i.value = state["c"] if state else generator.randint(-32768, 32767)
             dut.history_i.value = (now if now and late <= CHANGE + 1 else coming)["history"]
             asked = now if now and late == LAST else None
             dut.c_new_i.value = now["c_new"] if now and late == CHANGE else generator.randint(-32768, 32767)
