@@ -5,7 +5,7 @@
 SIM ?= verilator
 ## network; `make calibrate` and `make eval` take all without it
 NET ?= textgenrnn
-## file with your own LSTM, played in place of NET: ONNX, torch.save or safetensors (docs/own-network.md)
+## file with your own LSTM, played in place of NET: docs/models.md lists the formats
 MODEL ?=
 ## which LSTM of MODEL, where there are several: its name
 NODE ?=

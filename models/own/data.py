@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..importers.archive import open_zip
 from ..importers.imported import ImportFailure
 
-MOST_BYTES = 1 << 32  # that a file of inputs may unpack to
 # The only sequence of a file is cut into so many pieces of so many steps at least.
 PIECES, PIECE_STEPS = 16, 16
 # Sequences, or groups of them, with which an operating point can be chosen and checked, and those of SEARCH and of CHECK among them.
@@ -115,9 +115,7 @@ def _arrays(path):
     try:
         if path.suffix.lower() != ".npz":
             return {"inputs": np.load(path, mmap_mode="r", allow_pickle=False)}
-        with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
-                raise ImportFailure(f"it unpacks to more than {MOST_BYTES >> 30} GiB; record fewer sequences")
+        with open_zip(path) as archive:
             return {member.filename.removesuffix(".npy"): _member(archive, member) for member in archive.infolist()}
     except ImportFailure:
         raise
@@ -167,8 +165,7 @@ def _numbered(arrays, number):
 
 def _inputs(what, values, size=None):
     """float32 [steps, inputs] of an array of real numbers."""
-    if not (np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)):
-        raise ImportFailure(f"{what} does not hold real numbers; save one with numpy.save(file, inputs)")
+    _check_real(what, values)
     if values.ndim != 2 or 0 in values.shape or size not in (None, values.shape[-1]):
         raise ImportFailure(f"{what} has shape {list(values.shape)}; the LSTM takes [steps, {size or 'inputs'}]")
     with np.errstate(over="ignore"):
@@ -178,7 +175,13 @@ def _inputs(what, values, size=None):
     return torch.from_numpy(numbers)
 
 
+def _check_real(what, values):
+    if not (np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)):
+        raise ImportFailure(f"{what} does not hold real numbers; save one with numpy.save(file, inputs)")
+
+
 def _padded(values, lengths, size):
+    _check_real("the array", values)
     if values.ndim not in (2, 3) or values.shape[-1] != size or 0 in values.shape:
         raise ImportFailure(f"shape {list(values.shape)}; the LSTM takes [steps, {size}] or [sequences, steps, {size}]")
     values = values.reshape(-1, *values.shape[-2:])

@@ -117,8 +117,9 @@ def test_what_a_metric_reads_beside_its_text_counts(files, tmp_path):
     found = []
     for scale in ("100", "1"):
         (tmp_path / "task.py.scale").write_text(scale)
-        found.append(own.calibrate(OwnTask(model, inputs, metric), Target("low_share", 0.5), [Policy.SENSITIVITY]))
-    first, second = (calibration.check([Policy.STATIC_LOW])[0].metric for calibration in found)
+        calibration = own.calibrate(OwnTask(model, inputs, metric), Target("low_share", 0.5), [Policy.SENSITIVITY])
+        found.append(calibration.check([Policy.STATIC_LOW])[0].metric)
+    first, second = found
     assert first == pytest.approx(100 * second) and second > 0.5
 
 

@@ -106,8 +106,11 @@ def test_a_header_that_claims_more_than_there_is(tmp_path, suffix):
 
 
 def test_a_file_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr("models.own.data.MOST_BYTES", 100)
-    assert "unpacks to more" in refused(tmp_path, inputs=np.zeros((3, 10, SIZE)))
+    monkeypatch.setattr("models.importers.archive.FREE", 100)
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, inputs=np.zeros((3, 100_000, SIZE)))
+    with pytest.raises(ImportFailure, match=r"x\.npz: it unpacks to"):
+        read_sequences(path, SIZE)
 
 
 def test_uses_have_groups_of_their_own_and_not_the_order_of_the_file():

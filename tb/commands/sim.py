@@ -88,7 +88,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     """The options, checked. Raises UserError for a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m tb.commands.sim", description=__doc__.splitlines()[0])
     parser.add_argument("--net", help=f"one of {', '.join(sorted(MODULES))} (default: textgenrnn)")
-    parser.add_argument("--model", help="file with an LSTM, in place of a network by name: ONNX, torch.save, safetensors")
+    parser.add_argument("--model", help="file with an LSTM, in place of a network by name (docs/models.md lists the formats)")
     parser.add_argument("--node", help="which LSTM of the file, where there are several")
     parser.add_argument("--inputs", help=".npy or .npz file with inputs of the model (default: those that it was calibrated with)")
     parser.add_argument("--metric", help="Python file with the metric of the model's task")

@@ -16,7 +16,7 @@ from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.runner import run
 
 TILES, WEIGHTS, UNITS, ACTIVATIONS = 3, 64, 16, 32
-LANES, DYNAMIC = int(os.environ.get("LANES", 0)), int(os.environ.get("DYNAMIC", 0))
+LANES, DYNAMIC = int(os.environ.get("BUILD_LANES", 0)), int(os.environ.get("DYNAMIC", 0))
 BUILD = Build(TILES, LANES or 64, bool(DYNAMIC), weight_depth=WEIGHTS, unit_depth=UNITS, activation_depth=ACTIVATIONS)
 DOT_LANES = BUILD.dot_lanes
 BITS = [target.bits(BUILD) for target in Target]
@@ -179,4 +179,4 @@ async def clear_discards_the_rest(dut):
 def test_image_loader(lanes, dynamic):
     run(__name__, "image_loader",
         {"Tiles": TILES, "DotLanes": lanes if dynamic else lanes // 4, "DynamicPrecision": dynamic, "WeightDepth": WEIGHTS, "UnitDepth": UNITS,
-         "ActivationDepth": ACTIVATIONS}, environment={"LANES": str(lanes), "DYNAMIC": str(dynamic)})
+         "ActivationDepth": ACTIVATIONS}, environment={"BUILD_LANES": str(lanes), "DYNAMIC": str(dynamic)})
