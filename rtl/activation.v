@@ -26,11 +26,13 @@ module activation (
   /* verilator lint_off UNUSEDSIGNAL */  // the fraction of the product falls away
   wire [18:0] product = slope * fraction_q + 19'd128;
   /* verilator lint_on UNUSEDSIGNAL */
-  wire [14:0]        half  = entry_q[14:0] + {4'b0, product[18:8]};
-  wire signed [16:0] odd   = negative_q ? -$signed({2'b0, half}) : $signed({2'b0, half});
-  /* verilator lint_off UNUSEDSIGNAL */  // the half of the rounding falls away
-  wire signed [16:0] logistic = odd + 17'sd32769;
-  /* verilator lint_on UNUSEDSIGNAL */
+
+  // Of both functions v = entry + product, with its sign: tanh is v, a sigmoid (v + 32769) / 2. What does not wait for the product is summed beside it,
+  // and -v is ~entry + ~product + 2.
+  wire        [16:0] sign     = {17{negative_q}};
+  wire        [16:0] constant = (tanh_q ? 17'd0 : 17'd32769) + {15'd0, negative_q, 1'b0};
+  wire        [16:0] beside   = ({2'b0, entry_q[14:0]} ^ sign) + constant;
+  wire signed [16:0] sum      = beside + ({6'd0, product[18:8]} ^ sign);
 
   reg signed [15:0] value_q;
 
@@ -42,7 +44,7 @@ module activation (
     fraction_q <= argument[7:0];
     negative_q <= z_i[15];
     tanh_q     <= tanh_i;
-    value_q    <= tanh_q ? odd[15:0] : logistic[16:1];
+    value_q    <= tanh_q ? sum[15:0] : sum[16:1];
   end
 endmodule
 

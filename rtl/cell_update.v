@@ -4,7 +4,7 @@
 // Gates and t int16 Q0.15, c int16 with c_frac fraction bits, h in units of 1/120 in [-120, 119]. One multiplier of two stages serves the three products:
 // the gates come from the activation unit one a cycle in the order i, f, g, o, and t four cycles after o.
 // Cycles of a unit: i 0, f 1, g 2, o 3; c' and its form for tanh valid in 5; t in 7; h valid in 10. A unit may start every 8 cycles.
-// c must hold in cycle 1, c_frac in cycle 2.
+// c and c_frac must hold in cycle 0.
 `include "formats.vh"
 `default_nettype none
 
@@ -24,7 +24,7 @@ module cell_update (
   // Products in two stages: each byte of a value by itself, then their sum. What is halfway to the next integer after the shift is added with the lower byte.
   localparam [4:0] ForgetShift = 5'd15;
 
-  reg signed [15:0] i_q, o_q;
+  reg signed [15:0] i_q, factor_q;  // the factor of f is c, of g i, of t o: chosen a cycle before the product
   reg signed [23:0] product_hi_q;
   reg signed [24:0] product_lo_q;
   reg signed [31:0] product_q;
@@ -32,8 +32,7 @@ module cell_update (
   reg        [1:0]  g_stage_q;  // the product of g: its bytes, their sum
   reg        [3:0]  c_frac_q;
 
-  wire signed [15:0] factor = f_valid_i ? c_i : g_valid_i ? i_q : o_q;
-  wire        [4:0]  shift  = f_valid_i ? ForgetShift : 5'd30 - {1'b0, c_frac_i};
+  wire        [4:0]  shift  = f_valid_i ? ForgetShift : 5'd30 - {1'b0, c_frac_q};
   wire signed [24:0] half   = f_valid_i || g_valid_i ? 25'sd1 <<< (shift - 5'd1) : 25'sd0;
 
   // The terms of c', f*c before i*g.
@@ -70,15 +69,19 @@ module cell_update (
   assign h_o             = h_q;
 
   always @(posedge clk_i) begin
-    product_hi_q <= factor * $signed(value_i[15:8]);
-    product_lo_q <= factor * $signed({1'b0, value_i[7:0]}) + half;
+    product_hi_q <= factor_q * $signed(value_i[15:8]);
+    product_lo_q <= factor_q * $signed({1'b0, value_i[7:0]}) + half;
     product_q    <= {product_hi_q, 8'd0} + {{7{product_lo_q[24]}}, product_lo_q};
     shift_q      <= g_stage_q[0] ? 5'd30 - {1'b0, c_frac_q} : ForgetShift;
     g_stage_q    <= {g_stage_q[0], g_valid_i};
-    if (i_valid_i) i_q <= value_i;
-    if (g_valid_i) c_frac_q <= c_frac_i;
+    if (i_valid_i) begin
+      i_q      <= value_i;
+      factor_q <= c_i;
+      c_frac_q <= c_frac_i;
+    end
+    if (f_valid_i) factor_q <= i_q;
     if (o_valid_i) begin
-      o_q      <= value_i;
+      factor_q <= value_i;
       forget_q <= term[16:0];
     end
     if (g_stage_q[1]) begin

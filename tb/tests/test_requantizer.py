@@ -10,7 +10,7 @@ from models.formats import QUANTITIES, ROW_CONSTANT
 from tb.bench.drivers import pipeline, reset, seed
 from tb.bench.runner import run
 
-LATENCY = 2
+LATENCY = 3
 SUM = 1 << next(bits for name, bits, _ in QUANTITIES if name == "ROW_SUM") - 1
 BIAS_LOW, BIAS_HIGH = ROW_CONSTANT["b"].range
 KEPT = 1 << 20  # halves of a unit beyond which the sum itself saturates
