@@ -370,6 +370,8 @@ class Schedule:
         refinements = [] if final else list(self.layers[unit.layer].refinements[unit.step][self._position(tile, unit.slot)])
         queue, entry = (tile.refinements, (unit, refinements)) if refinements else (tile.commits, unit)
         self._at(now + PASS, lambda: queue.append(entry), tile)
+        if tile.requests:
+            self._wake(now + self.timing.pass_interval, tile)
 
 
 def _next_gate(words, gate):

@@ -84,11 +84,11 @@ class Adder:
         if carry:
             self.bit(column + 1, arrival + CARRY_DELAY, carry)
 
-    def reduce(self, until: float = float("inf")) -> None:
-        """Adds every column down to two bits, and to one where that is known by `until`."""
+    def reduce(self, until: float = float("inf"), rows: int = 2) -> None:
+        """Adds every column down to so many bits, and to one where that is known by `until`."""
         for column in range(self.width):
             bits = self.columns[column]
-            while len(bits) > 2 or (len(bits) == 2 and max(bits)[0] + SUM_DELAY <= until):
+            while len(bits) > rows or (len(bits) == 2 and max(bits)[0] + SUM_DELAY <= until):
                 self.full(column) if len(bits) > 2 else self.half(column)
 
     def register(self) -> None:
