@@ -123,6 +123,7 @@ module post_processing #(
   wire signed [15:0] z;
   requantizer u_requantizer (
     .clk_i  (clk_i),
+    .valid_i(|phase_q[4:1]),
     .sum_i  (sum_i),
     .shift_i(constant_i[`ROW_CONSTANT_S]),
     .bias_i (lowest ? constant_i[`ROW_CONSTANT_B_LOW] : constant_i[`ROW_CONSTANT_B]),
@@ -136,7 +137,7 @@ module post_processing #(
   /* verilator lint_on UNUSEDSIGNAL */
   activation u_activation (
     .clk_i  (clk_i),
-    .z_i    (c_valid ? tanh_argument : z),
+    .z_i    (z | tanh_argument),
     .tanh_i (c_valid || phase_q[6]),
     .value_o(value),
     .slope_o(slope)
@@ -164,8 +165,12 @@ module post_processing #(
   wire [`CELL_HISTORY_WIDTH-1:0] history;
   generate
     if (DynamicPrecision != 0) begin : gen_precision
-      reg signed [`CELL_C] c_q;
-      always @(posedge clk_i) c_q <= c;
+      reg signed [`CELL_C]           c_q;
+      reg  [`CELL_HISTORY_WIDTH-1:0] history_q; // before the step
+      always @(posedge clk_i) begin
+        c_q       <= c;
+        history_q <= first ? {`CELL_HISTORY_WIDTH{1'b0}} : cell_i[`CELL_HISTORY];
+      end
       precision_unit u_precision_unit (
         .clk_i         (clk_i),
         .i_valid_i     (i_valid),
@@ -178,7 +183,7 @@ module post_processing #(
         .slope_i       (slope),
         .c_i           (c_q),
         .c_new_i       (c_new),
-        .history_i     (first ? {`CELL_HISTORY_WIDTH{1'b0}} : cell_i[`CELL_HISTORY]),
+        .history_i     (history_q),
         .policy_i      (late_policy_i),
         .theta_middle_i(late_descriptor_i[`DESCRIPTOR_THETA_MIDDLES]),
         .theta_all_i   (late_descriptor_i[`DESCRIPTOR_THETA_ALLS]),

@@ -128,7 +128,7 @@ module row_pass #(
   // The prepared pass.
   reg                   prepared_q, row_complete_q, early_q, first_layer_q;
   reg [`QUARTERS]       quarters_x0_q, quarters_x1_q, quarters_h_q;
-  reg [WeightWidth-1:0] row_start_q, x_length_q;
+  reg [WeightWidth-1:0] base_q, row_offset_q, x_length_q;
   reg [OffsetWidth-1:0] x0_start_q, x1_start_q, h_start_q;
   reg [`WORDS]          x_words_q, h_words_q;
   reg [UnitWidth-1:0]   row_unit_q;
@@ -150,7 +150,8 @@ module row_pass #(
       quarters_x0_q  <= quarters_x0;
       quarters_x1_q  <= quarters_x1;
       quarters_h_q   <= quarters_h;
-      row_start_q    <= base + (gate[0] ? row_words : {WeightWidth{1'b0}}) + (gate[1] ? {row_words[WeightWidth-2:0], 1'b0} : {WeightWidth{1'b0}});
+      base_q         <= base;
+      row_offset_q   <= (gate[0] ? row_words : {WeightWidth{1'b0}}) + (gate[1] ? {row_words[WeightWidth-2:0], 1'b0} : {WeightWidth{1'b0}});
       x_length_q     <= x_length;
       x0_start_q     <= x_addr;
       x1_start_q     <= x_addr + term_length;
@@ -226,7 +227,7 @@ module row_pass #(
       complete_data_q      <= row_data_q;
       own_exponent_o       <= first_layer_q && !segment_h;
       words_q              <= segment_h ? h_words_q : x_words_q;
-      weight_address_o     <= row_start_q + (segment_h ? x_length_q : {WeightWidth{1'b0}});
+      weight_address_o     <= base_q + row_offset_q + (segment_h ? x_length_q : {WeightWidth{1'b0}});
       activation_address_o <= {step_q[0] ^ segment_h, segment_h ? h_start_q : segment_x1 ? x1_start_q : x0_start_q};
     end else if (last_quarter) begin
       words_q                               <= words_q - 1'b1;

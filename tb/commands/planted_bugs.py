@@ -48,7 +48,6 @@ class Bug:
 
 
 BUGS = [
-    Bug("round_shift", "truncates instead of rounding", "{{Width{1'b0}}, 1'b1}", "{(Width+1){1'b0}}", "test_round_shift.py"),
     Bug("activation", "forgets that -32768 has no positive", "negated[15] ? 15'h7fff : ", "", "test_activation.py"),
     Bug("cell_update", "wraps where the cell state saturates", "c_overflow ? {c_sum[17], {15{~c_sum[17]}}} : c_sum[15:0]", "c_sum[15:0]",
         "test_cell_update.py"),
@@ -113,6 +112,9 @@ BUGS = [
     Bug("requantizer", "wraps where z saturates", "z_overflow ? {biased[HalvesWidth-1], {15{~biased[HalvesWidth-1]}}} : biased[15:0]", "biased[15:0]", "test_requantizer.py"),
     Bug("requantizer", "wraps where the scaled sum saturates", "overflow ? {halves[SumWidth], {(HalvesWidth-1){~halves[SumWidth]}}} : halves[HalvesWidth-1:0]",
         "halves[HalvesWidth-1:0]", "test_requantizer.py"),
+    Bug("requantizer", "keeps z where there is no row", "!valid_q[1] ? 16'd0 : ", "", "test_requantizer.py"),
+    Bug("cell_update", "rounds c' down for tanh", "term + $signed({14'd0, half_unit})", "term", "test_cell_update.py"),
+    Bug("cell_update", "keeps c' for tanh longer than a cycle", "g_stage_q[1] ? argument : 16'd0", "argument", "test_cell_update.py"),
     Bug("dot_product", "takes weights as unsigned", "$signed(weights_i[lane*OperandBits +: OperandBits])",
         "$signed({1'b0, weights_i[lane*OperandBits +: OperandBits]})", "test_dot_product.py"),
     Bug("cell_update", "lets h be 120", "h_rounded > 9'sd119 ? 8'sd119 : h_rounded[7:0]", "h_rounded[7:0]", "test_cell_update.py"),
