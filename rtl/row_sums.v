@@ -95,8 +95,8 @@ module row_sums #(
     m_q             <= m;
     tag_q           <= `SUM_TAG_OF(complete, fresh, gate, index, complete_data);
     zero_q          <= zero;
-    product_hi_q    <= zero_q ? {HalfProduct{1'b0}} : accumulator_q * $signed({1'b0, m_q[15:8]});
-    product_lo_q    <= zero_q ? {HalfProduct{1'b0}} : accumulator_q * $signed({1'b0, m_q[7:0]});
+    product_hi_q    <= zero_q ? $signed({HalfProduct{1'b0}}) : accumulator_q * $signed({1'b0, m_q[15:8]});
+    product_lo_q    <= zero_q ? $signed({HalfProduct{1'b0}}) : accumulator_q * $signed({1'b0, m_q[7:0]});
     half_tag_q      <= tag_q;
     product_q       <= (product_hi <<< 8) + product_lo;
     old_sum_q       <= half_fresh ? {`ROW_SUM_WIDTH{1'b0}} : forward ? sum : stored_sum;
