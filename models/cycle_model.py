@@ -27,8 +27,10 @@ from .policies import POLICIES
 from .quantized_lstm import QuantizedLSTM
 
 # Distances in cycles, see the headers of row_pass, row_engine, post_processing, step_tracker and output_stream.
-WORD_TO_REQUEST = 9  # the last word of a unit's rows is chosen -> post-processing sees the unit
-PASS = 16  # post-processing takes a unit -> its result is in a queue
+WORD_TO_REQUEST = 10  # the last word of a unit's rows is chosen -> post-processing sees the unit
+CHOICE_TO_WORD = 2  # a row pass is chosen -> its first word is, where nothing waits
+ROW_PASSES = 3  # that wait or are under way
+PASS = 17  # post-processing takes a unit -> its result is in a queue
 LAYER_ENTRY = 2  # the last unit of a layer is begun -> the first of the next can be
 DONE_TO_USE = 2  # the last tile retires a layer-step -> its h can be read
 GRANULE_TO_USE = 3  # the last bytes of x leave for the activation bus -> the early pass of the step can begin
@@ -96,7 +98,7 @@ class _Tile:
     commits: deque = field(default_factory=deque)
     passes: deque = field(default_factory=deque)  # cycles in which post-processing took units: those under way, and the latest
     choice_from: int = 0  # the cycle from which on the queue of row passes has room
-    last_word: int = 0  # the cycle of the last word of all row passes so far
+    last_words: deque = field(default_factory=lambda: deque([-1] * ROW_PASSES, ROW_PASSES))  # cycles of the last words of the latest row passes
     layer_steps_done: int = 0
 
 
@@ -287,13 +289,13 @@ class Schedule:
         return ready and known and space and (not self.trace or tile.trace_credits > 0)
 
     def _row_pass(self, now, tile, words):
-        """Queues a row pass of so many words; returns the cycle of the last one. Beside the pass that is under way, one may wait."""
+        """Queues a row pass of so many words; returns the cycle of the last one. Of a pass that waits, or is under way, the last word is to come."""
         self.busy += words
-        tile.choice_from = max(now, tile.last_word) + 1
-        tile.last_word = max(now, tile.last_word) + words
+        tile.last_words.append(max(now, tile.last_words[-1]) + words)
+        tile.choice_from = max(now + 1, tile.last_words[0] + CHOICE_TO_WORD)
         self._wake(tile.choice_from, tile)
         self._wake(now + 1, tile)
-        return tile.last_word
+        return tile.last_words[-1]
 
     def _request(self, last_word, tile, unit, final):
         self._at(last_word + WORD_TO_REQUEST, lambda: tile.requests.append((unit, final)), tile)
@@ -368,6 +370,8 @@ class Schedule:
         refinements = [] if final else list(self.layers[unit.layer].refinements[unit.step][self._position(tile, unit.slot)])
         queue, entry = (tile.refinements, (unit, refinements)) if refinements else (tile.commits, unit)
         self._at(now + PASS, lambda: queue.append(entry), tile)
+        if tile.requests:
+            self._wake(now + self.timing.pass_interval, tile)
 
 
 def _next_gate(words, gate):

@@ -14,7 +14,9 @@ module activation (
 );
   `include "activation_table.vh"
 
-  wire [15:0] negated   = -z_i;
+  // -z, its upper byte selected late.
+  wire [7:0]  lower = z_i[7:0], upper = z_i[15:8];
+  wire [15:0] negated   = {lower == 8'd0 ? -upper : ~upper, -lower};
   wire [14:0] magnitude = !z_i[15] ? z_i[14:0] : negated[15] ? 15'h7fff : negated[14:0];
   wire [15:0] argument  = tanh_i ? {magnitude, 1'b0} : {1'b0, magnitude};
 
@@ -23,14 +25,14 @@ module activation (
   reg        negative_q, tanh_q;
 
   wire [10:0] slope = entry_q[25:15];
-  /* verilator lint_off UNUSEDSIGNAL */  // the fraction of the product falls away
-  wire [18:0] product = slope * fraction_q + 19'd128;
+
+  // tanh is v, a sigmoid (v + 32769) / 2, v = entry + slope * fraction with its sign: one sum, as -v = ~(v - 1) and 32769 - v = ~(v - 32770).
+  wire        [16:0] sign     = {17{negative_q}};
+  wire        [16:0] constant = (tanh_q ? 17'd0 : 17'd32769) ^ sign;
+  /* verilator lint_off UNUSEDSIGNAL */  // its fraction falls away
+  wire        [24:0] sum      = {14'd0, slope} * {17'd0, fraction_q} + {2'd0, entry_q[14:0], 8'd128} + {constant, 8'd0};
   /* verilator lint_on UNUSEDSIGNAL */
-  wire [14:0]        half  = entry_q[14:0] + {4'b0, product[18:8]};
-  wire signed [16:0] odd   = negative_q ? -$signed({2'b0, half}) : $signed({2'b0, half});
-  /* verilator lint_off UNUSEDSIGNAL */  // the half of the rounding falls away
-  wire signed [16:0] logistic = odd + 17'sd32769;
-  /* verilator lint_on UNUSEDSIGNAL */
+  wire        [16:0] value    = sum[24:8] ^ sign;
 
   reg signed [15:0] value_q;
 
@@ -42,7 +44,7 @@ module activation (
     fraction_q <= argument[7:0];
     negative_q <= z_i[15];
     tanh_q     <= tanh_i;
-    value_q    <= tanh_q ? odd[15:0] : logistic[16:1];
+    value_q    <= tanh_q ? value[15:0] : value[16:1];
   end
 endmodule
 

@@ -3,8 +3,8 @@
 //
 // Gates and t int16 Q0.15, c int16 with c_frac fraction bits, h in units of 1/120 in [-120, 119]. One multiplier of two stages serves the three products:
 // the gates come from the activation unit one a cycle in the order i, f, g, o, and t four cycles after o.
-// Cycles of a unit: i 0, f 1, g 2, o 3; c' and its form for tanh valid in 5; t in 7; h valid in 10. A unit may start every 8 cycles.
-// c must hold in cycle 1, c_frac in cycle 2.
+// Cycles of a unit: i 0, f 1, g 2, o 3; c' valid in 5, its form for tanh in 5 and else zero; t in 7; h valid in 10. A unit may start every 8 cycles.
+// c and c_frac must hold in cycle 0.
 `include "formats.vh"
 `default_nettype none
 
@@ -22,39 +22,35 @@ module cell_update (
   output wire signed [`H]                           h_o
 );
   // Products in two stages: each byte of a value by itself, then their sum. What is halfway to the next integer after the shift is added with the lower byte.
-  localparam [4:0] ForgetShift = 5'd15;
-
-  reg signed [15:0] i_q, o_q;
+  // Of the shifts, 15 of f*c and 30 - c_frac of i*g, 15 are wires.
+  reg signed [15:0] i_q, factor_q;  // the factor of f is c, of g i, of t o: chosen a cycle before the product
   reg signed [23:0] product_hi_q;
   reg signed [24:0] product_lo_q;
   reg signed [31:0] product_q;
-  reg        [4:0]  shift_q;
+  reg        [2:0]  shift_q;        // beyond 15
   reg        [1:0]  g_stage_q;  // the product of g: its bytes, their sum
   reg        [3:0]  c_frac_q;
 
-  wire signed [15:0] factor = f_valid_i ? c_i : g_valid_i ? i_q : o_q;
-  wire        [4:0]  shift  = f_valid_i ? ForgetShift : 5'd30 - {1'b0, c_frac_i};
-  wire signed [24:0] half   = f_valid_i || g_valid_i ? 25'sd1 <<< (shift - 5'd1) : 25'sd0;
+  wire        [2:0]  g_shift = ~c_frac_q[2:0]; // 15 - c_frac, which is 8 to 15
+  wire signed [24:0] half    = f_valid_i ? 25'sd1 <<< 14 : g_valid_i ? (25'sd1 <<< 14) <<< g_shift : 25'sd0;
 
   // The terms of c', f*c before i*g.
   reg signed [16:0] forget_q;
-  /* verilator lint_off UNUSEDSIGNAL */  // |product| <= 2^30 and shift >= 15: 17 bits hold it
-  wire signed [31:0] term = product_q >>> shift_q;
-  /* verilator lint_on UNUSEDSIGNAL */
-  wire signed [17:0] c_sum      = forget_q + $signed(term[16:0]);
+  wire signed [16:0] term       = $signed(product_q[31:15]) >>> shift_q;
+  wire signed [17:0] c_sum      = forget_q + term;
   wire               c_overflow = c_sum[17:15] != {3{c_sum[17]}};
   wire signed [15:0] c_new      = c_overflow ? {c_sum[17], {15{~c_sum[17]}}} : c_sum[15:0];
 
-  // c' in Q3.12, the format of the activation unit.
-  wire signed [15:0] c_rounded;
-  round_shift #(.Width(16), .ShiftWidth(2)) u_round_argument (
-    .value_i  (c_new),
-    .shift_i  (c_frac_q > 4'd12 ? c_frac_q[1:0] : 2'd0),
-    .rounded_o(c_rounded)
-  );
-  wire        [2:0]  left       = c_frac_q < 4'd12 ? 3'd4 - {1'b0, c_frac_q[1:0]} : 3'd0;
-  wire signed [19:0] c_widened  = {{4{c_rounded[15]}}, c_rounded} << left;
-  wire               overflow   = c_widened[19:15] != {5{c_widened[19]}};
+  // c' in Q3.12, the format of the activation unit: rounded in the same addition where it has more than 12 fraction bits, saturated where it has fewer.
+  reg signed [16:0] forget_rounded_q;
+  wire        [1:0]  right       = c_frac_q > 4'd12 ? c_frac_q[1:0] : 2'd0;
+  wire        [2:0]  half_unit   = {right == 2'd3, right == 2'd2, right == 2'd1};
+  wire signed [17:0] sum_rounded = forget_rounded_q + term;
+  wire signed [21:0] c_widened   = $signed({sum_rounded, 4'd0}) >>> c_frac_q[2:0];
+  wire               overflow    = c_widened[21:15] != {7{c_widened[21]}};
+  wire signed [15:0] least       = 16'sh8000 >>> right;
+  wire               saturates   = right == 2'd0 && (c_overflow || overflow);
+  wire signed [15:0] argument    = saturates ? {c_sum[17], {15{~c_sum[17]}}} : !c_overflow ? c_widened[15:0] : c_sum[17] ? least : -least;
 
   // round(15 product / 2^27) is 120 at most.
   /* verilator lint_off UNUSEDSIGNAL */  // the fraction falls away
@@ -70,22 +66,25 @@ module cell_update (
   assign h_o             = h_q;
 
   always @(posedge clk_i) begin
-    product_hi_q <= factor * $signed(value_i[15:8]);
-    product_lo_q <= factor * $signed({1'b0, value_i[7:0]}) + half;
+    product_hi_q <= factor_q * $signed(value_i[15:8]);
+    product_lo_q <= factor_q * $signed({1'b0, value_i[7:0]}) + half;
     product_q    <= {product_hi_q, 8'd0} + {{7{product_lo_q[24]}}, product_lo_q};
-    shift_q      <= g_stage_q[0] ? 5'd30 - {1'b0, c_frac_q} : ForgetShift;
+    shift_q      <= g_stage_q[0] ? g_shift : 3'd0;
     g_stage_q    <= {g_stage_q[0], g_valid_i};
-    if (i_valid_i) i_q <= value_i;
-    if (g_valid_i) c_frac_q <= c_frac_i;
+    if (i_valid_i) begin
+      i_q      <= value_i;
+      factor_q <= c_i;
+      c_frac_q <= c_frac_i;
+    end
+    if (f_valid_i) factor_q <= i_q;
     if (o_valid_i) begin
-      o_q      <= value_i;
-      forget_q <= term[16:0];
+      factor_q         <= value_i;
+      forget_q         <= term;
+      forget_rounded_q <= term + $signed({14'd0, half_unit});
     end
-    if (g_stage_q[1]) begin
-      c_new_q    <= c_new;
-      argument_q <= overflow ? {c_widened[19], {15{~c_widened[19]}}} : c_widened[15:0];
-    end
-    h_q <= h_rounded > 9'sd119 ? 8'sd119 : h_rounded[7:0];
+    if (g_stage_q[1]) c_new_q <= c_new;
+    argument_q   <= g_stage_q[1] ? argument : 16'd0;
+    h_q          <= h_rounded > 9'sd119 ? 8'sd119 : h_rounded[7:0];
   end
 endmodule
 

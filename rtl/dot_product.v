@@ -16,8 +16,8 @@ module dot_product #(
   input  wire [Lanes*OperandBits-1:0] activations_i,
   output wire signed [SumWidth-1:0]   sum_o
 );
-  // The register stands in the middle of the adder tree.
-  localparam GroupLanes = Lanes >= 4 ? 4 : Lanes;
+  // The register stands where both halves take about the same time: after a product of 8 bits, or a sum of two of 4 bits.
+  localparam GroupLanes = OperandBits <= 4 && Lanes >= 2 ? 2 : 1;
   localparam Groups     = Lanes / GroupLanes;
   localparam GroupWidth = `WORD_SUM_WIDTH(OperandBits, GroupLanes);
 

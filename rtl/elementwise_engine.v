@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From complete row sums to committed units: queue, post-processing, row constants, cell memory, commit queue. Wiring only.
 //
-// Complete units in; h and levels on the commit bus, levels to refine to the scheduler. Latency of a pass 15 cycles and a cycle in each queue.
+// Complete units in; h and levels on the commit bus, levels to refine to the scheduler. Latency of a pass 16 cycles and a cycle in each queue.
 `include "formats.vh"
 `default_nettype none
 

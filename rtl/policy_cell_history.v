@@ -30,8 +30,7 @@ module policy_cell_history (
 );
   // A size is 0 for zero, else a code plus one: half of it is half of the code, rounded up.
   wire [4:0] size_c  = {1'b0, c_code_i[4:1]} + {4'd0, c_code_i[0]};
-  wire [4:0] octaves_c = c_zero_i ? 5'd0 : size_c;
-  wire [4:0] octaves   = f_valid_i ? 5'd0 : o_valid_i ? octaves_c : {2'd0, history_i[4:2]}; // those of f come a cycle later
+  wire [4:0] octaves = f_valid_i || o_valid_i ? (c_zero_i ? 5'd0 : size_c) : {2'd0, history_i[4:2]};
 
   wire signed [8:0] seen = {4'd0, octaves} - {offset_i[7], offset_i};
   reg  signed [8:0] seen_i_q, seen_f_q, seen_g_q, seen_o_q;
@@ -39,10 +38,7 @@ module policy_cell_history (
   always @(posedge clk_i) begin
     if (i_valid_i) seen_i_q <= seen;
     if (f_valid_i) seen_f_q <= seen;
-    if (g_valid_i) begin
-      seen_g_q <= seen;
-      seen_f_q <= seen_f_q + {4'd0, octaves_c};
-    end
+    if (g_valid_i) seen_g_q <= seen;
     if (o_valid_i) seen_o_q <= seen;
   end
 

@@ -44,14 +44,12 @@ module policy_sensitivity (
       i_zero_q  <= value_zero_i;
     end
     if (f_valid_i) begin
-      known_f_q <= slope_code - offset;
-      never_f_q <= slope_zero_i;
+      known_f_q <= slope_code - offset + c_code;
+      never_f_q <= slope_zero_i || c_zero_i;
     end
     if (g_valid_i) begin
       known_i_q <= known_i_q + value_code;
       never_i_q <= never_i_q || value_zero_i;
-      known_f_q <= known_f_q + c_code;
-      never_f_q <= never_f_q || c_zero_i;
       known_g_q <= slope_code - offset + i_code;
       never_g_q <= slope_zero_i || i_zero_q;
     end

@@ -3,7 +3,7 @@
 //
 // A unit with a provisional pass and a row above the lowest level goes to the refinement queue; every other one is committed: c to the cell memory
 // at once, h to the commit bus. Phases of a pass (a new one every 8 cycles at most):
-//   0 request taken, addresses  1..4 row sums and constants of i, f, g, o  3..6 pre-activations  5..8 gates  10 c'  12 tanh(c'), levels  15 h
+//   0 request taken, addresses  1..4 row sums and constants of i, f, g, o  4..7 pre-activations  6..9 gates  11 c'  13 tanh(c')  14 levels  16 h
 `include "formats.vh"
 `default_nettype none
 
@@ -61,12 +61,12 @@ module post_processing #(
   output wire                            result_bank_o,
   output wire        [`POSITION]         result_position_o
 );
-  localparam Last = 15; // phase
+  localparam Last = 16; // phase
 
   reg [Last:1] phase_q;
 
   wire take = request_valid_i && request_ready_o;
-  wire i_valid = phase_q[5], f_valid = phase_q[6], g_valid = phase_q[7], o_valid = phase_q[8], c_valid = phase_q[10], t_valid = phase_q[12];
+  wire i_valid = phase_q[6], f_valid = phase_q[7], g_valid = phase_q[8], o_valid = phase_q[9], c_valid = phase_q[11], decided = phase_q[14];
 
   assign request_ready_o = commit_room_i && phase_q[7:1] == 7'd0;
 
@@ -116,13 +116,14 @@ module post_processing #(
   assign sum_gate_o          = row_gate;
   assign constant_read_o     = take || (|phase_q[3:1]);
   assign constant_address_o  = `ROW_OF(next_gate, (take ? request_unit : unit_q));
-  // Its word stays until the next unit's read in phase 12 of this one.
-  assign cell_read_o         = phase_q[4];
+  // Its word stays until the next unit's read in phase 13 of this one.
+  assign cell_read_o         = phase_q[5];
   assign cell_read_address_o = unit_q;
 
   wire signed [15:0] z;
   requantizer u_requantizer (
     .clk_i  (clk_i),
+    .valid_i(|phase_q[4:1]),
     .sum_i  (sum_i),
     .shift_i(constant_i[`ROW_CONSTANT_S]),
     .bias_i (lowest ? constant_i[`ROW_CONSTANT_B_LOW] : constant_i[`ROW_CONSTANT_B]),
@@ -136,16 +137,14 @@ module post_processing #(
   /* verilator lint_on UNUSEDSIGNAL */
   activation u_activation (
     .clk_i  (clk_i),
-    .z_i    (c_valid ? tanh_argument : z),
-    .tanh_i (c_valid || phase_q[5]),
+    .z_i    (z | tanh_argument),
+    .tanh_i (c_valid || phase_q[6]),
     .value_o(value),
     .slope_o(slope)
   );
 
-  wire                  first = |phase_q[12:9] ? first_late_q : first_q;
+  wire                  first = |phase_q[13:9] ? first_late_q : first_q;
   wire signed [`CELL_C] c     = first ? 16'sd0 : cell_i[`CELL_C];
-  reg  signed [`CELL_C] c_q;
-  always @(posedge clk_i) c_q <= c;
 
   cell_update u_cell_update (
     .clk_i          (clk_i),
@@ -154,7 +153,7 @@ module post_processing #(
     .g_valid_i      (g_valid),
     .o_valid_i      (o_valid),
     .value_i        (value),
-    .c_i            (c_q),
+    .c_i            (c),
     .c_frac_i       (gates_descriptor_i[`DESCRIPTOR_C_FRAC]),
     .c_new_o        (c_new),
     .tanh_argument_o(tanh_argument),
@@ -166,6 +165,12 @@ module post_processing #(
   wire [`CELL_HISTORY_WIDTH-1:0] history;
   generate
     if (DynamicPrecision != 0) begin : gen_precision
+      reg signed [`CELL_C]           c_q;
+      reg  [`CELL_HISTORY_WIDTH-1:0] history_q; // before the step
+      always @(posedge clk_i) begin
+        c_q       <= c;
+        history_q <= first ? {`CELL_HISTORY_WIDTH{1'b0}} : cell_i[`CELL_HISTORY];
+      end
       precision_unit u_precision_unit (
         .clk_i         (clk_i),
         .i_valid_i     (i_valid),
@@ -178,7 +183,7 @@ module post_processing #(
         .slope_i       (slope),
         .c_i           (c_q),
         .c_new_i       (c_new),
-        .history_i     (first ? {`CELL_HISTORY_WIDTH{1'b0}} : cell_i[`CELL_HISTORY]),
+        .history_i     (history_q),
         .policy_i      (late_policy_i),
         .theta_middle_i(late_descriptor_i[`DESCRIPTOR_THETA_MIDDLES]),
         .theta_all_i   (late_descriptor_i[`DESCRIPTOR_THETA_ALLS]),
@@ -188,7 +193,7 @@ module post_processing #(
       );
     end else begin : gen_baseline
       /* verilator lint_off UNUSEDSIGNAL */   // the baseline build decides nothing
-      wire unused = &{late_policy_i, c_valid, t_valid};
+      wire unused = &{late_policy_i, c_valid, decided};
       /* verilator lint_on UNUSEDSIGNAL */
       assign levels  = 0;
       assign history = 0;
@@ -196,7 +201,7 @@ module post_processing #(
   endgenerate
 
   reg [`LEVELS] chosen_q;
-  always @(posedge clk_i) if (t_valid) chosen_q <= final_late_q ? levels_late_q : levels;
+  always @(posedge clk_i) if (decided) chosen_q <= final_late_q ? levels_late_q : levels;
 
   // Units are dealt to the tiles in turn.
   localparam [31:0] TilesBits = Tiles, TileIdBits = TileId;

@@ -2,11 +2,11 @@
 // Dynamic precision unit: the level of each gate of a unit, from the evolution of its cell state (docs/numerics.md), and the history of that state.
 //
 // Every policy that decides is a module with the ports below, shown what happens to a unit as it does; the layer's policy answers (docs/own-policy.md).
-// Cycles of a unit, as in cell_update; a unit may start every 8 cycles:
+// Cycles of a unit as the policies see it, one after those of cell_update; a unit may start every 8 cycles:
 //   0, 1, 2, 3  gates i, f, g, o: value and slope of the gate as codes and flags of zero, with the offset of its row
-//   0..3        the history before the step; from 2 on c before the step, as code and flag of zero
+//   0..3        the history before the step; from 1 on c before the step, as code and flag of zero
 //   7           t: its value and slope as codes; θ of the layer, and cell_floor; levels_o is valid in this cycle
-// A code is a logarithm in half octaves (log_code). History: H' = max(size(min(|c' - c|, 32767)), H - 1, 0), history_o valid from cycle 7 on.
+// A code is a logarithm in half octaves (log_code). History: H' = max(size(min(|c' - c|, 32767)), H - 1, 0), history_o valid from cycle 6 on.
 `include "formats.vh"
 `default_nettype none
 
@@ -16,14 +16,14 @@ module precision_unit (
   input  wire                                           f_valid_i,
   input  wire                                           g_valid_i,
   input  wire                                           o_valid_i,
-  input  wire                                           c_valid_i,     // cycle 5
-  input  wire signed [`ROW_CONSTANT_OFFSET_WIDTH-1:0]   offset_i,      // of a gate's row, four cycles before its value
+  input  wire                                           c_valid_i,     // c' is there, two cycles after o
+  input  wire signed [`ROW_CONSTANT_OFFSET_WIDTH-1:0]   offset_i,      // of a gate's row, five cycles before its value
   input  wire signed [15:0]                             value_i,
   input  wire        [10:0]                             slope_i,       // one cycle before the value
-  input  wire signed [`CELL_C]                          c_i,           // holds in 1..5
+  input  wire signed [`CELL_C]                          c_i,           // from f_valid_i to c_valid_i
   input  wire signed [`CELL_C]                          c_new_i,
-  input  wire        [`CELL_HISTORY_WIDTH-1:0]          history_i,     // holds in 0..6
-  input  wire        [`POLICY]                          policy_i,      // this and below: in 7
+  input  wire        [`CELL_HISTORY_WIDTH-1:0]          history_i,     // from f_valid_i to the cycle after c_valid_i
+  input  wire        [`POLICY]                          policy_i,      // this and below: in cycle 7
   input  wire        [`THETAS]                          theta_middle_i,
   input  wire        [`THETAS]                          theta_all_i,
   input  wire        [`DESCRIPTOR_CELL_FLOOR_WIDTH-1:0] cell_floor_i,
@@ -31,14 +31,18 @@ module precision_unit (
   output wire        [`CELL_HISTORY_WIDTH-1:0]          history_o
 );
   // What the policies see.
-  wire signed [`ROW_CONSTANT_OFFSET_WIDTH-1:0] offset;
-  delay #(.Width(`ROW_CONSTANT_OFFSET_WIDTH), .Cycles(4)) u_offset (.clk_i(clk_i), .data_i(offset_i), .data_o(offset));
+  wire i_valid, f_valid, g_valid, o_valid;
+  delay #(.Width(4), .Cycles(1)) u_valid (.clk_i(clk_i), .data_i({i_valid_i, f_valid_i, g_valid_i, o_valid_i}), .data_o({i_valid, f_valid, g_valid, o_valid}));
 
-  wire [4:0] value_code, slope_code, slope_code_held, c_code;
-  wire       value_zero, slope_zero, slope_zero_held, c_zero;
+  wire signed [`ROW_CONSTANT_OFFSET_WIDTH-1:0] offset;
+  delay #(.Width(`ROW_CONSTANT_OFFSET_WIDTH), .Cycles(6)) u_offset (.clk_i(clk_i), .data_i(offset_i), .data_o(offset));
+
+  wire [4:0] value_code, value_code_held, slope_code, slope_code_held, c_code;
+  wire       value_zero, value_zero_held, slope_zero, slope_zero_held, c_zero;
   log_code u_value_code (.value_i(value_i[15] ? -value_i : value_i), .code_o(value_code), .zero_o(value_zero));
   log_code u_slope_code (.value_i({5'd0, slope_i}), .code_o(slope_code), .zero_o(slope_zero));
-  delay #(.Width(6), .Cycles(1)) u_slope (.clk_i(clk_i), .data_i({slope_zero, slope_code}), .data_o({slope_zero_held, slope_code_held}));
+  delay #(.Width(6), .Cycles(1)) u_value (.clk_i(clk_i), .data_i({value_zero, value_code}), .data_o({value_zero_held, value_code_held}));
+  delay #(.Width(6), .Cycles(2)) u_slope (.clk_i(clk_i), .data_i({slope_zero, slope_code}), .data_o({slope_zero_held, slope_code_held}));
 
   // c before the step, then its change, which counts as 32767 at most; the code a cycle later.
   wire [16:0] change    = c_new_i - c_i;
@@ -51,14 +55,14 @@ module precision_unit (
   // The policies.
   wire [`LEVELS] sensitivity, cell_history;
   policy_sensitivity u_sensitivity (
-    .clk_i(clk_i), .i_valid_i(i_valid_i), .f_valid_i(f_valid_i), .g_valid_i(g_valid_i), .o_valid_i(o_valid_i), .offset_i(offset),
-    .value_code_i(value_code), .value_zero_i(value_zero), .slope_code_i(slope_code_held), .slope_zero_i(slope_zero_held),
+    .clk_i(clk_i), .i_valid_i(i_valid), .f_valid_i(f_valid), .g_valid_i(g_valid), .o_valid_i(o_valid), .offset_i(offset),
+    .value_code_i(value_code_held), .value_zero_i(value_zero_held), .slope_code_i(slope_code_held), .slope_zero_i(slope_zero_held),
     .c_code_i(c_code), .c_zero_i(c_zero), .history_i(history_i),
     .theta_middle_i(theta_middle_i), .theta_all_i(theta_all_i), .cell_floor_i(cell_floor_i), .levels_o(sensitivity)
   );
   policy_cell_history u_cell_history (
-    .clk_i(clk_i), .i_valid_i(i_valid_i), .f_valid_i(f_valid_i), .g_valid_i(g_valid_i), .o_valid_i(o_valid_i), .offset_i(offset),
-    .value_code_i(value_code), .value_zero_i(value_zero), .slope_code_i(slope_code_held), .slope_zero_i(slope_zero_held),
+    .clk_i(clk_i), .i_valid_i(i_valid), .f_valid_i(f_valid), .g_valid_i(g_valid), .o_valid_i(o_valid), .offset_i(offset),
+    .value_code_i(value_code_held), .value_zero_i(value_zero_held), .slope_code_i(slope_code_held), .slope_zero_i(slope_zero_held),
     .c_code_i(c_code), .c_zero_i(c_zero), .history_i(history_i),
     .theta_middle_i(theta_middle_i), .theta_all_i(theta_all_i), .cell_floor_i(cell_floor_i), .levels_o(cell_history)
   );

@@ -4,8 +4,9 @@
 // Kinds: the early pass of a row (layer 0: x0, x1; above: h), the late pass (layer 0: h; above: x0), and a refinement (all segments). Early and late pass
 // add the quarters of the level that the row starts with: ALL under STATIC_HIGH and in the baseline build, else LOWEST. A refinement adds those that its
 // level has beyond LOWEST. Quarters of a word come in the order LH, LL, HL, HH: each set of them then reads no word of a memory twice.
-// Beside the pass whose words come, one waits, so that passes follow without a gap and no choice of a pass has to wait for the end of another: the queue's
-// head is cut into segments, of which the outputs hold one. A pass is taken -> 2 cycles -> its first word.
+// Beside the pass whose words come, two wait, so that passes follow without a gap and no choice of a pass has to wait for the end of another. The queue's
+// head is prepared: which quarters of which segments it adds, and where they lie. What is prepared is cut into segments, of which the outputs hold one.
+// A pass is taken -> 3 cycles -> its first word.
 `include "formats.vh"
 `default_nettype none
 
@@ -39,15 +40,15 @@ module row_pass #(
   output reg  [OffsetWidth:0]   activation_address_o,
   output wire [`WORD_TAG]       tag_o
 );
-  // Passes that are taken and whose last word has not come: two at most.
+  // Passes that are taken and whose last word has not come: three at most.
   reg [1:0] passes_q;
   wire      pass_done;
-  assign ready_o = passes_q != 2'd2 || pass_done;
+  assign ready_o = passes_q != 2'd3 || pass_done;
 
-  /* verilator lint_off UNUSEDSIGNAL */     // it holds two
+  /* verilator lint_off UNUSEDSIGNAL */     // the third is prepared, or its words come
   wire         never_full;
   /* verilator lint_on UNUSEDSIGNAL */
-  wire         valid, pop;
+  wire         valid, prepare;
   wire [`KIND] kind;
   wire [`PASS] pass;
   fifo #(.Width(`KIND_WIDTH + `PASS_WIDTH), .Depth(2)) u_queue (
@@ -58,7 +59,7 @@ module row_pass #(
     .ready_o(never_full),
     .data_i ({kind_i, pass_i}),
     .valid_o(valid),
-    .ready_i(pop),
+    .ready_i(prepare),
     .data_o ({kind, pass})
   );
 
@@ -111,16 +112,6 @@ module row_pass #(
              : all_at_once ? {`QUARTERS_WIDTH{1'b1}} : first_quarters(lowest);
   endfunction
 
-  // The next segment of the pass.
-  reg [2:0] segments_done_q; // h, x1, x0
-
-  wire [2:0] segments     = {|quarters_h, |quarters_x1, |quarters_x0} & ~segments_done_q;
-  wire [2:0] later        = segments & (segments - 3'd1);
-  wire       segment_x0   = segments[0];
-  wire       segment_x1   = segments[1:0] == 2'b10;
-  wire       segment_h    = segments[1:0] == 2'b00;
-  wire       last_segment = later == 3'd0;
-
   // Word counts at the width of an address: a count that the memory cannot hold never comes here.
   /* verilator lint_off WIDTHTRUNC */ // both widths depend on the build
   /* verilator lint_off WIDTHEXPAND */ // both widths depend on the build
@@ -129,17 +120,63 @@ module row_pass #(
   wire [OffsetWidth-1:0] term_length = x_words;
   /* verilator lint_on WIDTHEXPAND */
   /* verilator lint_on WIDTHTRUNC */
-
   wire [WeightWidth-1:0] row_words = x_length + h_length;
-  wire [WeightWidth-1:0] weight_start = base + (gate[0] ? row_words : {WeightWidth{1'b0}}) + (gate[1] ? {row_words[WeightWidth-2:0], 1'b0} : {WeightWidth{1'b0}})
-                                      + (segment_h ? x_length : {WeightWidth{1'b0}});
-  wire [OffsetWidth:0]   activation_start = segment_h ? {~step[0], h_addr} : {step[0], x_addr + (segment_x1 ? term_length : {OffsetWidth{1'b0}})};
 
   localparam [7:0] Decides = `POLICY_DECIDES; // a bit a policy
   wire decides = DynamicPrecision != 0 && Decides[policy_i];
-  // The baseline build has no levels: nothing reads this there.
-  wire [`COMPLETE] complete_data = DynamicPrecision == 0 ? {`COMPLETE_WIDTH{1'b0}}
-    : `COMPLETE_OF((static_high ? {4{`LEVEL_ALL}} : refinement ? levels : {4{`LEVEL_LOWEST}}), (refinement || !decides));
+
+  // The prepared pass.
+  reg                   prepared_q, row_complete_q, early_q, first_layer_q;
+  reg [`QUARTERS]       quarters_x0_q, quarters_x1_q, quarters_h_q;
+  reg [WeightWidth-1:0] base_q, row_offset_q, x_length_q;
+  reg [OffsetWidth-1:0] x0_start_q, x1_start_q, h_start_q;
+  reg [`WORDS]          x_words_q, h_words_q;
+  reg [UnitWidth-1:0]   row_unit_q;
+  reg [`GATE]           row_gate_q;
+  reg [IndexWidth-1:0]  row_index_q;
+  reg [`STEP]           step_q;
+  reg [`COMPLETE]       row_data_q;
+
+  wire last_of_pass;
+  assign prepare = !prepared_q || last_of_pass;
+
+  always @(posedge clk_i) begin
+    if (!rst_ni || clear_i) prepared_q <= 1'b0;
+    else if (prepare) prepared_q <= valid;
+    if (prepare) begin
+      row_complete_q <= complete;
+      early_q        <= kind == `KIND_EARLY;
+      first_layer_q  <= layer == 0;
+      quarters_x0_q  <= quarters_x0;
+      quarters_x1_q  <= quarters_x1;
+      quarters_h_q   <= quarters_h;
+      base_q         <= base;
+      row_offset_q   <= (gate[0] ? row_words : {WeightWidth{1'b0}}) + (gate[1] ? {row_words[WeightWidth-2:0], 1'b0} : {WeightWidth{1'b0}});
+      x_length_q     <= x_length;
+      x0_start_q     <= x_addr;
+      x1_start_q     <= x_addr + term_length;
+      h_start_q      <= h_addr;
+      x_words_q      <= x_words;
+      h_words_q      <= h_words;
+      row_unit_q     <= unit;
+      row_gate_q     <= gate;
+      row_index_q    <= index;
+      step_q         <= step;
+      // The baseline build has no levels: nothing reads this there.
+      row_data_q     <= DynamicPrecision == 0 ? {`COMPLETE_WIDTH{1'b0}}
+        : `COMPLETE_OF((static_high ? {4{`LEVEL_ALL}} : refinement ? levels : {4{`LEVEL_LOWEST}}), (refinement || !decides));
+    end
+  end
+
+  // Its next segment.
+  reg [2:0] segments_done_q; // h, x1, x0
+
+  wire [2:0] segments     = {|quarters_h_q, |quarters_x1_q, |quarters_x0_q} & ~segments_done_q;
+  wire [2:0] later        = segments & (segments - 3'd1);
+  wire       segment_x0   = segments[0];
+  wire       segment_x1   = segments[1:0] == 2'b10;
+  wire       segment_h    = segments[1:0] == 2'b00;
+  wire       last_segment = later == 3'd0;
 
   // The segment whose words come, and what is left of it.
   reg                   complete_q, fresh_q, first_q, zero_q, last_segment_q;
@@ -156,7 +193,7 @@ module row_pass #(
   wire load         = !valid_o || last;
 
   // The next word.
-  wire [`QUARTERS] set     = load ? (segment_x0 ? quarters_x0 : segment_x1 ? quarters_x1 : quarters_h) : set_q;
+  wire [`QUARTERS] set     = load ? (segment_x0 ? quarters_x0_q : segment_x1 ? quarters_x1_q : quarters_h_q) : set_q;
   wire [`QUARTERS] left    = load || last_quarter ? set : left_q;
   /* verilator lint_off UNUSEDSIGNAL */ // HH comes last
   wire [`QUARTERS] done    = set & ~left;
@@ -169,9 +206,9 @@ module row_pass #(
   wire weight_read     = weight_lo ? !done[`QUARTER_LH] : !done[`QUARTER_HL];
   wire activation_read = activation_lo ? !done[`QUARTER_LL] : !done[`QUARTER_LH];
 
-  assign pop       = load && last_segment;
-  assign pass_done = valid_o && last && last_segment_q;
-  assign tag_o     = `WORD_TAG_OF((complete_q && last), unit_q, gate_q, index_q, fresh_q, segment_q, last, first_q, zero_q, complete_data_q);
+  assign last_of_pass = load && last_segment;
+  assign pass_done    = valid_o && last && last_segment_q;
+  assign tag_o        = `WORD_TAG_OF((complete_q && last), unit_q, gate_q, index_q, fresh_q, segment_q, last, first_q, zero_q, complete_data_q);
 
   always @(posedge clk_i) begin
     quarter_o <= quarter;
@@ -179,19 +216,19 @@ module row_pass #(
     left_q    <= left & ~(4'd1 << quarter);
     first_q   <= load;
     if (load) begin
-      complete_q           <= complete && last_segment;
+      complete_q           <= row_complete_q && last_segment;
       last_segment_q       <= last_segment;
-      unit_q               <= unit;
-      gate_q               <= gate;
-      index_q              <= index;
-      fresh_q              <= kind == `KIND_EARLY && segments_done_q == 0;
+      unit_q               <= row_unit_q;
+      gate_q               <= row_gate_q;
+      index_q              <= row_index_q;
+      fresh_q              <= early_q && segments_done_q == 0;
       segment_q            <= `SEGMENT_OF(segment_x1, segment_h);
-      zero_q               <= segment_h && step_first_i[step];
-      complete_data_q      <= complete_data;
-      own_exponent_o       <= layer == 0 && !segment_h;
-      words_q              <= segment_h ? h_words : x_words;
-      weight_address_o     <= weight_start;
-      activation_address_o <= activation_start;
+      zero_q               <= segment_h && step_first_i[step_q];
+      complete_data_q      <= row_data_q;
+      own_exponent_o       <= first_layer_q && !segment_h;
+      words_q              <= segment_h ? h_words_q : x_words_q;
+      weight_address_o     <= base_q + row_offset_q + (segment_h ? x_length_q : {WeightWidth{1'b0}});
+      activation_address_o <= {step_q[0] ^ segment_h, segment_h ? h_start_q : segment_x1 ? x1_start_q : x0_start_q};
     end else if (last_quarter) begin
       words_q                               <= words_q - 1'b1;
       weight_address_o                      <= weight_address_o + 1'b1;
@@ -205,9 +242,9 @@ module row_pass #(
       reads_o         <= 0;
     end else begin
       passes_q <= passes_q + {1'b0, valid_i && ready_o} - {1'b0, pass_done};
-      if (load && valid) segments_done_q <= last_segment ? 3'd0 : segments_done_q | (segments & ~later);
-      valid_o  <= valid || !load;
-      reads_o  <= valid || !load ? {activation_lo && activation_read, !activation_lo && activation_read, weight_lo && weight_read, !weight_lo && weight_read}
+      if (load && prepared_q) segments_done_q <= last_segment ? 3'd0 : segments_done_q | (segments & ~later);
+      valid_o  <= prepared_q || !load;
+      reads_o  <= prepared_q || !load ? {activation_lo && activation_read, !activation_lo && activation_read, weight_lo && weight_read, !weight_lo && weight_read}
                                  : {`QUARTERS_WIDTH{1'b0}};
     end
   end

@@ -53,10 +53,11 @@ module row_sums #(
 
   // Stage 1: the sum of a segment.
   wire signed [`SEGMENT_SUM] widened = {{(`SEGMENT_SUM_WIDTH-InputWidth){sum_i[InputWidth-1]}}, sum_i};
-  wire signed [`SEGMENT_SUM] shifted = zero ? {`SEGMENT_SUM_WIDTH{1'b0}} : widened <<< shift_i;
+  wire signed [`SEGMENT_SUM] shifted = widened <<< shift_i;
 
   reg signed [`SEGMENT_SUM] accumulator_q;
   reg        [`SCALES_M_X0_WIDTH-1:0] m_q;
+  reg        zero_q; // whatever was added counts nothing
   localparam TagWidth = `SUM_TAG_WIDTH - `COMPLETE_WIDTH + DataWidth;
   reg        [TagWidth-1:0] tag_q;
   reg                       valid_q;
@@ -93,8 +94,9 @@ module row_sums #(
     if (word_valid_q) accumulator_q <= (first ? {`SEGMENT_SUM_WIDTH{1'b0}} : accumulator_q) + shifted;
     m_q             <= m;
     tag_q           <= `SUM_TAG_OF(complete, fresh, gate, index, complete_data);
-    product_hi_q    <= accumulator_q * $signed({1'b0, m_q[15:8]});
-    product_lo_q    <= accumulator_q * $signed({1'b0, m_q[7:0]});
+    zero_q          <= zero;
+    product_hi_q    <= zero_q ? $signed({HalfProduct{1'b0}}) : accumulator_q * $signed({1'b0, m_q[15:8]});
+    product_lo_q    <= zero_q ? $signed({HalfProduct{1'b0}}) : accumulator_q * $signed({1'b0, m_q[7:0]});
     half_tag_q      <= tag_q;
     product_q       <= (product_hi <<< 8) + product_lo;
     old_sum_q       <= half_fresh ? {`ROW_SUM_WIDTH{1'b0}} : forward ? sum : stored_sum;

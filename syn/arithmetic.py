@@ -84,11 +84,11 @@ class Adder:
         if carry:
             self.bit(column + 1, arrival + CARRY_DELAY, carry)
 
-    def reduce(self, until: float = float("inf")) -> None:
-        """Adds every column down to two bits, and to one where that is known by `until`."""
+    def reduce(self, until: float = float("inf"), rows: int = 2) -> None:
+        """Adds every column down to so many bits, and to one where that is known by `until`."""
         for column in range(self.width):
             bits = self.columns[column]
-            while len(bits) > 2 or (len(bits) == 2 and max(bits)[0] + SUM_DELAY <= until):
+            while len(bits) > rows or (len(bits) == 2 and max(bits)[0] + SUM_DELAY <= until):
                 self.full(column) if len(bits) > 2 else self.half(column)
 
     def register(self) -> None:
@@ -179,10 +179,10 @@ class Adder:
         return "\n".join(f"  {line}" for line in [f"reg {declared};", *self.lines, f"always @(posedge clk_i) begin {clocked} end"])
 
 
-def dot_product(lanes: int, bits: int, form: str = "booth", until: float = 3.4) -> str:
+def dot_product(lanes: int, bits: int, form: str = "booth", rows: int = 6) -> str:
     """Verilog of a module that does what rtl/dot_product.v does, for so many lanes and operands of so many bits.
 
-    until: ns from the inputs at which the register stands that cuts the tree.
+    rows: of the tree that are left at the register which cuts it; both halves then take about the same time.
     """
     width = 2 * bits + (lanes - 1).bit_length()
     adder = Adder(width)
@@ -191,7 +191,7 @@ def dot_product(lanes: int, bits: int, form: str = "booth", until: float = 3.4) 
         activation = [f"activations_i[{bits * lane + bit}]" for bit in range(bits)]
         getattr(adder, form)(activation, weight, True, True)
     adder.add_constants()
-    adder.reduce(until)
+    adder.reduce(0.0, rows)
     adder.register()
     adder.reduce()
     return f"""module dot_product #(
@@ -208,7 +208,7 @@ endmodule
 """
 
 
-def multiplier(a_width: int, b_width: int, y_width: int, signed: bool, unsigned_b: bool, form: str = "booth", until: float = 4.5) -> str:
+def multiplier(a_width: int, b_width: int, y_width: int, signed: bool, unsigned_b: bool, form: str = "booth", until: float = 2.0) -> str:
     """Verilog of a techmap of Yosys' $mul of these parameters; B is the operand of the digits.
 
     unsigned_b: B is a signed operand whose top bit is always 0.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""What `make eval` shows of its records: a table for the terminal, docs/results.md, a plot, and build/eval.json."""
+"""What `make eval` shows of its records: a table for the terminal, docs/results.md, the tables of the README, a plot, and build/eval.json."""
 
 import json
+import re
 from pathlib import Path
 
 import matplotlib
@@ -28,16 +29,23 @@ HEADINGS = ("policy", "metric [95 %]", "loss against 8 bits, margins [95 %]", "n
 COLOURS = {HIGH: "black", LOW: "tab:red", "RANDOM": "tab:gray", "CELL_HISTORY": "tab:orange", SENSITIVITY: "tab:blue", "STATIC_ROWS": "tab:green",
            "static widths": "tab:purple"}
 HISTORY = "results-history.md"
+README = ROOT / "README.md"
+TABLE = "<!-- {name}: written by make eval -->\n{rows}<!-- end -->"  # of the README
+TITLES = {"textgenrnn": "textgenrnn, next character", "ddddocr": "ddddocr, captchas", "dtln": "DTLN, speech without its noise", "silero": "Silero VAD, speech or not",
+          "nanoocr": "nanoocr, words", "resemblyzer": "Resemblyzer, who speaks", "diacritizer": "diacritizer, vowels of Arabic"}
 
 
 def write(records: list[dict], published: bool) -> list:
-    """Writes JSON, Markdown and plot, where docs/ has them if published; returns their paths."""
+    """Writes JSON, Markdown and plot, where docs/ and the README have them if published; returns their paths."""
     BUILD.mkdir(exist_ok=True)
     docs, images = (ROOT / "docs", ROOT / "docs" / "images") if published else (BUILD, BUILD)
     paths = [BUILD / "eval.json", docs / "results.md", images / "frontier.png"]
     paths[0].write_text(json.dumps(records, indent=1) + "\n")
     paths[1].write_text(markdown(records, paths[2].relative_to(docs)))
     plot(records, paths[2])
+    if published:
+        README.write_text(with_tables(README.read_text(), records))
+        paths.append(README)
     return [path.relative_to(ROOT) for path in paths]
 
 
@@ -192,6 +200,57 @@ def markdown(records: list[dict], image: str) -> str:
         seeds = ", ".join(f"{one['loss']:+.2f} at {one['ideal_speed']:.2f}x" for one in found["RANDOM"]["seeds"])
         text.append(f"\nRANDOM under seeds {', '.join(map(str, SEEDS))}: {seeds}.\n")
     return "".join(text)
+
+
+def with_tables(text: str, records: list[dict]) -> str:
+    """A README with its tables of these records. Raises ValueError where a table has no place in it."""
+    for name, rows in (("means", _summary(records)), ("networks", _networks(records))):
+        table_of = TABLE.format(name=name, rows=rows)
+        text, count = re.subn(re.escape(TABLE.format(name=name, rows="ROWS")).replace("ROWS", ".*?"), lambda _, table_of=table_of: table_of, text, flags=re.DOTALL)
+        if count != 1:
+            raise ValueError(f"README.md: {count} places for the table of {name}, not one")
+    return text
+
+
+def _best_fixed(found) -> dict:
+    return max((found[rival] for rival in FIXED if rival in found), key=lambda record: record["ideal_speed"])
+
+
+def _summary(records) -> str:
+    """Means of all networks by policy; the paper's figures beside them."""
+    networks = by_network(records)
+    columns = [[found[policy] for found in networks.values()] for policy in (SENSITIVITY, Policy.CELL_HISTORY.name)]
+    columns.append([_best_fixed(found) for found in networks.values()])
+    free = [net not in saturated(records) for net in networks]
+
+    def means_of(chosen):
+        for number, column in enumerate(columns):
+            key = "ideal_speed" if number == 2 else "speedup_baseline"
+            mean = f"{geometric_mean(record[key] for record, take in zip(column, chosen) if take):.2f}x"
+            yield mean if number else f"**{mean}**"
+
+    counts = ["; ".join(f"{sum(one['no_loss'] for one in ones)} of {len(ones)}" for ones in (column, [record["vs_float"] for record in column])) for column in columns]
+    lows = [f"{sum(record['low_share'] for record in column) / len(column):.0%}" for column in columns[:2]]
+    return _rows([
+        ("on test data, over the same accelerator with 8-bit products", "**SENSITIVITY**", "CELL_HISTORY, the paper's idea", "best fixed choice (ideal)", "paper"),
+        ["---"] * 5,
+        (f"speed in cycles, geometric mean of {len(networks)} networks", *means_of([True] * len(networks)), f"{PAPER_SPEEDUP:.2f}x"),
+        (f"of the {sum(free)} that are not saturated", *means_of(free), ""),
+        ("no loss shown against 8 bits; against float", *counts, "all"),
+        ("weights at 4x4 bits", *lows, "", f"> {PAPER_LOW_SHARE:.0%}"),
+    ])
+
+
+def _networks(records) -> str:
+    """A row a network, by growing speed of SENSITIVITY."""
+    lines = [("network", "loss against 8 bits", "against float", "rows at HH / 3/4 / all, %", "speed in cycles", "best fixed choice, ideal",
+              "SENSITIVITY over it, ideal"), ["---"] * 7]
+    for net, found in sorted(by_network(records).items(), key=lambda item: item[1][SENSITIVITY]["ideal_speed"]):
+        own, best = found[SENSITIVITY], _best_fixed(found)
+        against, losses = own["vs_rival"][best["policy"]], [_loss(one) + ("" if one["no_loss"] else ", **not shown**") for one in (own, own["vs_float"])]
+        lines.append((TITLES.get(net, net), *losses, " / ".join(f"{100 * share:.0f}" for share in own["levels"]), f"**{own['speedup_baseline']:.2f}x**",
+                      f"{best['ideal_speed']:.2f}x ({best['policy']})", f"{against['speed_ratio']:.2f}x {_interval(against['speed_ratio_ci95'], '.2f')}"))
+    return _rows(lines)
 
 
 def _low_weights(records) -> str:

@@ -51,15 +51,17 @@ async def units_back_to_back(dut):
         c_new, argument, t, h = expected(*unit)
         for name, value in (("c_frac", c_frac), ("h", h), ("c", c_new), ("argument", argument)):
             seen[name].add(value)
-        dut.c_i.value, dut.c_frac_i.value = c, c_frac
         for cycle, value in enumerate((i, f, g, o, 0, 0, 0, t)):
             dut.value_i.value = value
+            dut.c_i.value, dut.c_frac_i.value = (c, c_frac) if cycle == 0 else (~c, 15 - c_frac)
             for number, name in enumerate("ifgo"):
                 getattr(dut, f"{name}_valid_i").value = cycle == number
             await RisingEdge(dut.clk_i)
             if cycle == H - CYCLES and h_before is not None:
                 assert dut.h_o.value.to_signed() == h_before, f"h of the unit before {unit}"
-            if cycle == C_NEW:
+            if cycle != C_NEW:
+                assert int(dut.tanh_argument_o.value) == 0, f"an argument of tanh in cycle {cycle} of {unit}"
+            else:
                 assert dut.c_new_o.value.to_signed() == c_new, f"c' of {unit}"
                 assert dut.tanh_argument_o.value.to_signed() == argument, f"argument of tanh of {unit}"
         h_before = h

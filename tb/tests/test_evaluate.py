@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -99,6 +100,34 @@ def test_the_report_shows_what_the_records_hold(run):
     assert all(f"| {' | '.join(eval_report.row(record))} |" in text for record in found)
     assert all(f"| {' | '.join(line)} |" in text for line in (*eval_report.means(found), *eval_report.rivals(found)))
     assert (folder / "frontier.png").stat().st_size > 10_000
+
+
+def test_the_readme_has_the_tables_of_the_records(run):
+    _, found, _ = run
+    text = eval_report.README.read_text()
+    written = eval_report.with_tables(text, found)
+    own = next(record for record in found if record["policy"] == "SENSITIVITY")
+    assert f"| geometric mean of 1 networks | **{own['speedup_baseline']:.2f}x** |" in written.replace("speed in cycles, ", "")
+    assert f"| toy | {own['loss']:+.2f} [" in written and "| Silero VAD" not in written
+    assert [line for line in written.splitlines() if "|" not in line] == [line for line in text.splitlines() if "|" not in line]
+    assert eval_report.with_tables(written, found) == written
+    with pytest.raises(ValueError, match="0 places for the table of networks"):
+        eval_report.with_tables(text.replace("<!-- networks:", "<!-- nets:"), found)
+
+
+def test_the_readme_says_what_the_results_say():
+    """Losses, speeds and shares of each network."""
+    results = (eval_report.ROOT / "docs" / "results.md").read_text()
+    table, = re.findall(r"<!-- networks: .*?-->\n(.*?)<!-- end -->", eval_report.README.read_text(), re.DOTALL)
+    lines = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    assert len(lines) == len(eval_report.TITLES)
+    for title, loss, against_float, levels, speed, *_ in lines:
+        net = next(net for net, name in eval_report.TITLES.items() if name == title)
+        section = results.split(f"\n## {net}:")[1].split("\n## ")[0]
+        row, = (line for line in section.splitlines() if line.startswith("| SENSITIVITY |"))
+        cells = [cell.strip() for cell in row.strip("|").split("|")]
+        assert cells[2] == loss.split(", **")[0] and cells[4] == against_float.split(", **")[0] and cells[6] == levels
+        assert abs(float(cells[9].rstrip("x")) - float(speed.rstrip("x"))) < 0.0056  # three digits and two
 
 
 def test_the_verdict_names_networks_where_a_fixed_choice_is_as_good(run):

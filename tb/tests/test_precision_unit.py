@@ -16,7 +16,7 @@ from tb.bench.drivers import reset, seed
 from tb.bench.registers import packed_levels
 from tb.bench.runner import run
 
-FIRST, CHANGE, LAST, NEXT = -4, 5, 7, 8  # cycles of a unit: its first offset, c', its answer; the gate i of the next unit
+FIRST, CHANGE, LAST, ANSWER, NEXT = -5, 5, 7, 8, 8  # cycles of a unit: its first offset, c', t, the answer; the gate i of the next unit
 CELL_FLOOR = (1 << DESCRIPTOR["cell_floor"].width) - 1
 LOW, HIGH = DESCRIPTOR["theta_all"].range
 assert ROW_CONSTANT["offset"].range == DESCRIPTOR["theta_middle"].range == (LOW, HIGH)
@@ -96,18 +96,18 @@ async def levels_and_history(dut):
         coming = random_unit(generator)
         for cycle in range(FIRST, NEXT + FIRST):  # of the unit that comes; the one before is NEXT cycles further
             late = cycle + NEXT
-            dut.offset_i.value = coming["offset"][cycle - FIRST] if cycle < 0 else generator.randint(LOW, HIGH)
+            dut.offset_i.value = coming["offset"][cycle - FIRST] if cycle - FIRST < len(GATES) else generator.randint(LOW, HIGH)
             value, slope = at(coming, cycle) or at(now, late), at(coming, cycle + 1) or at(now, late + 1)
             dut.value_i.value = value[0] if value else generator.randint(-32766, 32767)
             dut.slope_i.value = slope[1] if slope else generator.getrandbits(11)
             for number, gate in enumerate(GATES):
-                getattr(dut, f"{gate}_valid_i").value = cycle == number
+                getattr(dut, f"{gate}_valid_i").value = number in (cycle, late)
             dut.c_valid_i.value = late == CHANGE
-            # The old state of a unit gives way to that of the next: c behind the cycle of c', history one later; c of the next comes beside its gate f.
-            state = now if late <= CHANGE else coming if cycle >= 1 else None
+            # The state before the step is there from gate f to the cycle of c', the history a cycle longer.
+            state, history = (now if late <= CHANGE + more else coming if cycle > 0 else None for more in (0, 1))
             dut.c_i.value = state["c"] if state else generator.randint(-32768, 32767)
-            dut.history_i.value = (now if now and late <= CHANGE + 1 else coming)["history"]
-            asked = now if now and late == LAST else None
+            dut.history_i.value = history["history"] if history else generator.randint(0, 31)
+            asked = now if now and late == ANSWER else None
             dut.c_new_i.value = now["c_new"] if now and late == CHANGE else generator.randint(-32768, 32767)
             dut.policy_i.value = asked["policy"] if asked else generator.choice(DECIDING)
             dut.cell_floor_i.value = asked["cell_floor"] if asked else generator.randint(0, CELL_FLOOR)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""requantizer: random rows, and the rows around its two saturations, half a unit apart."""
+"""requantizer: random rows, and the rows around its two saturations, half a unit apart; zero where there is no row."""
 
 import random
 
@@ -10,7 +10,7 @@ from models.formats import QUANTITIES, ROW_CONSTANT
 from tb.bench.drivers import pipeline, reset, seed
 from tb.bench.runner import run
 
-LATENCY = 2
+LATENCY = 3
 SUM = 1 << next(bits for name, bits, _ in QUANTITIES if name == "ROW_SUM") - 1
 BIAS_LOW, BIAS_HIGH = ROW_CONSTANT["b"].range
 KEPT = 1 << 20  # halves of a unit beyond which the sum itself saturates
@@ -31,14 +31,15 @@ def stimuli(generator):
 @cocotb.test()
 async def z_is_exact(dut):
     await reset(dut)
-    rows = list(stimuli(random.Random(seed())))
+    generator = random.Random(seed())
+    rows = [(*row, generator.random() < 0.9) for row in stimuli(generator)]
 
     def drive(row):
-        dut.sum_i.value, dut.shift_i.value, dut.bias_i.value = row
+        dut.sum_i.value, dut.shift_i.value, dut.bias_i.value, dut.valid_i.value = row
 
     seen = await pipeline(dut, rows, LATENCY, lambda: dut.z_o.value.to_signed(), drive)
-    for (value, shift, bias), z in zip(rows, seen, strict=True):
-        assert z == saturate(round_shift(value, shift) + bias, 16), f"sum {value}, shift {shift}, bias {bias}"
+    for (value, shift, bias, valid), z in zip(rows, seen, strict=True):
+        assert z == (saturate(round_shift(value, shift) + bias, 16) if valid else 0), f"sum {value}, shift {shift}, bias {bias}, valid {valid}"
 
 
 def test_requantizer():

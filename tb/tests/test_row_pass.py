@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""row_pass: every word and quarter of random passes, in order, one a cycle and without a gap; one pass waits; each memory read once a word at most; tags; clear."""
+"""row_pass: every word and quarter of random passes, in order, one a cycle and without a gap; two passes wait; each memory read once a word at most; tags; clear."""
 
 import json
 import os
@@ -130,7 +130,8 @@ class Checker:
     def __init__(self, dut, random: Random, rate: float):
         self.dut, self.random, self.rate = dut, random, rate
         self.offered = None
-        self.queue = deque()  # passes and their segments that the outputs have not had
+        self.queue = deque()  # passes that wait
+        self.prepared, self.segments = None, deque()  # a pass, and its segments that the outputs have not had
         self.row, self.words = None, deque()  # the pass of the segment at the outputs, and what is left of the segment
         self.held, self.read, self.place = [None] * 4, set(), None
         self.met = Sum()
@@ -154,32 +155,36 @@ class Checker:
         else:
             assert int(dut.reads_o.value) == 0, "a memory is read without a word"
         present = self.row if self.words else None
-        waiting = [row for row, _ in self.queue if row is not present]
-        ends = len(self.words) == 1 and all(row is not present for row, _ in self.queue)
-        ready = len(waiting) + (present is not None) - ends < 2
-        assert bool(dut.ready_o.value) == ready, "one pass waits beside the one whose words come"
+        ends = len(self.words) == 1 and self.prepared is not present
+        passes = len(self.queue) + sum(row is not None for row in {id(row): row for row in (present, self.prepared)}.values())
+        ready = passes - ends < 3
+        assert bool(dut.ready_o.value) == ready, "two passes wait beside the one whose words come"
         if self.queue:
-            assert int(dut.layer_o.value) == self.queue[0][0].fields["layer"]
+            assert int(dut.layer_o.value) == self.queue[0].fields["layer"]
         self.advance()
         if self.offered and ready:
-            self.queue.append((self.offered, self.offered.word_segments()))
+            self.queue.append(self.offered)
             self.note(self.offered)
             self.offered = None
+        dut.step_first_i.value = self.prepared.step_first if self.prepared else self.random.getrandbits(4)
         if self.queue:
-            row = self.queue[0][0]
+            row = self.queue[0]
             dut.descriptor_i.value = DESCRIPTOR.pack(**row.descriptor)
-            dut.policy_i.value, dut.step_first_i.value = row.policy, row.step_first
+            dut.policy_i.value = row.policy
         self.offer()
 
     def advance(self):
         """The next word, of the next segment behind the last word of one."""
         if self.words:
             self.words.popleft()
-        if not self.words and self.queue:
-            self.row, segments = self.queue[0]
-            self.words.extend(segments.pop(0))
-            if not segments:
-                self.queue.popleft()
+        if not self.words and self.prepared:
+            self.row = self.prepared
+            self.words.extend(self.segments.popleft())
+            if not self.segments:
+                self.prepared = None
+        if not self.prepared and self.queue:
+            self.prepared = self.queue.popleft()
+            self.segments.extend(self.prepared.word_segments())
 
     def compare(self, row: Pass, word: dict):
         """Compares a word, and follows what the memories hold."""
