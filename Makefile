@@ -50,7 +50,7 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon clean distclean
+targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon docs clean distclean
 variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PDK PYTHON
 .PHONY: $(targets)
 
@@ -170,6 +170,13 @@ silicon:
 	$(setup) icarus
 	@scripts/setup-silicon.sh
 	@$(python) -m syn.silicon
+
+## the documentation as a site in build/site/; a link that leads nowhere is an error
+docs:
+	$(setup) verilator
+	@scripts/setup-docs.sh
+	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build
+	@echo build/site/index.html
 
 ## remove what was built
 clean:
