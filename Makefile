@@ -171,10 +171,11 @@ silicon:
 	@scripts/setup-silicon.sh
 	@$(python) -m syn.silicon
 
-## the documentation as a site in build/site/; a link that leads nowhere is an error
+## draw the timing diagrams from the RTL, and the documentation as a site in build/site/; a link that leads nowhere is an error
 docs:
-	$(setup) verilator
+	$(setup) icarus
 	@scripts/setup-docs.sh
+	@$(python) -m tb.commands.waves.timing
 	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build
 	@echo build/site/index.html
 

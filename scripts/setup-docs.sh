@@ -9,6 +9,6 @@ key=$(cat requirements-docs.txt | sha256sum)
 
 [ "$(cat $stamp 2>/dev/null)" != "$key" ] || exit 0
 mkdir -p build
-.venv/bin/python -m pip install --disable-pip-version-check --no-input -r requirements-docs.txt >$log 2>&1 ||
+.venv/bin/python -m pip install --disable-pip-version-check --no-input --use-pep517 -r requirements-docs.txt >$log 2>&1 ||
     { echo "docs: the Python packages of requirements-docs.txt could not be installed (log: $log)" >&2; exit 1; }
 echo "$key" >$stamp
