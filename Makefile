@@ -3,39 +3,39 @@
 
 ## simulator: verilator or icarus
 SIM ?= verilator
-## network; `make calibrate` and `make eval` take all without it
+## network; without it, `make calibrate` and `make eval` take all
 NET ?= textgenrnn
 ## file with your own LSTM, played in place of NET: docs/models.md lists the formats
 MODEL ?=
-## which LSTM of MODEL, where there are several: its name
+## name of the LSTM in MODEL, if there are several
 NODE ?=
-## inputs of MODEL, a .npy or .npz file (docs/own-network.md); part of it is held out for the test
+## inputs of MODEL, a .npy or .npz file (docs/own-network.md); part of them is held out for the test
 INPUTS ?=
 ## Python file with the metric of MODEL's task, a function metric(outputs, labels) (empty: signal to error of h)
 METRIC ?=
-## low,high: random inputs of MODEL where there is no INPUTS (empty: -1,1)
+## low,high: random inputs of MODEL, without INPUTS (empty: -1,1)
 RANGE ?=
-## precision policy, or several with commas between them; `make calibrate` takes those that decide
+## precision policy, or several separated by commas; `make calibrate` takes those that decide
 POLICY ?= all
 ## time steps to play (empty: the network's own number)
 STEPS ?=
 ## tiles of the build for MODEL (empty: 4)
 TILES ?=
-## lanes of a tile of the build for MODEL: 8, 16, 32 or 64 (empty: 64)
+## lanes per tile of the build for MODEL: 8, 16, 32 or 64 (empty: 64)
 LANES ?=
-## words of weights that a tile of the build for MODEL holds (empty: 2 MiB in all tiles)
+## words of weights per tile of the build for MODEL (empty: 2 MiB in all tiles)
 WEIGHTS ?=
 ## seed of the random stimulus
 SEED ?= 1
-## largest loss that `make calibrate` accepts, in margins (docs/data.md; empty: 1), of MODEL in the unit of METRIC (empty: its margin, or 3 dB)
+## largest loss that `make calibrate` accepts: in margins (docs/data.md; empty: 1), for MODEL in the unit of METRIC (empty: its margin, or 3 dB)
 BUDGET ?=
-## share of the rows of MODEL at the lowest level that `make calibrate` looks for, 0 to 1, in place of BUDGET
+## share of the rows of MODEL at the lowest level, 0 to 1, that `make calibrate` looks for instead of a BUDGET
 SHARE ?=
-## speed of MODEL over the baseline build that `make calibrate` looks for, in place of BUDGET
+## speed of MODEL over the baseline build that `make calibrate` looks for instead of a BUDGET
 SPEED ?=
-## processes that `make eval` runs at once (empty: one a core)
+## processes that `make eval` runs at once (empty: one per core)
 JOBS ?=
-## Dask scheduler whose workers take the work of `make eval`, as tcp://host:8786, in place of processes here
+## Dask scheduler, such as tcp://host:8786, whose workers do the work of `make eval` instead of processes here
 SCHEDULER ?=
 ## minutes that the soak of `make soak` or `make weekly` lasts
 MINUTES ?= 5
@@ -45,12 +45,12 @@ WAVES ?= 0
 PNG ?= 0
 ## folder of IHP-Open-PDK, for `make silicon` (docs/silicon.md)
 PDK ?=
-## Python (3.10 or newer) that the virtual environment is made from
+## Python (3.10 or newer) of the virtual environment
 PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon clean distclean
+targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon docs clean distclean
 variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PDK PYTHON
 .PHONY: $(targets)
 
@@ -85,7 +85,7 @@ help:
 	@echo 'usage: make TARGET [VARIABLE=value ...]'
 	@awk -f scripts/help.awk $(firstword $(MAKEFILE_LIST))
 
-## install all that is needed; the other targets do it themselves
+## install what is needed; every other target does so itself
 takes.setup := SIM PYTHON
 setup:
 	$(setup) "$$SIM" "$$PYTHON"
@@ -97,52 +97,52 @@ sim:
 	@$(python) -m tb.commands.sim --sim="$$SIM" $(call given,NET,--net) $(own) $(call option,RANGE,range) --policy="$$POLICY" \
 		$(call option,STEPS,steps) --seed="$$SEED" --waves="$$WAVES"
 
-## write the files that are made from rtl/registers.rdl and models/: macros, constants, a C header, tables of the documentation
+## write the files generated from rtl/registers.rdl and models/: macros, constants, a C header, tables of the documentation
 generate:
 	$(setup) "$$SIM"
 	@$(python) -m codegen
 
-## open GTKWave on a few steps under SENSITIVITY or POLICY=; without a screen, write pictures
+## open GTKWave on a few steps under SENSITIVITY (or POLICY=); without a screen, write pictures
 takes.waves := SIM NET POLICY STEPS SEED PNG
 waves:
 	$(setup) "$$SIM"
 	@$(python) -m tb.commands.waves --sim="$$SIM" --net="$$NET" --policy="$$POLICY" $${STEPS:+--steps="$$STEPS"} --seed="$$SEED" --png="$$PNG"
 
-## all tests but the slow ones, on both simulators where they must agree
+## run all tests except the slow ones, on both simulators where they must agree
 takes.test := SIM SEED WAVES
 test:
 	$(setup) icarus
 	@$(python) -m pytest -n 2 -m "not slow" --junitxml="build/test-$$SIM.xml" models/tests codegen tb syn
 
-## all tests, slow ones and a short soak included, on Verilator with a fresh seed (or SEED=); writes a page about them
+## run all tests, with the slow ones and a short soak, on Verilator with a fresh seed (or SEED=), and write a page about them
 takes.regress := SEED
 regress:
 	$(setup) icarus
 	@$(python) -m tb.commands.regress $(call given,SEED,--seed)
 
-## what is too long for `make test`: planted bugs, all tests, a soak of MINUTES; one summary at the end
+## run what takes too long for `make test`: planted bugs, all tests, a soak of MINUTES; one summary at the end
 takes.weekly := SEED MINUTES
 weekly:
 	$(setup) icarus
 	@$(python) -m tb.commands.weekly --minutes="$$MINUTES" $(call given,SEED,--seed)
 
-## random builds, networks, stalls, resets and errors for MINUTES, from SEED on or a random seed
+## test random builds, networks, stalls, resets and errors for MINUTES, from SEED on or a random seed
 takes.soak := SIM SEED MINUTES WAVES
 soak:
 	$(setup) "$$SIM"
 	@$(python) -m tb.commands.soak --minutes="$$MINUTES" $(call given,SEED,--seed)
 
-## plant known bugs in copies of the RTL: each must be caught
+## plant known bugs in copies of the RTL; each must be caught
 test-bench:
 	$(setup) icarus
 	@$(python) -m tb.commands.planted_bugs
 
-## speed of the bench against a bare C++ harness, and of the integer model against nn.LSTM
+## measure the speed of the bench against a bare C++ harness, and of the integer model against nn.LSTM
 bench:
 	$(setup) verilator
 	@$(python) -m tb.commands.speed
 
-## thresholds of a network, or of all, from its calibration data, to an accuracy budget (BUDGET=); of your own LSTM from INPUTS=
+## find thresholds of a network, or of all, for an accuracy budget (BUDGET=): from its calibration data, or for your own LSTM from INPUTS=
 takes.calibrate := NET MODEL NODE INPUTS METRIC TILES LANES WEIGHTS POLICY BUDGET SHARE SPEED
 calibrate:
 	$(setup) verilator
@@ -150,7 +150,7 @@ calibrate:
 		$(call option,SHARE,share) $(call option,SPEED,speed); fi; \
 	$(python) -m models.calibration $(call given,NET,--net) --policy="$$POLICY" $(call option,BUDGET,budget)
 
-## what dynamic precision is worth: all policies on all networks (or NET=), with intervals; RTL on part of it. Of your own LSTM, as calibrated
+## measure what dynamic precision is worth: all policies on all networks (or NET=), or on your own LSTM as calibrated, with intervals; part of it in RTL
 takes.eval := NET MODEL NODE INPUTS METRIC TILES LANES WEIGHTS STEPS JOBS SCHEDULER
 eval:
 	$(setup) verilator
@@ -164,12 +164,20 @@ lint:
 	@scripts/lint.sh
 	@$(python) -m ruff check
 
-## what the dynamic precision costs and saves in silicon: area, clock and energy of both builds from PDK, resources and clock on FPGAs
+## measure what dynamic precision costs and saves in silicon: area, clock and energy of both builds from PDK, resources and clock on FPGAs
 takes.silicon := PDK
 silicon:
 	$(setup) icarus
 	@scripts/setup-silicon.sh
 	@$(python) -m syn.silicon
+
+## draw the timing diagrams from the RTL, and the documentation as a site in build/site/; a link that leads nowhere is an error
+docs:
+	$(setup) icarus
+	@scripts/setup-docs.sh
+	@$(python) -m tb.commands.waves.timing
+	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build
+	@echo build/site/index.html
 
 ## remove what was built
 clean:

@@ -4,10 +4,10 @@
 import argparse
 import sys
 
-from codegen import activation, formats, registers
+from codegen import activation, formats, registers, surfer
 from codegen.output import COMMAND, ROOT, rendered, stale
 
-PRODUCERS = [formats.outputs, registers.outputs, activation.outputs]
+PRODUCERS = [formats.outputs, registers.outputs, activation.outputs, surfer.outputs]
 
 
 def outputs() -> list:

@@ -159,7 +159,7 @@ def _range_checks(low: int, field: Field) -> list[str]:
 
 
 def _select(low, field: Field) -> str:
-    """The rest of a macro that selects a field, behind its name."""
+    """The rest of a macro that selects a field, after its name."""
     if field.count > 1:
         return f"(gate) {low} + {field.width}*(gate) +: {field.width}"
     if isinstance(low, str) or isinstance(field.kept, str):

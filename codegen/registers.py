@@ -161,7 +161,7 @@ def _group(node) -> Group:
     registers = tuple(_register(child) for child in node.children())
     step = node.size // len(registers)
     if [register.address for register in registers] != [step * number for number in range(len(registers))]:
-        raise ValueError(f"{node.inst_name}: its counters are not one behind the other")
+        raise ValueError(f"{node.inst_name}: its counters do not follow one another")
     count = node.array_dimensions[0] if node.is_array else 1
     stride = node.array_stride if node.is_array else node.size
     if count > 1 and (stride & stride - 1 or node.raw_address_offset % stride):

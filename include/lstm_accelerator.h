@@ -14,16 +14,16 @@
 #define LSTM_VERSION 0x004u
 #define LSTM_VERSION_RESET 0x00020000u
 #define LSTM_VERSION_MINOR_SHIFT 0
-#define LSTM_VERSION_MINOR_MASK 0x0000FFFFu /* moves when something is added that a driver of an older minor version need not know */
+#define LSTM_VERSION_MINOR_MASK 0x0000FFFFu /* changes when something is added that older drivers may ignore */
 #define LSTM_VERSION_MAJOR_SHIFT 16
-#define LSTM_VERSION_MAJOR_MASK 0xFFFF0000u /* moves when a driver, an image or a packet of before is no longer understood */
+#define LSTM_VERSION_MAJOR_MASK 0xFFFF0000u /* changes when older drivers, images or packets are no longer understood */
 
 /* BUILD (r): parameters of the build */
 #define LSTM_BUILD 0x008u
 #define LSTM_BUILD_TILES_SHIFT 0
 #define LSTM_BUILD_TILES_MASK 0x000000FFu /* tiles */
 #define LSTM_BUILD_LANES_SHIFT 8
-#define LSTM_BUILD_LANES_MASK 0x0000FF00u /* products of 4x4 a cycle and tile of the dynamic build */
+#define LSTM_BUILD_LANES_MASK 0x0000FF00u /* products of 4x4 per cycle and tile of the dynamic build */
 #define LSTM_BUILD_IN_FLIGHT_SHIFT 16
 #define LSTM_BUILD_IN_FLIGHT_MASK 0x00FF0000u /* units in flight in a tile */
 #define LSTM_BUILD_DYNAMIC_SHIFT 24
@@ -42,7 +42,7 @@
 #define LSTM_CONTROL 0x020u
 #define LSTM_CONTROL_RESET 0x00000000u
 #define LSTM_CONTROL_START_SHIFT 0
-#define LSTM_CONTROL_START_MASK 0x00000001u /* starts a run; ignored while busy, and beside soft_reset */
+#define LSTM_CONTROL_START_MASK 0x00000001u /* starts a run; ignored while busy, and together with soft_reset */
 #define LSTM_CONTROL_SOFT_RESET_SHIFT 1
 #define LSTM_CONTROL_SOFT_RESET_MASK 0x00000002u /* aborts the run */
 #define LSTM_CONTROL_SNAPSHOT_SHIFT 2
@@ -112,7 +112,7 @@
 #define LSTM_INTERRUPT_DONE_SHIFT 0
 #define LSTM_INTERRUPT_DONE_MASK 0x00000001u /* a run has ended */
 #define LSTM_INTERRUPT_ERROR_SHIFT 1
-#define LSTM_INTERRUPT_ERROR_MASK 0x00000002u /* a bit of ERRORS was set, also where it was set already */
+#define LSTM_INTERRUPT_ERROR_MASK 0x00000002u /* a bit of ERRORS was set, even if it was set already */
 
 /* STATE_SELECT (rw): what STATE_DATA reads */
 #define LSTM_STATE_SELECT 0x040u

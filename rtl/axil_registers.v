@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The registers of docs/registers.md behind axil_endpoint. A read takes two cycles: in the first, counters or a tile's state are looked up.
+// The registers of docs/registers.md, after axil_endpoint. A read takes two cycles: in the first, counters or a tile's state are looked up.
 // Accesses to counters and all writes wait while the row counters are busy (some ten cycles).
 //
 // STATE_DATA answers with what was looked up: the selection is that of the first cycle, whatever is written meanwhile, and there is an answer

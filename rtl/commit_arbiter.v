@@ -3,7 +3,7 @@
 // unit with the levels of its gates; it is consumed in the very cycle in which it appears at commit_*_o (the activation bus registers it), so nothing is
 // queued here. The second is the next tile's in turn whose unit has the same layer and step, and a position in the same group of GroupUnits: what the
 // activation memories and the output streams write at once.
-// stall_i holds all commits back (the row counters are being copied). Combinational but for the turn.
+// stall_i holds all commits back (the row counters are being copied). Combinational except the turn.
 `include "formats.vh"
 `default_nettype none
 

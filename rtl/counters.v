@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The counters of docs/registers.md but for the rows: 64 bits each, live values and the values of the last snapshot.
+// The counters of docs/registers.md except the rows: 64 bits each, live values and the values of the last snapshot.
 //
 // Increments are sums over the tiles, at most Tiles, packed in fields of COUNT bits that hold them; they are registered first.
 // Latency of a read: one cycle.

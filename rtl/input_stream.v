@@ -60,7 +60,7 @@ module input_stream #(
   reg  [31:0] sequences_q;
   reg  [`WORDS_WIDTH:0] left_q;                                       // granules of the packet still to come
 
-  // The granule that goes to the bus next, and those behind it in its beat.
+  // The granule that goes to the bus next, and those after it in its beat.
   reg                    valid_q, closing_q, written_q, loaded_q, bank_q;
   reg [`BEAT]            beat_q;
   reg [`WORDS_WIDTH:0]   slices_q;

@@ -10,7 +10,7 @@
 
 module lstm_accelerator #(
   parameter Tiles            = 4,      // 1..16
-  parameter Lanes            = 64,     // 8, 16, 32, 64: products of 4x4 a cycle and tile of the dynamic build
+  parameter Lanes            = 64,     // 8, 16, 32, 64: products of 4x4 per cycle and tile of the dynamic build
   parameter DynamicPrecision = 1,      // 0: baseline accelerator, 8-bit only
   parameter InFlight         = 8,      // units in flight in a tile: a power of two, at least 2
   parameter WeightDepth      = 8192,  // words of each half of the weights of a tile, up to 2^20

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from codegen import __main__ as command
+from codegen import surfer
 from codegen.output import END, ROOT, Output, marker, rendered, replace_region, stale
 from codegen.registers import read_map
 
@@ -88,3 +89,8 @@ def test_the_changelog_names_the_version():
     version = f"0x{read_map().register('VERSION').reset:08X}"
     newest = re.search(r"^## .*", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[0]
     assert newest.endswith(f"VERSION {version}"), f"the newest section of CHANGELOG.md is not of VERSION {version}"
+
+
+def test_surfer_shows_what_gtkwave_shows():
+    layout = "[size] 1 1\n@800200\n-a group\n@28\nharness.clk_i\n@2022\n^1 x.filter\n+{name} harness.a[0].b[3:0]\n@1000200\n-a group\n"
+    assert surfer.commands(layout) == ["divider_add a_group", "variable_add harness.clk_i", "variable_add harness.a[0].b"]

@@ -285,7 +285,7 @@ class Harness:
 def first_difference(where: str, expected: list, got: list, name: Callable[[int], str]) -> tuple[str, int]:
     """Words the first difference of two lists, name(index) where it is, and counts all."""
     if expected == got:
-        return f"{where}: what lies behind the last value is not zero", 1
+        return f"{where}: what comes after the last value is not zero", 1
     different = [index for index, pair in enumerate(zip(expected, got, strict=True)) if pair[0] != pair[1]]
     first = different[0]
     text = f"{where}, {name(first)}: expected {expected[first]}, got {got[first]} ({len(different)} of {len(expected)} differ)"

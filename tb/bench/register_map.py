@@ -31,12 +31,12 @@ class Version(IntFlag):
 
     @staticmethod
     def minor(value: int) -> int:
-        """Moves when something is added that a driver of an older minor version need not know: the value in its place, bits 15:0."""
+        """Changes when something is added that older drivers may ignore: the value in its place, bits 15:0."""
         return value << 0
 
     @staticmethod
     def major(value: int) -> int:
-        """Moves when a driver, an image or a packet of before is no longer understood: the value in its place, bits 31:16."""
+        """Changes when older drivers, images or packets are no longer understood: the value in its place, bits 31:16."""
         return value << 16
 
 
@@ -52,7 +52,7 @@ class Build(IntFlag):
 
     @staticmethod
     def lanes(value: int) -> int:
-        """Products of 4x4 a cycle and tile of the dynamic build: the value in its place, bits 15:8."""
+        """Products of 4x4 per cycle and tile of the dynamic build: the value in its place, bits 15:8."""
         return value << 8
 
     @staticmethod

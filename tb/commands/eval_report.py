@@ -175,7 +175,7 @@ def markdown(records: list[dict], image: str) -> str:
     text = [
         "# Results\n\nWritten by `make eval`, on test data that neither calibration nor anybody had looked at before ([data](data.md)); everything was "
         f"chosen on calibration data ([policies](policies.md)). Earlier evaluations, and what was chosen when: [history]({HISTORY}). As JSON: `build/eval.json`.\n\n",
-        f"Build: {build.tiles} tiles, {build.lanes} products of 4x4 a cycle and tile. Intervals are 95 %, from a bootstrap over voices, documents, images or "
+        f"Build: {build.tiles} tiles, {build.lanes} products of 4x4 per cycle and tile. Intervals are 95 %, from a bootstrap over voices, documents, images or "
         "recordings, paired between policies. A loss is in [margins](data.md#margins), positive for worse. **No loss** is non-inferiority: the upper end of the "
         "interval of the paired loss is within one margin. Metrics and ideal speeds are those of the integer model over the whole test; ideal counts padded words "
         "over those of the baseline build. Cycles are those of the cycle model on whole samples for "

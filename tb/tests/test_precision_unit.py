@@ -89,7 +89,7 @@ def at(unit, cycle):
 
 @cocotb.test()
 async def levels_and_history(dut):
-    """Units as close behind each other as post-processing plays them; what a unit needs in one cycle is anything in the others."""
+    """Units as close to each other as post-processing plays them; what a unit needs in one cycle is anything in the others."""
     await reset(dut)
     generator, met, now = random.Random(seed()), Sum(), None
     for _ in range(4000):

@@ -174,7 +174,7 @@ class Checker:
         self.offer()
 
     def advance(self):
-        """The next word, of the next segment behind the last word of one."""
+        """The next word, of the next segment after the last word of one."""
         if self.words:
             self.words.popleft()
         if not self.words and self.prepared:

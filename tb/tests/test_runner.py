@@ -39,4 +39,4 @@ def test_a_failure_leaves_waves(simulator, monkeypatch):
     clock = next(variable.signal for variable in waves.all_vars() if variable.full_name == "fifo.clk_i")
     rises = [time for time, value in clock if value == 1]
     assert abs(len(rises) - LAST_CYCLES) < 4
-    assert rises[-1] < 1000 * PERIOD * (2 * LAST_CYCLES + 20), "the trace goes on behind the failure"
+    assert rises[-1] < 1000 * PERIOD * (2 * LAST_CYCLES + 20), "the trace goes on after the failure"

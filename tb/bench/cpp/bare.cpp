@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Bare Verilator harness of lstm_accelerator: no Python, no VPI. It is the yardstick for the speed of the cocotb bench, and prints
+// Bare Verilator harness of lstm_accelerator: no Python, no VPI. It is the baseline for the speed of the cocotb bench, and prints
 // what a run gave as one line of JSON, so that both can be compared.
 //
 // bare IMAGE X STEPS LAYERS POLICY: plays the beats of IMAGE and the x packets of X (a line a beat: tuser, tlast, tdata in hex), with

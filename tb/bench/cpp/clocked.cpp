@@ -48,7 +48,7 @@ void evaluate(Vtop& top) {
 }
 
 #if VM_TRACE
-// What stands behind `+name` on the command line, empty if it is not there.
+// What follows `+name` on the command line; empty if it is not there.
 std::string plusargument(const char* name) {
   const std::string argument = Verilated::commandArgsPlusMatch(name);
   return argument.empty() ? argument : argument.substr(argument.find('=') + 1);

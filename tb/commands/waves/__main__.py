@@ -2,7 +2,8 @@
 """`make waves`: opens GTKWave on a few steps of a network, with the layout of this folder; without a screen it writes pictures instead.
 
 The view begins shortly before the end of a step: refinements of its last units, the commits, the early pass of the next step running ahead.
-`--png=1` draws the pictures of docs/images/: that view under STATIC_HIGH and SENSITIVITY, and what every tile does in a whole step.
+`--png=1` draws the pictures of docs/images/: that view under STATIC_HIGH and SENSITIVITY, what every tile does in a whole step, and which units of Silero VAD take
+which level while somebody speaks (speech.py).
 """
 
 import argparse
@@ -20,6 +21,7 @@ from tb.bench import leash
 from tb.bench.directions import plan
 from tb.bench.runner import BUILD, LAYOUTS, PERIOD, ROOT, WAVES, SimulationError, waves_command
 from tb.commands import sim
+from tb.commands.waves import speech
 from tb.commands.waves.picture import Step, steps_of, timeline
 
 IMAGES = ROOT / "docs" / "images"
@@ -80,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     need("gtkwave", *["xvfb-run", "xauth"] * (docs or not screen))
     with sim.only_run(BUILD / "waves" / options.key) as folder:
         waves = simulate(options, options.policy, folder)
-    # Not the last step, behind which nothing comes any more.
+    # Not the last step, after which nothing comes.
     steps = {name: steps_of(path)[-2:][0] for name, path in waves.items()}
     folder = IMAGES if docs else folder
     pictures = []
@@ -90,6 +92,9 @@ def main(arguments: list[str] | None = None) -> int:
         pictures += [picture] if picture else []
     if pictures:
         pictures.append(timeline(steps, folder / "step.png"))
+    if docs:
+        speech.draw(*speech.recorded(), speech.PICTURE)
+        pictures.append(speech.PICTURE)
     print("\n".join(map(str, pictures)))
     return 0
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Power-up: flip-flops begin with anything (random bits under Verilator, X under Icarus), and behind reset it is as if they had not.
+"""Power-up: flip-flops begin with anything (random bits under Verilator, X under Icarus), and after reset it is as if they had not.
 
 Elsewhere Verilator begins with zeros, which hide a register that reset has forgotten.
 """
