@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Pictures of `make silicon`: docs/images/area.png and docs/images/energy.png."""
+"""Pictures of `make silicon`: area.png, energy.png and energy-accuracy.png in docs/images/."""
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
+from models.calibration import read
 from syn.saving import PARTS
 from syn.synthesize import ROOT
 
 IMAGES = ROOT / "docs" / "images"
-LABELS = {"STATIC_HIGH": "baseline", "CELL_HISTORY": "history", "SENSITIVITY": "sensitivity"}
+LABELS = {"STATIC_HIGH": "lean baseline", "SENSITIVITY": "for time", "SENSITIVITY for energy": "for energy", "SENSITIVITY for product": "for product"}
 
 
 def draw(results: dict) -> None:
-    """Both pictures."""
+    """All pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     _area(results)
     _energy(results)
+    _accuracy(results)
 
 
 def _area(results: dict) -> None:
@@ -56,7 +59,7 @@ def _energy(results: dict) -> None:
             for part in PARTS:
                 axes.bar(position, parts[part] / whole, bottom=below, color=colours[part], width=0.8, label=None if ticks else part)
                 below += parts[part] / whole
-            axes.text(position, below, f"{below:.0%}", ha="center", va="bottom", fontsize=8)
+            axes.text(position, below, f"{below:.0%}", ha="center", va="bottom", fontsize=7)
             ticks.append((position, LABELS[policy]))
             position += 1
         axes.text((begin + position - 1) / 2, 1.25, f"{name}\n{whole:,.0f} nJ", ha="center")
@@ -68,3 +71,32 @@ def _energy(results: dict) -> None:
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
     figure.savefig(IMAGES / "energy.png", dpi=120)
     pyplot.close(figure)
+
+
+def _accuracy(results: dict) -> None:
+    """Energy saved against the loss on calibration data, each with its interval, by network and by what the thresholds are for."""
+    figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    colours = dict(zip(results["energy"], pyplot.get_cmap("tab10").colors))
+    for (label, savings), mark in zip(results["saving"].items(), "os^"):
+        for name, saved in savings.items():
+            loss, error = expected_loss(read(name), label)
+            low, high = results["saving_interval"][label][name]
+            axes.errorbar(loss, 100 * saved, [[100 * (saved - low)], [100 * (high - saved)]], 1.96 * error, fmt=mark, color=colours[name],
+                          label=f"{name}, {LABELS[label]}")
+    axes.axvline(1, color="grey", linestyle=":")
+    axes.set_xlabel("loss on calibration data in margins; no loss is left of the line")
+    axes.set_ylabel("energy saved over the lean baseline, %")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside right center", frameon=False, fontsize=8)
+    figure.savefig(IMAGES / "energy-accuracy.png", dpi=120)
+    pyplot.close(figure)
+
+
+def expected_loss(found: dict, label: str) -> tuple[float, float]:
+    """Loss in margins and its standard error at the thresholds of a label, between the points of the sweep that led to them. found: of models/calibrated/."""
+    if label in found["log2_lambda"]:
+        log2_lambda, points = found["log2_lambda"][label], [point for point in found["sweep"] if point["policy"] == label]
+    else:
+        log2_lambda, points = found["costs"][label]["log2_lambda"], found["costs"][label]["sweep"]
+    places = [point["log2_lambda"] for point in points]
+    return tuple(float(np.interp(log2_lambda, places, [point[kind] for point in points])) for kind in ("loss", "error"))
