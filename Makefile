@@ -45,15 +45,15 @@ WAVES ?= 0
 PNG ?= 0
 ## folder of IHP-Open-PDK, for `make silicon` (docs/silicon.md)
 PDK ?=
-## 1: `make silicon` places and routes on an FPGA as well, which takes an hour
-ROUTE ?= 0
+## 1: `make silicon` measures resources and clock on FPGAs as well, which takes an hour
+FPGA ?= 0
 ## Python (3.10 or newer) that the virtual environment is made from
 PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon clean distclean
-variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PDK ROUTE PYTHON
+variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PDK FPGA PYTHON
 .PHONY: $(targets)
 
 # No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
@@ -167,11 +167,11 @@ lint:
 	@$(python) -m ruff check
 
 ## what the dynamic precision costs and saves in silicon: area, clock and energy of both builds from PDK, resources and clock on FPGAs
-takes.silicon := PDK NET ROUTE
+takes.silicon := PDK NET FPGA
 silicon:
 	$(setup) icarus
 	@scripts/setup-silicon.sh
-	@$(python) -m syn.silicon $(call given,NET,--net) --route="$$ROUTE"
+	@$(python) -m syn.silicon $(call given,NET,--net) --fpga="$$FPGA"
 
 ## remove what was built
 clean:

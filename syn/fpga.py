@@ -143,8 +143,8 @@ def route_jobs() -> dict[tuple, Callable]:
 
 
 def results(made: dict[tuple, object]) -> dict:
-    """What build/silicon.json holds of FPGAs, from what the jobs gave; nothing is routed unless asked for."""
-    clocks = {label: [made["routed", label, seed] for seed in SEEDS] for label in ROUTED if ("routed", label, SEEDS[0]) in made}
+    """What build/silicon.json holds of FPGAs, from what the jobs gave."""
+    clocks = {label: [made["routed", label, seed] for seed in SEEDS] for label in ROUTED}
     return {"build": SMALL.parameters(), "device": DEVICE, "resources": {label: {family: made["fpga", label, family] for family in FAMILIES} for label in FORMS},
             "routed": {label: {"clock_mhz": [each["clock_mhz"] for each in found if each], "out_of_time": found.count(None),
                                "used": next((each["used"] for each in found if each), {})} for label, found in clocks.items()}}
@@ -164,8 +164,6 @@ def report(found: dict) -> Iterator[Table | str]:
         for family, counts in families.items():
             made.add_row(build, family, *(f"{counts[kind]:,}" for kind in kinds))
     yield made
-    if not found["routed"]:
-        return
     routed = table(f"FPGA: placed and routed on {found['device']}, clock in MHz by seed", "build", "clock", "use of the device", left=1)
     for build, result in found["routed"].items():
         clocks = [f"{clock:.1f}" for clock in result["clock_mhz"]] + [f"longer than {MINUTES} minutes of a processor"] * result["out_of_time"]

@@ -90,14 +90,15 @@ def run_all(jobs: dict[tuple, Callable], bar: tqdm) -> dict[tuple, object]:
     return results
 
 
-def measure(names: list[str], route: bool, bar: tqdm) -> dict:
-    """All figures, as they are written to build/silicon.json. names: of networks; route: place and route on an FPGA as well.
+def measure(names: list[str], on_fpga: bool, bar: tqdm) -> dict:
+    """All figures, as they are written to build/silicon.json. names: of networks; on_fpga: measure FPGAs as well.
 
     Raises SynthesisError, TimingError, PlaceAndRouteError, SimulationError, ReplayError.
     """
-    points, routes = energy.operating_points(names), fpga.route_jobs() if route else {}
-    bar.total = len(fpga.FORMS) * len(fpga.FAMILIES) + len(routes) + 3 * len(BUILDS) + len(points)
-    made = run_all({("netlist", build): partial(netlist, build) for build in BUILDS} | fpga.resource_jobs(), bar)
+    points = energy.operating_points(names)
+    resources, routes = (fpga.resource_jobs(), fpga.route_jobs()) if on_fpga else ({}, {})
+    bar.total = len(resources) + len(routes) + 3 * len(BUILDS) + len(points)
+    made = run_all({("netlist", build): partial(netlist, build) for build in BUILDS} | resources, bar)
     netlists = {build: made["netlist", build] for build in BUILDS}
     totals = area.totals(netlists)  # before the long work: it knows whether memories are those of the builds
     meters = run_all({("meter", build): partial(energy.Meter.of, netlists[build]) for build in BUILDS}, bar)
@@ -122,7 +123,7 @@ def measure(names: list[str], route: bool, bar: tqdm) -> dict:
         "paths": clocks,
         **found,
         **comparison.figures(found, slower),
-        "fpga": fpga.results(made),
+        **({"fpga": fpga.results(made)} if on_fpga else {}),
     }
 
 
@@ -185,7 +186,8 @@ def report(results: dict) -> Iterator[Table | str]:
     for name, values in results["saving_by_macro"].items():
         macros.add_row(name.removeprefix("1P_"), *(f"{values[kind]:.1%}" for kind in saving.SHARING))
     yield macros
-    yield from fpga.report(results["fpga"])
+    if "fpga" in results:
+        yield from fpga.report(results["fpga"])
     yield from comparison.report(results)
 
 
@@ -198,7 +200,7 @@ def main() -> None:
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(prog="python -m syn.silicon", description="Area, clock and energy of both builds in the process that PDK names.")
     parser.add_argument("--net", default="all", help=f"all, or some of {', '.join(energy.NETWORKS)} with commas between them")
-    parser.add_argument("--route", choices=("0", "1"), default="0", help="1: place and route on an FPGA as well")
+    parser.add_argument("--fpga", choices=("0", "1"), default="0", help="1: resources and clock on FPGAs as well")
     options = parser.parse_args()
     names = list(energy.NETWORKS) if options.net == "all" else options.net.split(",")
     if unknown := ", ".join(name for name in names if name not in energy.NETWORKS):
@@ -206,7 +208,7 @@ def main() -> None:
     try:
         ihp()  # before anything starts
         with tqdm(unit="job", desc="silicon") as bar:
-            results = measure(names, options.route == "1", bar)
+            results = measure(names, options.fpga == "1", bar)
     except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError, SimulationError, ReplayError, FileNotFoundError) as error:
         print(f"silicon: {error}", file=sys.stderr)
         sys.exit(2)
