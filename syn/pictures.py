@@ -51,6 +51,7 @@ def _energy(results: dict) -> None:
     """Stacked bars of each network, as shares of the lean baseline's energy."""
     figure, axes = pyplot.subplots(figsize=(11, 4.5), layout="constrained")
     colours, ticks, position = dict(zip(PARTS, pyplot.get_cmap("tab10").colors)), [], 0
+    top = 0.15 + max(1 - saved for savings in results["saving"].values() for saved in [0.0, *savings.values()])  # above all bars
     for name, policies in results["energy"].items():
         lean = results["energy_lean"][name]
         whole, begin = sum(lean.values()), position
@@ -62,10 +63,10 @@ def _energy(results: dict) -> None:
             axes.text(position, below, f"{below:.0%}", ha="center", va="bottom", fontsize=7)
             ticks.append((position, LABELS[policy]))
             position += 1
-        axes.text((begin + position - 1) / 2, 1.25, f"{name}\n{whole:,.0f} nJ", ha="center")
+        axes.text((begin + position - 1) / 2, top, f"{name}\n{whole:,.0f} nJ", ha="center")
         position += 1
     axes.set_xticks([place for place, _ in ticks], [label for _, label in ticks], rotation=60, ha="right", fontsize=8)
-    axes.set_ylim(0, 1.45)
+    axes.set_ylim(0, top + 0.2)
     axes.set_ylabel("energy of a step, lean baseline = 1")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
