@@ -45,13 +45,15 @@ WAVES ?= 0
 PNG ?= 0
 ## folder of IHP-Open-PDK, for `make silicon` (docs/silicon.md)
 PDK ?=
+## 1: `make silicon` measures resources and clock on FPGAs as well, which takes an hour
+FPGA ?= 0
 ## Python (3.10 or newer) of the virtual environment
 PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon docs clean distclean
-variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PDK PYTHON
+variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PDK FPGA PYTHON
 .PHONY: $(targets)
 
 # No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
@@ -164,12 +166,12 @@ lint:
 	@scripts/lint.sh
 	@$(python) -m ruff check
 
-## measure what dynamic precision costs and saves in silicon: area, clock and energy of both builds from PDK, resources and clock on FPGAs
-takes.silicon := PDK
+## measure what dynamic precision costs and saves in silicon: area, clock and energy of both builds from PDK, with FPGA=1 resources and clock on FPGAs
+takes.silicon := PDK NET FPGA
 silicon:
 	$(setup) icarus
 	@scripts/setup-silicon.sh
-	@$(python) -m syn.silicon
+	@$(python) -m syn.silicon $(call given,NET,--net) --fpga="$$FPGA"
 
 ## draw the timing diagrams from the RTL, and the documentation as a site in build/site/; a link that leads nowhere is an error
 docs:

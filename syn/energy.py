@@ -11,6 +11,7 @@ models.quarters.calibrate calls it.
 import math
 import pickle
 from collections import Counter as Sum
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,14 +37,15 @@ from tb.bench.harness import parameters
 from tb.bench.registers import Counter, Row
 from tb.bench.runner import PERIOD, WAVES, run
 
-STEPS, FEWER = 120, {"ddddocr": 16}  # of held-out samples as `make sim` plays them, the last one cut where they are enough
+# Of held-out samples as `make sim` plays them, the last one cut where they are enough; fewer of large networks.
+STEPS, FEWER = 120, {"resemblyzer": 48, "nanoocr": 24, "ddddocr": 16, "diacritizer": 16}
 WINDOWS, CYCLES = 16, 40          # of each network and policy
 LEAD = 4                          # cycles that are traced around a window
 GOLDEN = (math.sqrt(5) - 1) / 2   # windows come a whole number and this fraction of a step after one another: no place in a step is met more often than others
 TRACING = (str(SYN / "tracing.vlt"), "--output-split-ctrace", "500")
-NETWORKS = ("textgenrnn", "ddddocr", "dtln", "silero")
+NETWORKS = ("silero", "resemblyzer", "textgenrnn", "dtln", "ddddocr", "nanoocr", "diacritizer")
 BASELINE = "STATIC_HIGH"
-LABELS = (BASELINE, "CELL_HISTORY", "SENSITIVITY", "SENSITIVITY for energy", "SENSITIVITY for product")
+LABELS = (BASELINE, "SENSITIVITY", "SENSITIVITY for energy", "SENSITIVITY for product")
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,10 @@ def policy_of(label: str) -> Policy:
     return Policy[label.partition(" ")[0]]
 
 
-def operating_points() -> list[tuple[str, str]]:
+def operating_points(names: Sequence[str] = NETWORKS) -> list[tuple[str, str]]:
     """Networks with the labels that they have thresholds for, the baseline first."""
-    there = {name: {BASELINE, *read(name)["log2_lambda"], *read(name).get("costs", {})} for name in NETWORKS}
-    return [(name, label) for name in NETWORKS for label in LABELS if label in there[name]]
+    there = {name: {BASELINE, *read(name)["log2_lambda"], *read(name).get("costs", {})} for name in names}
+    return [(name, label) for name in names for label in LABELS if label in there[name]]
 
 
 def quantized(name: str, label: str) -> QuantizedNetwork:
@@ -147,8 +149,8 @@ def measure(name: str, label: str, meter: Meter) -> Activity:
     folder, policy, build = BUILD / "activity" / f"{name}-{label.replace(' ', '-')}", policy_of(label), memory.BUILDS[build_of(label)]
     steps, directions = directions_of(name, label)
     windows, weights, counters, reads, macs = [], [], Sum(), Sum(), 0
-    share = -(-WINDOWS // len(directions))
     for number, item in enumerate(directions):
+        share = WINDOWS * (number + 1) // len(directions) - WINDOWS * number // len(directions)
         found, wave, begins = play(item, policy, build, folder / f"run{number}", share)
         counters.update({counter.name: found[counter] for counter in Counter})
         reads.update(operand_reads(item, found, policy, build))

@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: MIT
-"""Pictures of `make silicon`: docs/images/area.png and docs/images/energy.png."""
+"""Pictures of `make silicon`: area.png, energy.png and energy-accuracy.png in docs/images/."""
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
 
+from models.calibration import read
 from syn.saving import PARTS
 from syn.synthesize import ROOT
 
 IMAGES = ROOT / "docs" / "images"
-LABELS = {"STATIC_HIGH": "baseline", "CELL_HISTORY": "history", "SENSITIVITY": "sensitivity"}
+LABELS = {"STATIC_HIGH": "lean baseline", "SENSITIVITY": "for time", "SENSITIVITY for energy": "for energy", "SENSITIVITY for product": "for product"}
 
 
 def draw(results: dict) -> None:
-    """Both pictures."""
+    """All pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     _area(results)
     _energy(results)
+    _accuracy(results)
 
 
 def _area(results: dict) -> None:
@@ -48,6 +51,7 @@ def _energy(results: dict) -> None:
     """Stacked bars of each network, as shares of the lean baseline's energy."""
     figure, axes = pyplot.subplots(figsize=(11, 4.5), layout="constrained")
     colours, ticks, position = dict(zip(PARTS, pyplot.get_cmap("tab10").colors)), [], 0
+    top = 0.15 + max(1 - saved for savings in results["saving"].values() for saved in [0.0, *savings.values()])  # above all bars
     for name, policies in results["energy"].items():
         lean = results["energy_lean"][name]
         whole, begin = sum(lean.values()), position
@@ -56,15 +60,44 @@ def _energy(results: dict) -> None:
             for part in PARTS:
                 axes.bar(position, parts[part] / whole, bottom=below, color=colours[part], width=0.8, label=None if ticks else part)
                 below += parts[part] / whole
-            axes.text(position, below, f"{below:.0%}", ha="center", va="bottom", fontsize=8)
+            axes.text(position, below, f"{below:.0%}", ha="center", va="bottom", fontsize=7)
             ticks.append((position, LABELS[policy]))
             position += 1
-        axes.text((begin + position - 1) / 2, 1.25, f"{name}\n{whole:,.0f} nJ", ha="center")
+        axes.text((begin + position - 1) / 2, top, f"{name}\n{whole:,.0f} nJ", ha="center")
         position += 1
     axes.set_xticks([place for place, _ in ticks], [label for _, label in ticks], rotation=60, ha="right", fontsize=8)
-    axes.set_ylim(0, 1.45)
+    axes.set_ylim(0, top + 0.2)
     axes.set_ylabel("energy of a step, lean baseline = 1")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
     figure.savefig(IMAGES / "energy.png", dpi=120)
     pyplot.close(figure)
+
+
+def _accuracy(results: dict) -> None:
+    """Energy saved against the loss on calibration data, each with its interval, by network and by what the thresholds are for."""
+    figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    colours = dict(zip(results["energy"], pyplot.get_cmap("tab10").colors))
+    for (label, savings), mark in zip(results["saving"].items(), "os^"):
+        for name, saved in savings.items():
+            loss, error = expected_loss(read(name), label)
+            low, high = results["saving_interval"][label][name]
+            axes.errorbar(loss, 100 * saved, [[100 * (saved - low)], [100 * (high - saved)]], 1.96 * error, fmt=mark, color=colours[name],
+                          label=f"{name}, {LABELS[label]}")
+    axes.axvline(1, color="grey", linestyle=":")
+    axes.set_xlabel("loss on calibration data in margins; no loss is left of the line")
+    axes.set_ylabel("energy saved over the lean baseline, %")
+    axes.grid(alpha=0.3)
+    figure.legend(loc="outside right center", frameon=False, fontsize=8)
+    figure.savefig(IMAGES / "energy-accuracy.png", dpi=120)
+    pyplot.close(figure)
+
+
+def expected_loss(found: dict, label: str) -> tuple[float, float]:
+    """Loss in margins and its standard error at the thresholds of a label, between the points of the sweep that led to them. found: of models/calibrated/."""
+    if label in found["log2_lambda"]:
+        log2_lambda, points = found["log2_lambda"][label], [point for point in found["sweep"] if point["policy"] == label]
+    else:
+        log2_lambda, points = found["costs"][label]["log2_lambda"], found["costs"][label]["sweep"]
+    places = [point["log2_lambda"] for point in points]
+    return tuple(float(np.interp(log2_lambda, places, [point[kind] for point in points])) for kind in ("loss", "error"))

@@ -32,7 +32,7 @@ TESTBENCH = Path(__file__).with_suffix(".v")
 FILES = ("write_enable_i", "write_address_i", "write_data_i", "read_address_i")
 MEMORIES = (*FILES, "read_enable_i")
 # Registers that rtl/ does not have, or not in this form: each is a function of the cycle before.
-OF_THE_NETLIST = re.compile(r"\.u_dot_product\.|\.data_q\[|\.select_q\b")
+OF_THE_NETLIST = re.compile(r"\bu_dot_product\.|\.data_q\[|\.select_q\b")
 
 
 class ReplayError(Exception):
@@ -123,12 +123,12 @@ class Tile:
 
 
 class Waveform:
-    """Signals of one tile in a waveform of harness, by their names below the tile; several names may share a signal."""
+    """Signals below an instance of a waveform, by their names there; several names may share a signal."""
 
-    def __init__(self, path: Path, tile: int = 0):
-        below = f"harness.accelerator.u_tile_array.gen_tiles[{tile}].u_tile."
+    def __init__(self, path: Path, below: str = "harness.accelerator.u_tile_array.gen_tiles[0].u_tile."):
         waveform = pywellen.Waveform(str(path))
-        self.variables = {variable.full_name[len(below):]: variable for variable in waveform.all_vars() if variable.full_name.startswith(below)}
+        # A backslash is Icarus' escape of a name.
+        self.variables = {variable.full_name[len(below):].replace("\\", ""): variable for variable in waveform.all_vars() if variable.full_name.startswith(below)}
         self._changes = {}
 
     def __contains__(self, name: str) -> bool:
@@ -194,8 +194,8 @@ def testbench(tile: Tile, windows: list[Window], delays: bool, folder: Path) -> 
         "deposits.vh": [f"{'if (!second) ' if windows[0].states[0][index] is None else ''}s{index} = states[2 * window + second][{index}];"
                         for index in range(len(tile.states))]
         + [f"if (!second) m{index} = {{{_slice(tile, macro)}}};" for index, macro in enumerate(tile.macros.values())],
-        "inputs.hex": [_packed(sample, tile.inputs) for sample in _samples(windows)],
-        "reads.hex": [_packed(sample, reads) for sample in _samples(windows)],
+        "inputs.hex": [packed(sample, tile.inputs) for sample in _samples(windows)],
+        "reads.hex": [packed(sample, reads) for sample in _samples(windows)],
         "states.hex": [f"{sum((bit or 0) << index for index, bit in enumerate(state)):x}" for window in windows for state in window.states],
     }
     for name, lines in parts.items():
@@ -209,7 +209,7 @@ def _samples(windows: list[Window]) -> Iterator[dict[str, int]]:
             yield {name: values[cycle] for name, values in window.samples.items()}
 
 
-def _places(widths: dict[str, int]) -> Iterator[tuple[str, int, int]]:
+def places(widths: dict[str, int]) -> Iterator[tuple[str, int, int]]:
     """Name, place and width of fields side by side, the first lowest."""
     place = 0
     for name, width in widths.items():
@@ -217,14 +217,14 @@ def _places(widths: dict[str, int]) -> Iterator[tuple[str, int, int]]:
         place += width
 
 
-def _packed(values: dict[str, int], widths: dict[str, int]) -> str:
+def packed(values: dict[str, int], widths: dict[str, int]) -> str:
     """Hexadecimal digits of the values side by side, the first lowest."""
-    return f"{sum(values[name] << place for name, place, _ in _places(widths)):x}"
+    return f"{sum(values[name] << place for name, place, _ in places(widths)):x}"
 
 
 def _slice(tile: Tile, macro: Macro) -> str:
     """What a macro gives of the word that its memory reads; a word of which it holds several comes in the place of each."""
-    base, width = next((place, width) for name, place, width in _places(tile.memories) if name == macro.memory)
+    base, width = next((place, width) for name, place, width in places(tile.memories) if name == macro.memory)
     part = f"next_reads[{base + min(width, macro.place + len(macro.data)) - 1}:{base + macro.place}]"
     return ", ".join([part] * macro.words)
 
@@ -237,7 +237,7 @@ def _netlist(tile: Tile, delays: bool) -> list[str]:
     bits = {bit for net in tile.nets.values() for bit in net["bits"] if isinstance(bit, int)}
     bits |= {bit for cell in tile.cells.values() for connected in cell["connections"].values() for bit in connected if isinstance(bit, int)}
     lines = [f"wire n{bit};" for bit in sorted(bits)] + [f"assign n{ports['clk_i']['bits'][0]} = clk;"]
-    lines += [f"assign n{bit} = inputs[{place + index}];" for name, place, _ in _places(tile.inputs) for index, bit in enumerate(ports[name]["bits"])]
+    lines += [f"assign n{bit} = inputs[{place + index}];" for name, place, _ in places(tile.inputs) for index, bit in enumerate(ports[name]["bits"])]
     for index, macro in enumerate(tile.macros.values()):
         enable = " & ".join(_net(bit) for bit in macro.enable)
         read = f"m{index} <= {f'#{READ_DELAY} ' if delays else ''}{{{_slice(tile, macro)}}}; if (counting) reads[{index}] = reads[{index}] + 1;"

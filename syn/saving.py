@@ -93,10 +93,10 @@ def results(activities: dict[tuple[str, str], Activity], leakage: dict[str, floa
     def speed(name, label):
         return activities[name, BASELINE].cycles * clock_ns["baseline"] / (activities[name, label].cycles * clock_ns["dynamic"])
 
-    def interval(label, names):
-        """95 % interval of the mean saving over some networks, over windows."""
+    def interval(labels):
+        """95 % interval of the mean saving over some networks, each with its label, over windows."""
         totals = {}
-        for name in names:
+        for name, label in labels.items():
             for each in (BASELINE, label):
                 parts, activity = energy(name, each), activities[name, each]
                 fixed = sum(parts[kind] for kind in ("weights", "activations", "other memories", "leakage"))
@@ -104,30 +104,38 @@ def results(activities: dict[tuple[str, str], Activity], leakage: dict[str, floa
                 weights = np.array(activity.weights)
                 drawn = random.integers(len(windows), size=(RESAMPLES, len(windows)))
                 totals[name, each] = fixed + (windows[drawn] * weights[drawn]).sum(1) / weights[drawn].sum(1)
-        means = np.mean([1 - totals[name, label] / totals[name, BASELINE] for name in names], axis=0)
+        means = np.mean([1 - totals[name, label] / totals[name, BASELINE] for name, label in labels.items()], axis=0)
         return [float(bound) for bound in np.quantile(means, (0.025, 0.975))]
 
     of = {label: [name for name in names if (name, label) in activities] for label in labels}
-    whole = {label for label in labels if of[label] == names}  # only a label that all networks have has a mean
 
-    def mean(label):
-        return float(np.mean([saving(name, label) for name in names])) if label in whole else None
+    def chosen(name, cost):
+        """The label of the thresholds for a cost, or for time where a network has no others."""
+        label = f"SENSITIVITY for {cost}"
+        return label if (name, label) in activities else "SENSITIVITY"
 
-    product = next(label for label in ("SENSITIVITY for product", "SENSITIVITY") if label in whole)
+    for_energy, for_product = ({name: chosen(name, cost) for name in names} for cost in ("energy", "product"))
+    for_time = dict.fromkeys(names, "SENSITIVITY")
+
+    def mean(labels):
+        return float(np.mean([saving(name, label) for name, label in labels.items()]))
+
     both = {name: [label for label in LABELS if (name, label) in activities] for name in names}
     return {
         "energy": {name: {label: energy(name, label, "as in rtl/") for label in both[name]} for name in names},
         "energy_lean": {name: energy(name, BASELINE) for name in names},
         "saving": {label: {name: saving(name, label) for name in of[label]} for label in labels},
-        "saving_interval": {label: {name: interval(label, [name]) for name in of[label]} for label in labels},
+        "saving_interval": {label: {name: interval({name: label}) for name in of[label]} for label in labels},
         "saving_by_sharing": {sharing: {label: {name: saving(name, label, sharing) for name in of[label]} for label in labels} for sharing in SHARING},
         "saving_by_macro": {weights: {sharing: float(np.mean([saving(name, "SENSITIVITY", sharing, weights=weights) for name in names])) for sharing in SHARING}
                             for weights in WEIGHT_MACROS},
-        "saving_time_optimal": mean("SENSITIVITY"),
-        "saving_time_optimal_interval": interval("SENSITIVITY", names),
-        "saving_energy_optimal": mean("SENSITIVITY for energy"),
-        "edp_ratio": float(np.exp(np.mean([np.log((1 - saving(name, product)) / speed(name, product)) for name in names]))),
-        "edp_thresholds": product,
+        "saving_time_optimal": mean(for_time),
+        "saving_time_optimal_interval": interval(for_time),
+        "saving_energy_optimal": mean(for_energy),
+        "saving_energy_optimal_interval": interval(for_energy),
+        "energy_thresholds": [name for name, label in for_energy.items() if label != "SENSITIVITY"],
+        "edp_ratio": float(np.exp(np.mean([np.log((1 - saving(name, label)) / speed(name, label)) for name, label in for_product.items()]))),
+        "product_thresholds": [name for name, label in for_product.items() if label != "SENSITIVITY"],
         "speed": {label: {name: speed(name, label) for name in of[label]} for label in labels},
         "tile_pj_per_cycle": {name: {label: parts_of(activities[name, label]) for label in both[name]} for name in names},
         "cycles_per_step": {name: {label: activities[name, label].cycles / activities[name, label].steps for label in both[name]} for name in names},

@@ -2,6 +2,7 @@
 """What the dynamic precision costs and saves in silicon: `make silicon PDK=folder`. Tables on the terminal and in docs/silicon-tables.md,
 build/silicon.json and pictures in docs/images/. What was measured is kept by its content: the same command goes on where it was."""
 
+import argparse
 import json
 import re
 import sys
@@ -89,11 +90,15 @@ def run_all(jobs: dict[tuple, Callable], bar: tqdm) -> dict[tuple, object]:
     return results
 
 
-def measure(bar: tqdm) -> dict:
-    """All figures, as they are written to build/silicon.json. Raises SynthesisError, TimingError, PlaceAndRouteError, SimulationError, ReplayError."""
-    points = energy.operating_points()
-    bar.total = len(fpga.FORMS) * len(fpga.FAMILIES) + len(fpga.ROUTED) * len(fpga.SEEDS) + 3 * len(BUILDS) + len(points)
-    made = run_all({("netlist", build): partial(netlist, build) for build in BUILDS} | fpga.resource_jobs(), bar)
+def measure(names: list[str], on_fpga: bool, bar: tqdm) -> dict:
+    """All figures, as they are written to build/silicon.json. names: of networks; on_fpga: measure FPGAs as well.
+
+    Raises SynthesisError, TimingError, PlaceAndRouteError, SimulationError, ReplayError.
+    """
+    points = energy.operating_points(names)
+    resources, routes = (fpga.resource_jobs(), fpga.route_jobs()) if on_fpga else ({}, {})
+    bar.total = len(resources) + len(routes) + 3 * len(BUILDS) + len(points)
+    made = run_all({("netlist", build): partial(netlist, build) for build in BUILDS} | resources, bar)
     netlists = {build: made["netlist", build] for build in BUILDS}
     totals = area.totals(netlists)  # before the long work: it knows whether memories are those of the builds
     meters = run_all({("meter", build): partial(energy.Meter.of, netlists[build]) for build in BUILDS}, bar)
@@ -102,7 +107,7 @@ def measure(bar: tqdm) -> dict:
         return meters["meter", energy.build_of(label)]
 
     made |= run_all({("clock", build): partial(clock, build, netlists[build]) for build in BUILDS}
-                    | {("activity", *point): partial(activity, *point, partial(meter, point[1])) for point in points} | fpga.route_jobs(), bar)
+                    | {("activity", *point): partial(activity, *point, partial(meter, point[1])) for point in points} | routes, bar)
     parts = {build: area.by_part(made) for build, made in netlists.items()}
     clocks = {build: made["clock", build] for build in BUILDS}
     ns = {corner: {build: found[corner][0][0] for build, found in clocks.items()} for corner in CORNERS}
@@ -118,7 +123,7 @@ def measure(bar: tqdm) -> dict:
         "paths": clocks,
         **found,
         **comparison.figures(found, slower),
-        "fpga": fpga.results(made),
+        **({"fpga": fpga.results(made)} if on_fpga else {}),
     }
 
 
@@ -165,10 +170,12 @@ def report(results: dict) -> Iterator[Table | str]:
             spent.add_row(name, policy, *(f"{parts[part]:,.1f}" for part in saving.PARTS), f"{sum(parts.values()):,.1f}", saved)
         spent.add_section()
     yield spent
-    low, high = results["saving_time_optimal_interval"]
-    yield (f"Saved by SENSITIVITY over the lean baseline, thresholds for time, mean of the networks: {results['saving_time_optimal']:.1%} [{low:.1%}, {high:.1%}]; "
-           f"energy times delay, geometric mean, thresholds of {results['edp_thresholds']}: {results['edp_ratio']:.2f}. Saved at thresholds for energy: "
-           f"{'not measured, as not all networks have them' if results['saving_energy_optimal'] is None else format(results['saving_energy_optimal'], '.1%')}.")
+    means = []
+    for key, note in (("time", ""), ("energy", _with(results["energy_thresholds"]))):
+        low, high = results[f"saving_{key}_optimal_interval"]
+        means.append(f"for {key}{note} {results[f'saving_{key}_optimal']:.1%} [{low:.1%}, {high:.1%}]")
+    yield f"Saved by SENSITIVITY over the lean baseline, mean of the networks, by what the thresholds are for: {'; '.join(means)}. " \
+          f"Energy times delay, geometric mean, thresholds for their product{_with(results['product_thresholds'])}: {results['edp_ratio']:.2f}."
 
     sharing = table("Saved, by the rows that share a read of activations", "policy", "network", *saving.SHARING, left=2)
     for policy in results["saving"]:
@@ -179,16 +186,29 @@ def report(results: dict) -> Iterator[Table | str]:
     for name, values in results["saving_by_macro"].items():
         macros.add_row(name.removeprefix("1P_"), *(f"{values[kind]:.1%}" for kind in saving.SHARING))
     yield macros
-    yield from fpga.report(results["fpga"])
+    if "fpga" in results:
+        yield from fpga.report(results["fpga"])
     yield from comparison.report(results)
+
+
+def _with(names: list[str]) -> str:
+    """A remark on networks that have thresholds of their own for a cost, where others keep those for time."""
+    return f" (of {', '.join(names)}; others keep those for time)" if names else " (no network has any: those for time)"
 
 
 def main() -> None:
     torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(prog="python -m syn.silicon", description="Area, clock and energy of both builds in the process that PDK names.")
+    parser.add_argument("--net", default="all", help=f"all, or some of {', '.join(energy.NETWORKS)} with commas between them")
+    parser.add_argument("--fpga", choices=("0", "1"), default="0", help="1: resources and clock on FPGAs as well")
+    options = parser.parse_args()
+    names = list(energy.NETWORKS) if options.net == "all" else options.net.split(",")
+    if unknown := ", ".join(name for name in names if name not in energy.NETWORKS):
+        sys.exit(f"silicon: NET={unknown}: choose all, or some of {', '.join(energy.NETWORKS)} with commas between them")
     try:
         ihp()  # before anything starts
         with tqdm(unit="job", desc="silicon") as bar:
-            results = measure(bar)
+            results = measure(names, options.fpga == "1", bar)
     except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError, SimulationError, ReplayError, FileNotFoundError) as error:
         print(f"silicon: {error}", file=sys.stderr)
         sys.exit(2)

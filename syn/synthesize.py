@@ -17,7 +17,6 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from models.build import Build
-from models.formats import dot_lanes, operand_bits
 from syn import arithmetic, memory, power
 from syn.fanout import insert_buffers
 from syn.library import OSU, ROOT, Library
@@ -123,15 +122,6 @@ def build_of(parameters: dict[str, int]) -> Build:
                  parameters["UnitDepth"], parameters["ActivationDepth"])
 
 
-def dot_product_size(parameters: dict[str, int]) -> tuple[int, int]:
-    """Lanes and bits of an operand of the dot product, from the parameters of a tile or its own."""
-    lanes = parameters.get("Lanes", Build().lanes)
-    if "OperandBits" in parameters:
-        return lanes, parameters["OperandBits"]
-    dynamic = parameters.get("DynamicPrecision", 1)
-    return dot_lanes(lanes, dynamic), operand_bits(dynamic)
-
-
 def instance(name: str) -> str:
     """Path of the instance of a cell or net: what stands before its last dot."""
     return name.rpartition(".")[0]
@@ -186,10 +176,11 @@ def with_wires(liberty: str) -> str:
 
 
 def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, form: str | None = "best", folder: Path = BUILD,
-               library: Library = OSU) -> Netlist:
+               library: Library = OSU, build: Build | None = None) -> Netlist:
     """Maps `top` with `parameters` (of BUILDS[name] if none are given) onto standard cells and macros; files are `name`.* in `folder`.
 
-    form: of multiplications, see syn/arithmetic.py; "best" takes the smallest of each; None leaves it to Yosys. Raises SynthesisError.
+    form: of multiplications, see syn/arithmetic.py; "best" takes the smallest of each; None leaves it to Yosys. build: what `top` is a part of, if it has memories; that
+    of a tile follows from its parameters. Raises SynthesisError.
     """
     if library is OSU:
         fetch_library()
@@ -198,10 +189,12 @@ def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None =
     settings = BUILDS[name] if parameters is None else parameters
     written = {"register_file": (SYN / "register_file.v").read_text() + library.latch}
     if top == "tile":
-        written["ram"] = memory.verilog(build_of(settings)) + memory.black_boxes()
+        build = build_of(settings)
+    if build:
+        written["ram"] = memory.verilog(build) + memory.black_boxes()
     multiply = "wreduce"
     if form:
-        lanes, bits = dot_product_size(settings)
+        lanes, bits = (build.dot_lanes, build.operand_bits) if build else (settings.get("Lanes", Build().dot_lanes), settings.get("OperandBits", Build().operand_bits))
         multipliers = folder / f"{name}-multipliers.v"
         written["dot_product"] = arithmetic.dot_product(lanes, bits, SMALLEST[bits] if form == "best" else form)
         multipliers.write_text("".join(arithmetic.multiplier(*kind, form="booth" if form == "best" else form) for kind in MULTIPLIERS))

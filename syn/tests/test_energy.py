@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Energy of a netlist: Liberty's figures, hand-computed toggles, and a replay that notices a wrong gate, a wrong output and a wrong state."""
 
+import os
 import random
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -12,9 +14,9 @@ from models.build import Build
 from models.policies import Policy
 from models.tests.random_networks import random_network
 from syn import energy, gates, memory, replay, saving
-from syn.library import OSU
+from syn.library import OSU, ihp
 from syn.power import Library, NetPower, parse_liberty
-from syn.synthesize import BUILD, fetch_library, synthesize
+from syn.synthesize import BUILD, RTL, fetch_library, synthesize
 from tb.bench.directions import Direction
 from tb.tests.lstm_accelerator.cases import SMALL, sequences_of
 
@@ -132,57 +134,118 @@ def test_memory_energy_by_hand():
     assert baseline["weights"] == pytest.approx(100 * 2 * 68.93)
 
 
-@pytest.fixture(scope="module")
-def small():
-    """A tile of a small build as netlist, and windows of a run of it."""
-    network = random_network(1, 9, [12, 8])
-    item = Direction(network, sequences_of(network, [12], random.Random(1)))
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with FileLock(FOLDER / "small.lock"):  # each worker of pytest-xdist makes its own, in the same files
-        tile = replay.Tile(synthesize("small-tile", parameters=SMALL.parameters(), folder=FOLDER), Library(OSU.liberty.read_text()))
-        _, wave, begins = energy.play(item, Policy.SENSITIVITY, SMALL, FOLDER / "small-run", 4)
-    return tile, replay.record(tile, wave, begins, energy.CYCLES)
+# A part of a tile with memories, register files and flip-flops; random inputs drive it, so that no network and no bench is needed.
+PART = Build(tiles=1, lanes=8, in_flight=2, weight_depth=1024, unit_depth=256, activation_depth=32)
+PARAMETERS = {"DotLanes": PART.dot_lanes, "InFlight": PART.in_flight, "WeightDepth": PART.weight_depth, "UnitDepth": PART.unit_depth,
+              "ActivationDepth": PART.activation_depth}
+BENCH = """`timescale 1ps/1ps
+module bench;
+  reg clk = 1;
+  reg [{bits}-1:0] inputs, all_inputs[0:{cycles}-1];
+  row_engine #({parameters}) dut (.clk_i(clk), {ports});
+  integer cycle, index;
+  initial begin
+{clear}
+    $readmemh("inputs.hex", all_inputs);
+    $dumpfile("waves.vcd");
+    $dumpvars(0, bench);
+{dump}
+    for (cycle = 0; cycle < {cycles}; cycle = cycle + 1) begin
+      #300 inputs = all_inputs[cycle];
+      #4700 clk = 0;
+      #5000 clk = 1;
+    end
+    $finish;
+  end
+endmodule
+"""
 
 
-def test_a_replay_gives_what_rtl_gives(small):
-    tile, windows = small
-    power = NetPower(tile.module, tile.library)
-    counted = {delays: sum(replay.by_net(power, part) for part in replay.simulate(tile, windows, delays, FOLDER / "small-replay")) for delays in (False, True)}
-    # Without delay a net toggles twice a cycle at most, as the clock does; with delays it glitches, and ends with the same value.
-    clock = power.index[tile.module["ports"]["clk_i"]["bits"][0]]
-    assert counted[False][clock].tolist() == [4 * energy.CYCLES] * 2
-    assert counted[False].sum(1).max() <= 2 * 4 * energy.CYCLES
-    assert (counted[True].sum(1) % 2 == counted[False].sum(1) % 2).all()
-    assert counted[False].sum() < counted[True].sum() < 3 * counted[False].sum()
+def random_run(tile, folder, cycles, seed=1):
+    """Waves of row_engine of rtl/ under random inputs: its memories are loaded in the first half, and read in the second. Reset and clear are rare."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generator = random.Random(seed)
+    seldom = {"rst_ni": lambda: generator.random() > 1 / 64, "clear_i": lambda: generator.random() < 1 / 64}
+    words = [{name: int(seldom[name]()) if name in seldom else generator.getrandbits(width) for name, width in tile.inputs.items()} for _ in range(cycles)]
+    for cycle, word in enumerate(words):
+        word.update(dict.fromkeys(("valid_i", "reads_i") if cycle < cycles // 2 else ("load_hi_i", "load_lo_i", "load_scale_i"), 0))
+    (folder / "inputs.hex").write_text("".join(f"{replay.packed(word, tile.inputs)}\n" for word in words))
+    ports = ", ".join(f".{name}(inputs[{place} +: {width}])" for name, place, width in replay.places(tile.inputs))
+    arrays = [(path, "memory", "Depth") for path in tile.memories] + [(path, "words_q", "Depth") for path in tile.files]
+    clear = "\n".join(f"    for (index = 0; index < dut.{path}.{depth}; index = index + 1) dut.{path}.{array}[index] = 0;" for path, array, depth in arrays)
+    dump = "\n".join(f"    for (index = 0; index < dut.{path}.Depth; index = index + 1) $dumpvars(0, dut.{path}.words_q[index]);" for path in tile.files)
+    parameters = ", ".join(f".{name}({value})" for name, value in PARAMETERS.items())
+    (folder / "bench.v").write_text(BENCH.format(bits=sum(tile.inputs.values()), cycles=cycles, parameters=parameters, ports=ports, clear=clear, dump=dump))
+    subprocess.run(["iverilog", "-g2005-sv", f"-I{RTL}", "-s", "bench", "-o", "bench.vvp", "bench.v", *sorted(RTL.glob("*.v"))], cwd=folder, check=True)
+    subprocess.run(["vvp", "-n", "bench.vvp"], cwd=folder, check=True, capture_output=True)
+    return replay.Waveform(folder / "waves.vcd", "bench.dut.")
 
 
-def test_a_replay_finds_a_wrong_output(small):
-    tile, windows = small
-    samples = {**windows[-1].samples, "commit_h_o": [value ^ 1 for value in windows[-1].samples["commit_h_o"]]}
-    with pytest.raises(replay.ReplayError, match="window 3, cycle 0: the netlist gives commit_h_o"):
-        replay.simulate(tile, [*windows[:-1], replace(windows[-1], samples=samples)], False, FOLDER / "small-wrong-output")
+@pytest.fixture(scope="module", params=["OSU018", pytest.param("IHP", marks=pytest.mark.skipif(not os.environ.get("PDK"), reason="PDK names no clone of IHP-Open-PDK"))])
+def recorded(request):
+    """The part as netlist of a library, and windows of a run of it in rtl/."""
+    library = OSU if request.param == "OSU018" else ihp()
+    folder = FOLDER / f"part-{library.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "lock"):  # each worker of pytest-xdist makes its own, in the same files
+        tile = replay.Tile(synthesize("row_engine", "row_engine", PARAMETERS, folder=folder, library=library, build=PART), Library(library.liberty.read_text()))
+        wave = random_run(tile, folder, 6000)
+    return tile, replay.record(tile, wave, [3100, 4000], energy.CYCLES), folder
 
 
-def test_a_replay_finds_a_wrong_gate(small, monkeypatch):
-    tile, windows = small
-    wrong = next(name for name, cell in tile.cells.items() if ".u_row_sums." in name and cell["type"].startswith("XNOR2X1"))
-    monkeypatch.setitem(tile.cells[wrong], "type", "XOR2X1")
+def test_a_replay_gives_what_rtl_gives(recorded):
+    tile, windows, folder = recorded
+    check_replay(tile, windows, folder)
+
+
+def test_a_replay_finds_a_wrong_output(recorded):
+    tile, windows, folder = recorded
+    samples = {**windows[-1].samples, "sum_o": [value ^ 1 for value in windows[-1].samples["sum_o"]]}
+    with pytest.raises(replay.ReplayError, match="window 1, cycle 0: the netlist gives sum_o"):
+        replay.simulate(tile, [windows[0], replace(windows[1], samples=samples)], False, folder / "wrong-output")
+
+
+def test_a_replay_finds_a_wrong_gate(recorded, monkeypatch):
+    tile, windows, folder = recorded
+    others = {"NAND2X1": "NOR2X1", "sg13g2_nand2_1": "sg13g2_nor2_1"}
+    wrong = next(cell for name, cell in tile.cells.items() if "u_row_sums." in name and cell["type"] in others)
+    monkeypatch.setitem(wrong, "type", others[wrong["type"]])
     with pytest.raises(replay.ReplayError, match="the netlist gives"):
-        replay.simulate(tile, windows, False, FOLDER / "small-wrong-gate")
+        replay.simulate(tile, windows, False, folder / "wrong-gate")
 
 
 @pytest.mark.parametrize("kind", ["u_row_sums._", "u_latch"])
-def test_a_replay_finds_a_wrong_state(small, kind):
-    tile, windows = small
-    places = [index for index, cell in enumerate(tile.states) if kind in cell and windows[0].states[1][index] is not None]
+def test_a_replay_finds_a_wrong_state(recorded, kind):
+    tile, windows, folder = recorded
+    places = {index for index, cell in enumerate(tile.states) if kind in cell and windows[0].states[1][index] is not None}
     first, second = windows[0].states
     changed = [bit if index not in places else 1 - bit for index, bit in enumerate(second)]
     with pytest.raises(replay.ReplayError, match="window 0"):
-        replay.simulate(tile, [replace(windows[0], states=(first, changed))], False, FOLDER / "small-wrong-state")
+        replay.simulate(tile, [replace(windows[0], states=(first, changed)), windows[1]], False, folder / "wrong-state")
 
 
-def test_a_replay_finds_a_macro_that_sleeps(small):
-    tile, windows = small
-    reads = [0] * len(tile.macros)
+def test_a_replay_finds_a_macro_that_sleeps(recorded):
+    tile, windows, _ = recorded
     with pytest.raises(replay.ReplayError, match="0 reads of its macros"):
-        replay.check_reads(tile, windows, reads)
+        replay.check_reads(tile, windows, [0] * len(tile.macros))
+
+
+@pytest.mark.slow
+def test_a_tile_replays_a_run_of_a_network():
+    """A tile of a small build."""
+    network = random_network(1, 9, [12, 8])
+    item = Direction(network, sequences_of(network, [12], random.Random(1)))
+    tile = replay.Tile(synthesize("small-tile", parameters=SMALL.parameters(), folder=FOLDER), Library(OSU.liberty.read_text()))
+    _, wave, begins = energy.play(item, Policy.SENSITIVITY, SMALL, FOLDER / "small-run", 4)
+    check_replay(tile, replay.record(tile, wave, begins, energy.CYCLES), FOLDER / "small")
+
+
+def check_replay(tile, windows, folder):
+    """Without delay a net toggles twice a cycle at most, as the clock does; with delays it glitches, and ends with the same value."""
+    power = NetPower(tile.module, tile.library)
+    counted = {delays: sum(replay.by_net(power, part) for part in replay.simulate(tile, windows, delays, folder / f"replay-{delays}")) for delays in (False, True)}
+    clock, cycles = power.index[tile.module["ports"]["clk_i"]["bits"][0]], len(windows) * energy.CYCLES
+    assert counted[False][clock].tolist() == [cycles] * 2
+    assert counted[False].sum(1).max() <= 2 * cycles
+    assert (counted[True].sum(1) % 2 == counted[False].sum(1) % 2).all()
+    assert counted[False].sum() < counted[True].sum() < 3 * counted[False].sum()

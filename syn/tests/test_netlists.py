@@ -30,7 +30,7 @@ def test_the_proof_finds_a_wrong_gate():
 @pytest.mark.parametrize("module, parameters, test", [
     ("dot_product", {"Lanes": 64, "OperandBits": 4}, "test_dot_product.py::test_dot_product[64-4]"),
     pytest.param("dot_product", {"Lanes": 16, "OperandBits": 8}, "test_dot_product.py::test_dot_product[16-8]", marks=pytest.mark.slow),
-    ("precision_unit", {}, "test_precision_unit.py"),
+    pytest.param("precision_unit", {}, "test_precision_unit.py", marks=pytest.mark.slow),
     pytest.param("cell_update", {}, "cell_update", marks=pytest.mark.slow),
     pytest.param("requantizer", {}, "requantizer", marks=pytest.mark.slow),
 ])

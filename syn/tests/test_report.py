@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from syn import area, energy, fpga, saving, tables
+from syn import area, energy, fpga, pictures, saving, tables
 from syn.synthesize import BUILD, ROOT, RTL
 from tb.bench import leash
 
@@ -56,6 +56,18 @@ def test_results_by_hand():
     assert found["edp_ratio"] == pytest.approx((1 - saved[saving.HEADLINE]) / 2)
 
 
+def test_a_network_without_thresholds_for_energy_keeps_those_for_time():
+    made = {(name, energy.BASELINE): activity(400, 400, None, [10, 10]) for name in ("one", "two")}
+    made |= {(name, "SENSITIVITY"): activity(200, 100, 30, [20, 20]) for name in ("one", "two")}
+    made["two", "SENSITIVITY for energy"] = activity(200, 100, 0, [20, 20])
+    found = saving.results(made, {"baseline": 0.0, "dynamic": 0.0}, {"baseline": 1e-6, "dynamic": 1e-6})
+    saved = found["saving"]
+    assert found["energy_thresholds"] == ["two"] and found["product_thresholds"] == []
+    assert saved["SENSITIVITY for energy"]["two"] > saved["SENSITIVITY"]["two"] == saved["SENSITIVITY"]["one"]
+    assert found["saving_energy_optimal"] == pytest.approx((saved["SENSITIVITY"]["one"] + saved["SENSITIVITY for energy"]["two"]) / 2)
+    assert found["saving_time_optimal"] == pytest.approx(saved["SENSITIVITY"]["one"])
+
+
 def test_an_interval_holds_the_mean_and_widens_with_the_windows():
     def width(spread):
         found = results([100 - spread, 100 + spread] * 8, [100] * 16)
@@ -63,6 +75,14 @@ def test_an_interval_holds_the_mean_and_widens_with_the_windows():
         assert low <= found["saving_time_optimal"] <= high
         return high - low
     assert width(0) < 1e-9 < width(10) < width(40)
+
+
+def test_the_loss_of_a_point_lies_between_those_of_its_sweep():
+    sweep = [{"policy": "SENSITIVITY", "log2_lambda": place, "loss": loss, "error": 0.1} for place, loss in ((-30.0, 0.0), (-28.0, 1.0))]
+    own = [{"log2_lambda": -40.0, "loss": 3.0, "error": 0.3}, {"log2_lambda": -38.0, "loss": 5.0, "error": 0.1}]
+    found = {"log2_lambda": {"SENSITIVITY": -29.5}, "sweep": sweep, "costs": {"SENSITIVITY for energy": {"log2_lambda": -39.0, "sweep": own}}}
+    assert pictures.expected_loss(found, "SENSITIVITY") == pytest.approx((0.25, 0.1))
+    assert pictures.expected_loss(found, "SENSITIVITY for energy") == pytest.approx((4.0, 0.2))
 
 
 def test_two_small_products_share_a_multiplier():
