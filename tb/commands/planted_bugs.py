@@ -235,7 +235,7 @@ BUGS = [
     Bug("axil_registers", "clears interrupts by bytes that are not strobed", "`REG_INTERRUPT ? ones", "`REG_INTERRUPT ? write_data_i", REGISTERS, "every_sticky_bit"),
     Bug("axil_registers", "clears counters by a byte that is not strobed", "control & ones[`REG_CONTROL_CLEAR]", "control & write_data_i[`REG_CONTROL_CLEAR]", REGISTERS, "every_pulse"),
     Bug("counters", "counts eight tiles at most", "tile < Tiles; tile = tile + 1", "tile < (Tiles > 8 ? 8 : Tiles); tile = tile + 1", "test_counters.py::test_counters[11]", "every_tile"),
-    Bug("counters", "carries up to bit 16", "{{64-Bits{1'b0}}, increments[Bits*counter +: Bits]};", "{{64-Bits{1'b0}}, increments[Bits*counter +: Bits]} & 64'hFFFF;", "test_counters.py::test_counters[1]",
+    Bug("counters", "carries up to bit 16", "{{64-Bits{1'b0}}, increments[Bits*counter +: Bits]};", "{{64-Bits{1'b0}}, increments[Bits*counter +: Bits]} & 64'hFFFF;", "test_counters.py::test_counters[16]",
         "counts_carry"),
     Bug("row_counters", "carries up to bit 12", "+ 64'd1 + {63'd0, pair_q};", "+ 64'd1 + {63'd0, pair_q} & 64'hFFF;", "test_row_counters.py", "counts_carry"),
     Bug("sequencer", "calls the wait for h one for a decision", "in_flight_count_i > late_units", "in_flight_count_i >= late_units", ACCELERATOR, "the_smallest_networks"),
