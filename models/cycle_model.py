@@ -5,23 +5,24 @@ The model follows the schedule of docs/architecture.md cycle by cycle, but looks
 RTL when no stream stalls: x waits at the port, and packets of h and trace are taken as they come.
 
 `Schedule` is the machine: tiles, buses and queues, whatever a row pass computes. `CycleModel` says how many words the passes of a network's rows take.
+`WaitModel` also says what tiles wait for in the other cycles.
 
 A cycle is worked in three parts: what registers took over at its start (`_at`), the buses that all tiles share, each tile's own choices.
 Cycle 0 is the one after the start register was written.
 """
 
 import math
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, takewhile
 
 import torch
 from torch import Tensor
 
 from .build import Build
 from .counters import first_level
-from .formats import BEAT_WIDTH, GATES, Policy, granule_bytes
+from .formats import BEAT_WIDTH, GATES, CycleClass, Policy, granule_bytes
 from .layer import QuantizedLayer, segment_words
 from .policies import POLICIES
 from .quantized_lstm import QuantizedLSTM
@@ -33,6 +34,7 @@ ROW_PASSES = 3  # that wait or are under way
 PASS = 17  # post-processing takes a unit -> its result is in a queue
 LAYER_ENTRY = 2  # the last unit of a layer is begun -> the first of the next can be
 DONE_TO_USE = 2  # the last tile retires a layer-step -> its h can be read
+WORD_TO_CLASS = 2  # a row pass is under way -> the tile's class is that of its word
 GRANULE_TO_USE = 3  # the last bytes of x leave for the activation bus -> the early pass of the step can begin
 
 
@@ -282,11 +284,16 @@ class Schedule:
         return tile.x_credits > 0 if tile.layer == 0 else tile.lead_early < len(self.layers)
 
     def _can_late(self, tile):
+        return self._input_late(tile) and self._output_late(tile)
+
+    def _input_late(self, tile):
         unit = tile.late[0]
         ready = len(tile.late) > 1 or tile.gate == 0 or unit.gates_late < tile.gate
-        known = tile.lead_late < len(self.layers) if unit.layer == 0 else tile.lead_late == 0
-        space = unit.layer != len(self.layers) - 1 or tile.output_credits > 0
-        return ready and known and space and (not self.trace or tile.trace_credits > 0)
+        return ready and (tile.lead_late < len(self.layers) if unit.layer == 0 else tile.lead_late == 0)
+
+    def _output_late(self, tile):
+        space = tile.late[0].layer != len(self.layers) - 1 or tile.output_credits > 0
+        return space and (not self.trace or tile.trace_credits > 0)
 
     def _row_pass(self, now, tile, words):
         """Queues a row pass of so many words; returns the cycle of the last one. Of a pass that waits, or is under way, the last word is to come."""
@@ -407,6 +414,48 @@ class CycleModel(Schedule):
         granules = q.layers[0].terms * build.words(q.layers[0].inputs) * (build.dot_lanes // granule)
         timing = timing or Timing(commits=build.commits, commit_group=granule)
         super().__init__(layers, build.tiles, build.in_flight, granules, BEAT_WIDTH // 8 // granule, build.dynamic, trace, timing)
+
+
+class WaitModel(CycleModel):
+    """The same run, with what the tiles wait for while they add no word: `waits()`, after which `run_cycles` holds what `cycles()` gives."""
+
+    def waits(self) -> Counter:
+        """Tile-cycles by CycleClass, of the classes that are no words, of the first run after a reset. After another run, tiles still wait for input in cycle 0."""
+        self._classes = {tile.number: [(0, CycleClass.IDLE)] for tile in self.tiles}  # by tile: from which cycle on it would be in which class
+        self._words = {tile.number: [] for tile in self.tiles}                        # and the cycles of words: begin and end
+        self.run_cycles, found = self.cycles(), Counter()
+        for number, classes in self._classes.items():
+            words = deque(self._words[number])
+            for (begin, name), (end, _) in zip(classes, [*classes[1:], (self.run_cycles, None)]):
+                while words and words[0][1] <= begin:
+                    words.popleft()
+                covered = sum(max(0, min(end, last) - max(begin, first)) for first, last in takewhile(lambda word: word[0] < end, words))
+                found[name] += end - begin - covered
+        return +found
+
+    def _act(self, now, tile):
+        """A state holds from one cycle in which the tile is awake to the next; what it does in such a cycle shows in the one after."""
+        self._classes[tile.number].append((now, self._class(now, tile)))
+        ended = super()._act(now, tile)
+        self._classes[tile.number].append((now + 1, self._class(now + 1, tile)))
+        return ended
+
+    def _row_pass(self, now, tile, words):
+        last_word = super()._row_pass(now, tile, words)
+        self._words[tile.number].append((last_word - words + 1 + WORD_TO_CLASS, last_word + 1 + WORD_TO_CLASS))
+        return last_word
+
+    def _class(self, now, tile):
+        """What would have to change for this tile to have work (rtl/sequencer.v)."""
+        if now < tile.run_from and not tile.late:
+            return CycleClass.IDLE
+        if tile.late and self._input_late(tile) and not self._output_late(tile):
+            return CycleClass.WAIT_OUTPUT
+        if self._input_early(tile) and tile.gate == 0 and len(tile.in_flight) == self.in_flight:
+            return CycleClass.IN_FLIGHT_FULL
+        if not tile.late and tile.layer == 0:
+            return CycleClass.DRAIN if tile.in_flight else CycleClass.WAIT_INPUT
+        return CycleClass.WAIT_DECISION if len(tile.in_flight) > len(tile.late) else CycleClass.WAIT_H
 
 
 def _total(words):

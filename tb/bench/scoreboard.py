@@ -44,10 +44,11 @@ class Scoreboard(BusScoreboard):
             self._mismatch(f"{what}: {'; '.join(different)}", len(different))
         self.compared += len(expected)
 
-    def forget(self) -> None:
-        """Drops what is still expected, after an aborted run."""
-        for queue in self.expected.values():
-            queue.clear()
+    def forget(self, monitor: BusMonitor | None = None, keep: int = 0) -> None:
+        """Drops what is still expected, from all monitors or one, after an aborted run; but for the first `keep` transactions."""
+        for each, queue in self.expected.items():
+            while monitor in (None, each) and len(queue) > keep:
+                queue.pop()
 
     def check_all_came(self) -> None:
         """Fails when an expected transaction has not come yet."""

@@ -26,6 +26,12 @@ def units(generator):
             g = generator.choice([generator.choice((-32766, 32766, 0, -1)), generator.randint(-32766, 32766)])
             c = generator.choice([generator.choice((-32768, 32767, 0, -1)), generator.randrange(-32768, 32768)])
             yield i, f, g, o, c, c_frac, None
+        # c' and the argument of tanh around their limits: f c is c within 1, and i g adds what is missing.
+        for limit in (32767, -32768, 32768 >> max(0, 12 - c_frac), -32768 >> max(0, 12 - c_frac)):
+            for target in range(limit - 2, limit + 3):
+                c, f = max(-32768, min(32767, target - (3 if target > 0 else -3))), 32767
+                g = (target - round_shift(f * c, 15)) * 2 ** (30 - c_frac) // 32767
+                yield 32767, f, g, 32767, c, c_frac, None
     for sign in (1, -1):
         for product in range(len(range(LARGEST_H[0], 1)) + 1):  # o * t around each half of a unit of h
             o = 32767 if product > 90 else generator.randrange(28000, 32768)
@@ -45,9 +51,10 @@ def expected(i, f, g, o, c, c_frac, t):
 @cocotb.test()
 async def units_back_to_back(dut):
     await reset(dut)
-    h_before, seen = None, {"c_frac": set(), "h": set(), "c": set(), "argument": set()}
+    h_before, seen = None, {"c_frac": set(), "h": set(), "c": set(), "argument": set(), "sum": set()}
     for unit in units(random.Random(seed())):
         i, f, g, o, c, c_frac, _ = unit
+        seen["sum"].add(round_shift(f * c, 15) + round_shift(i * g, 30 - c_frac))
         c_new, argument, t, h = expected(*unit)
         for name, value in (("c_frac", c_frac), ("h", h), ("c", c_new), ("argument", argument)):
             seen[name].add(value)
@@ -67,6 +74,7 @@ async def units_back_to_back(dut):
         h_before = h
     assert seen["c_frac"] == {*range(8, 16)} and seen["h"] == {*range(LARGEST_H[0], LARGEST_H[1] + 1)}, "not every fraction or h occurred"
     assert {-32768, 32767} <= seen["c"] & seen["argument"], "c' or the argument of tanh did not saturate"
+    assert {32766, 32767, 32768, 32769, -32767, -32768, -32769, -32770} <= seen["sum"], "a sum beside the limits of c' did not occur"
 
 
 def test_cell_update():

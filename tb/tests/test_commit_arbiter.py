@@ -69,6 +69,6 @@ async def nothing_passes_during_clear(dut):
     assert not dut.commit_valid_o.value and not dut.commit_ready_o.value and not dut.pair_valid_o.value
 
 
-@pytest.mark.parametrize("tiles", [1, 3, 9, 16])
+@pytest.mark.parametrize("tiles", [1, 3, 9, 12, 16])
 def test_commit_arbiter(tiles):
     run(__name__, "commit_arbiter", {"Tiles": tiles})

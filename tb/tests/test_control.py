@@ -143,6 +143,10 @@ async def start_is_checked(dut):
         await finish(dut)
     await bus.write(Register.SEQUENCES, 0)
     assert await refused()
+    for bit in range(32):
+        await bus.write(Register.SEQUENCES, 1 << bit)
+        await start(dut, bus)
+        await finish(dut)
     await bus.write(Register.SEQUENCES, 1)
     dut.loading_i.value = 1
     assert await refused()

@@ -99,6 +99,34 @@ async def an_interrupt_is_not_lost_while_interrupts_are_cleared(dut):
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
+async def a_refused_read_is_not_lost_while_errors_are_cleared(dut):
+    """The one error that a read raises while a write clears it: ACCESS, in the cycle after the look-up."""
+    bus = await begin(dut)
+    await bus.write(Register.STATE_SELECT, StateSelect.tile(TILES))
+    for offset in OFFSETS:
+        clearing = cocotb.start_soon(write_after(dut, bus, LEAD + offset, Register.ERRORS, ALL_ERRORS))
+        assert await race(dut, access_error(bus.read(Register.STATE_DATA)), {0: {}}) is None
+        await clearing
+        assert await bus.read(Register.ERRORS) == (Error.ACCESS if offset <= 1 else 0), f"errors were cleared {offset} cycles after the look-up"
+        await bus.write(Register.ERRORS, ALL_ERRORS)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def the_end_of_a_run_and_an_error_both_interrupt(dut):
+    bus = await begin(dut)
+    for offset in OFFSETS:
+        await bus.write(Register.INTERRUPT, ALL_INTERRUPTS)
+        await start(dut, bus)
+        changes = {EFFECT: {"input_finished": 1}}
+        for cycle, value in ((EFFECT + offset, 1), (EFFECT + offset + 1, 0)):
+            changes[cycle] = changes.get(cycle, {}) | {"error_event": value}
+        await inputs(dut, changes)
+        await clock_cycles(dut, 2)
+        assert await bus.read(Register.INTERRUPT) == ALL_INTERRUPTS, f"an error {offset} cycles after the end of a run"
+        assert await bus.read(Register.STATUS) == Status.DONE and await bus.read(Register.ERRORS) == 1
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
 async def a_soft_reset_against_an_error(dut):
     bus = await begin(dut)
     for offset in OFFSETS:

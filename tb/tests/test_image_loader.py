@@ -133,6 +133,8 @@ async def wrong_lengths_load_whole_words(dut):
     good = [(1, Target.ROW_CONSTANTS, index, word) for index, word in enumerate((7, 8, 9))]
     await expect(dut, loads, packet(Target.ROW_CONSTANTS, 0, 0, [7, 8, 9], header_words=4), good, ["length"])
     await expect(dut, loads, packet(Target.ROW_CONSTANTS, 0, 0, [7, 8, 9, 10, 11], header_words=3), good, ["length"])
+    await expect(dut, loads, packet(Target.ROW_CONSTANTS, 0, 0, [7, 8, 9, 10], header_words=3), good, ["length"])  # one beat too many
+    await expect(dut, loads, [*packet(Target.DESCRIPTORS, 0, 0, [descriptor(0)]), 0], [(1, Target.DESCRIPTORS, 0, descriptor(0))], ["length"])
     await expect(dut, loads, packet(Target.ROW_CONSTANTS, 0, 0, [7, 8], header_words=0), [], ["length"])
     await expect(dut, loads, packet(Target.ROW_CONSTANTS, 0, 0, [], header_words=1), [], ["length"])
     words = [descriptor(0), descriptor(0, two_terms=0)]

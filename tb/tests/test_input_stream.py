@@ -6,13 +6,13 @@ from random import Random
 
 import cocotb
 import pytest
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import RisingEdge, Timer
 
 from models.formats import BEAT_WIDTH, EXPONENT_GROUP
 from models.layer import MAX_EXPONENT
 from tb.bench.axi_stream import send, to_beats
 from tb.bench.drivers import clock_cycles, reset, seed
-from tb.bench.runner import run
+from tb.bench.runner import PERIOD, run
 
 DEPTH = 64
 LANES, DYNAMIC = int(os.environ.get("DOT_LANES", 0)), bool(int(os.environ.get("DYNAMIC", 0)))
@@ -31,10 +31,13 @@ def packet_of(data: bytes, terms: int, random: Random) -> tuple[list[int], list[
 
 
 class Memory:
-    """The activation memories and the tiles behind them: takes granules, checks each step that is announced, completes it later."""
+    """The activation memories and the tiles behind them: takes granules, checks each step that is announced, completes it later.
 
-    def __init__(self, dut, random: Random, stall: float):
-        self.dut, self.random, self.stall = dut, random, stall
+    prompt: also checks that no cycle is lost inside a packet: a beat is taken while the last granule of the one before leaves, or none waits.
+    """
+
+    def __init__(self, dut, random: Random, stall: float, prompt: bool = False):
+        self.dut, self.random, self.stall, self.prompt = dut, random, stall, prompt
         self.granule = min(16, LANES)
         self.bytes, self.exponents, self.steps, self.loaded, self.done = {}, {}, [], 0, 0
         self.last_write, self.cycle = {}, 0
@@ -44,7 +47,7 @@ class Memory:
         self.steps.append((data, exponents, first, last))
 
     async def run(self):
-        dut, previous = self.dut, None
+        dut, previous, waiting, inside = self.dut, None, 0, False  # granules that wait; inside of a packet
         while True:
             dut.x_ready_i.value = int(self.random.random() >= self.stall)
             complete = self.loaded > self.done and self.random.random() < 0.1
@@ -60,6 +63,13 @@ class Memory:
             previous = now if not dut.x_ready_i.value else None
             if now and dut.x_ready_i.value:
                 self.write(*now)
+            if self.prompt:
+                sent, ready = bool(now and dut.x_ready_i.value), bool(dut.s_x_tready_o.value)
+                assert not inside or ready == (waiting == sent), f"ready {ready} with {waiting} granules to send, {int(sent)} of them in this cycle"
+                taken = ready and bool(dut.s_x_tvalid_i.value)
+                waiting = waiting * inside - sent * inside + (16 // self.granule if inside or not DYNAMIC else 0) * taken
+                if taken:
+                    inside = not dut.s_x_tlast_i.value
 
     def write(self, address, granule, data, exponent):
         bank, offset = divmod(address, DEPTH)
@@ -96,7 +106,7 @@ async def start(dut, words, terms, address, sequences=1, stateful=0):
 async def packets_reach_the_memory(dut, stall, stateful, terms):
     random = Random(seed())
     await reset(dut)
-    memory = Memory(dut, random, stall)
+    memory = Memory(dut, random, stall, prompt=True)
     lengths = [3, 1, 2]
     most = min(DEPTH // 2, 1024 // LANES)
     for words in (random.randint(1, most), 1, most, min(most, EXPONENT_GROUP // LANES), min(most, EXPONENT_GROUP // LANES + 1)):
@@ -197,6 +207,79 @@ async def clear_discards_the_rest_of_a_packet(dut, before):
     while not dut.finished_o.value:
         await clock_cycles(dut, 1)
     assert memory.loaded == 1
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def every_bit_of_the_sequences_counts(dut):
+    """A run of 2^n + 1 sequences is not over after the first, nor after 2^n where that is short enough to be played: one sequence a cycle."""
+    beats, _ = packet_of(bytes(LANES), 0, Random(seed()))
+    await reset(dut, x_ready=1)
+    for bit in range(32):
+        await start(dut, 1, 0, 0, (1 << bit) + 1)
+        await send(dut, "s_x", beats, True)
+        await complete_step(dut)
+        assert not dut.finished_o.value and dut.s_x_tready_o.value, f"1 of {(1 << bit) + 1} sequences"
+        dut.clear_i.value = 1
+        await clock_cycles(dut, 1)
+        dut.clear_i.value = 0
+
+
+async def complete_step(dut):
+    """The tiles complete the one step that came in."""
+    await clock_cycles(dut, 4)
+    dut.first_layer_done_i.value = dut.step_done_i.value = 1
+    await clock_cycles(dut, 1)
+    dut.first_layer_done_i.value = dut.step_done_i.value = 0
+    await clock_cycles(dut, 2)
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def a_long_run_ends_after_its_last_sequence(dut):
+    """More than 2^16 sequences of a beat each, one a cycle. In the baseline build, whose packets have no beat of exponents."""
+    if DYNAMIC or LANES < 16:
+        return
+    count = (1 << 16) + 2
+    await reset(dut, x_ready=1)
+    await start(dut, 1, 0, 0, count)
+    dut.s_x_tvalid_i.value = dut.s_x_tlast_i.value = dut.s_x_tuser_i.value = 1
+    await clock_cycles(dut, 1)
+    dut.first_layer_done_i.value = dut.step_done_i.value = 1  # of the step before, in every cycle
+    await Timer((count - 2) * PERIOD + PERIOD // 4, "ns")
+    await RisingEdge(dut.clk_i)
+    assert dut.s_x_tready_o.value, "the last sequence is taken"
+    dut.s_x_tvalid_i.value = 0
+    await RisingEdge(dut.clk_i)
+    dut.first_layer_done_i.value = dut.step_done_i.value = 0
+    await clock_cycles(dut, 1)
+    assert not dut.s_x_tready_o.value and dut.finished_o.value
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def nothing_begins_during_clear(dut):
+    """A packet that comes while clear is high waits, and is the first of the next run."""
+    random = Random(seed())
+    await reset(dut)
+    memory = Memory(dut, random, 0.0)
+    words = max(4, 64 // LANES)
+    for active in (False, True):
+        if active:
+            await start(dut, words, 0, 0)
+        dut.clear_i.value = 1
+        await clock_cycles(dut, 1)
+        data = random.randbytes(words * LANES)
+        beats, exponents = packet_of(data, 0, random)
+        memory.steps, memory.loaded, memory.done, memory.bytes = [(data, exponents, True, True)], 0, 0, {}
+        sent = cocotb.start_soon(send(dut, "s_x", beats, True))
+        for cycle in range(6):
+            await clock_cycles(dut, 1)
+            assert not dut.s_x_tready_o.value, f"a beat is taken in cycle {cycle} of clear"
+        dut.clear_i.value = 0
+        await clock_cycles(dut, 4)
+        await start(dut, words, 0, 0)
+        await sent
+        while not dut.finished_o.value:
+            await clock_cycles(dut, 1)
+        assert memory.loaded == 1
 
 
 @pytest.mark.parametrize("dot_lanes, dynamic", [(8, 1), (16, 1), (32, 1), (64, 1), (2, 0), (4, 0), (16, 0)])

@@ -4,12 +4,12 @@
 from random import Random
 
 import cocotb
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import RisingEdge, Timer
 
 from models.formats import GATES, Level
 from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.registers import ROWS_BLOCKS, Row, packed_levels, row_counts
-from tb.bench.runner import run
+from tb.bench.runner import PERIOD, run
 
 
 async def commits(dut, random, live, cycles, rate):
@@ -72,6 +72,27 @@ async def counts_are_exact(dut):
     await request(dut, random, live, 0, 1)
     await request(dut, random, zeros(), 1, 0)
     assert sum(map(sum, await read(dut))) <= len(GATES) + 1, "clear without snapshot clears the live counts"
+
+
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def counts_carry(dut):
+    """Past 2^16 commits, two a cycle, whose rows all end at MIDDLE, then at ALL. Further up takes years."""
+    random, cycles = Random(seed()), (1 << 15) + 3
+    await reset(dut)
+    while dut.busy_o.value:
+        await RisingEdge(dut.clk_i)
+    expected = zeros()
+    for layer, level in ((2, Level.MIDDLE), (5, Level.ALL)):
+        levels = [level] * len(GATES)
+        dut.commit_layer_i.value, dut.commit_levels_i.value, dut.pair_levels_i.value = layer, packed_levels(levels), packed_levels(levels)
+        dut.commit_valid_i.value = dut.pair_valid_i.value = 1
+        await Timer((cycles - 1) * PERIOD + PERIOD // 4, "ns")
+        await RisingEdge(dut.clk_i)
+        dut.commit_valid_i.value = dut.pair_valid_i.value = 0
+        expected[layer] = [2 * cycles * count for count in row_counts(levels)]
+    last = zeros()
+    await request(dut, random, last, 1, 0)  # with a commit of its own
+    assert await read(dut) == [[sum(pair) for pair in zip(*counts, strict=True)] for counts in zip(expected, last, strict=True)]
 
 
 def test_row_counters():

@@ -2,7 +2,7 @@
 // Test bench around the accelerator: stream agents on its streams, registers and interrupt brought out.
 //
 // x_*, h_* and trace_* are the ports of stream_player and stream_recorder, image_* those of image_player; *_violations_o and *_state_o those
-// of the monitor of each stream. cycles_o counts clock cycles from reset; seed_i seeds the stalls of all agents; patient_i is that of both recorders.
+// of the monitor of each stream. cycles_o counts clock cycles from reset, waits_o those in which the accelerator waits for an agent of x, h or trace; seed_i seeds the stalls of all agents; patient_i is that of both recorders.
 `default_nettype none
 
 module harness #(
@@ -23,6 +23,7 @@ module harness #(
   input  wire [31:0]               seed_i,
   input  wire                      patient_i,
   output wire [31:0]               cycles_o,
+  output wire [31:0]               waits_o,
   output wire                      irq_o,
 
   input  wire [11:0]               s_axil_awaddr_i,
@@ -85,9 +86,14 @@ module harness #(
   wire         trace_tvalid, trace_tready, trace_tlast;
   wire         image_tvalid, image_tready, image_tlast;
 
-  reg [31:0] cycles_q;
+  reg [31:0] cycles_q, waits_q;
+  wire       waits = (x_tready & ~x_tvalid) | (h_tvalid & ~h_tready) | (trace_tvalid & ~trace_tready);
   assign cycles_o = cycles_q;
-  always @(posedge clk_i) cycles_q <= rst_ni ? cycles_q + 32'd1 : 32'd0;
+  assign waits_o  = waits_q;
+  always @(posedge clk_i) begin
+    cycles_q <= rst_ni ? cycles_q + 32'd1 : 32'd0;
+    waits_q  <= rst_ni ? waits_q + {31'd0, waits} : 32'd0;
+  end
 
   stream_player #(.Beats(XBeats)) x_player (
     .clk_i    (clk_i),

@@ -24,7 +24,7 @@ BUILDS = {
     "three_tiles": Build(tiles=3, lanes=8, in_flight=2, weight_depth=2048, unit_depth=32, activation_depth=64),
     "one_tile": Build(tiles=1, lanes=64, in_flight=8, weight_depth=1024, unit_depth=128, activation_depth=32),
     "sixteen_tiles": Build(tiles=16, lanes=16, in_flight=4, weight_depth=1024, unit_depth=32, activation_depth=64),
-    "five_tiles_baseline": Build(tiles=5, lanes=16, in_flight=4, weight_depth=1024, unit_depth=32, activation_depth=32).baseline(),
+    "eleven_tiles_baseline": Build(tiles=11, lanes=16, in_flight=4, weight_depth=1024, unit_depth=32, activation_depth=32).baseline(),
 }
 # What else the soak plays: as many tiles as there can be, and all units of the largest layer in one.
 SOAK_BUILDS = BUILDS | {

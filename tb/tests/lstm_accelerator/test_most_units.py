@@ -12,6 +12,7 @@ from tb.bench.drivers import seed
 from tb.tests.lstm_accelerator.cases import harness, network_of, random_state, run_on, sequences_of
 
 BUILD = Build(tiles=4, lanes=64, in_flight=8, weight_depth=17408, unit_depth=256, activation_depth=32)
+ONE_TILE = Build(tiles=1, lanes=64, in_flight=8, weight_depth=69632, unit_depth=1024, activation_depth=32)  # full to the last word and unit
 
 
 @cocotb.test()
@@ -26,5 +27,6 @@ async def the_most_units(dut):
 
 
 @pytest.mark.slow
-def test_most_units():
-    run_on(__name__, BUILD)
+@pytest.mark.parametrize("build", [BUILD, ONE_TILE], ids=["four_tiles", "one_tile"])
+def test_most_units(build):
+    run_on(__name__, build)

@@ -9,7 +9,7 @@ import cocotb
 import pytest
 import torch
 
-from models.formats import CLASS_COUNTERS, ROW_CONSTANT, Level
+from models.formats import CLASS_COUNTERS, ROW_CONSTANT, Level, Target
 from models.layer import ACTIVATIONS, LARGEST_H
 from models.levels import LEVELS
 from models.policies import DECIDING
@@ -147,6 +147,28 @@ async def every_class_of_cycles_occurs(dut):
             classes.update((await bench.play(sequences_of(bench.network, [4, 1], generator), policy))["classes"])
     missing = {number.name for number in CLASS_COUNTERS if not classes[number.name]}
     assert missing == never, f"classes of cycles that never occurred: {missing}"
+    bench.check()
+
+
+@cocotb.test()
+@cocotb.parametrize(shape=[(504, [8]), (16, [16] * 8)])
+async def memories_filled_to_their_last_word(dut, shape):
+    """No word is left free of weights and activations by a wide network, of weights and units by a deep one."""
+    generator, bench = random.Random(seed()), await harness(dut)
+    inputs, units = shape
+    await bench.load(network_of(inputs, units, 1, generator))
+    build, ends = bench.build, {(block.target, block.address + len(block.words)) for block in bench.image.blocks}
+    full = {target for target in Target if (target, target.depth(build)) in ends}
+    assert full >= {Target.WEIGHTS_HI, Target.ACTIVATIONS if len(units) == 1 else Target.CELL}, f"full are only {full}"
+    for policy in policies(build):
+        await bench.play(sequences_of(bench.network, [1, 1], generator), policy)
+    bench.check()
+
+
+@cocotb.test()
+async def a_last_layer_beyond_two_beats(dut):
+    generator, bench = random.Random(seed()), await harness(dut)
+    await play_all(bench, network := network_of(5, [9, 45], 1, generator), sequences_of(network, [2, 1], generator))
     bench.check()
 
 
