@@ -220,7 +220,7 @@ BUGS = [
     Bug("output_stream", "loses a cycle between packets", "pending_q != 0 & ~clear_i;", "pending_q != 0 & ~clear_i & ~freed_q;", "test_output_stream.py::test_output_stream[8-1]",
         "packets_hold"),
     Bug("cell_update", "wraps at the first value that is too large", "wire               c_overflow = ", "wire               c_overflow = c_sum != 18'sd32768 && ", "test_cell_update.py"),
-    Bug("cell_update", "gives tanh a wrapped argument at the first that is too large", "wire               overflow   = ", "wire               overflow   = c_widened != 20'sd32768 && ",
+    Bug("cell_update", "gives tanh a wrapped argument at the first that is too large", "wire               overflow    = ", "wire               overflow    = c_widened != 22'sd32768 && ",
         "test_cell_update.py"),
     Bug("image_loader", "forgives one beat too many", "length_error_o = ~clear_i & last != complete;", "length_error_o = ~clear_i & last & ~complete;", LOADER, "wrong_lengths"),
     Bug("layer_table", "has no more than 32 units in a packet of h", "= units_q[output_layer_i];", "= units_q[output_layer_i] > 32 ? 11'd32 : units_q[output_layer_i];", SITUATIONS,
