@@ -115,6 +115,8 @@ def _arrays(path):
     try:
         if path.suffix.lower() != ".npz":
             return {"inputs": np.load(path, mmap_mode="r", allow_pickle=False)}
+        if not zipfile.is_zipfile(path):
+            raise zipfile.BadZipFile
         with open_zip(path) as archive:
             return {member.filename.removesuffix(".npy"): _member(archive, member) for member in archive.infolist()}
     except ImportFailure:

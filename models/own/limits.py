@@ -22,7 +22,7 @@ from ..quantize import CHOSEN_LEVELS, INPUT_ERROR, needs_two_terms
 from ..quantized_network import stages
 
 STEPS = 3  # after which all steps take the same cycles, if no row is refined
-MANY_WORDS = 384  # of a tile in a step, beside which nothing waits
+MANY_WORDS = 4096  # of a tile in a step: from here on, what waits is less than a hundredth
 LOWEST, ONE_WORD = CHOSEN_LEVELS[0], Level(1, 1, 1)  # of the dynamic build, and of the baseline build, whose words have 8 bits
 MEMORY, WORDS = 1 << 21, Build()  # 8-bit weights that a build holds as a rule
 

@@ -75,10 +75,10 @@ PROOFS = [
     Proof("log_code", "the logarithm in half octaves, all values", "value_i[bit_index-1]};", "1'b0};", cycles=1, why=NO_STATE),
     Proof("level_choice", "the highest level whose threshold is exceeded, all estimates and thresholds", ABOVE, ABOVE.replace(">", ">=", 1), cycles=1, why=NO_STATE),
     *(Proof("policy_sensitivity", RULE, before, after, cycles=9, why=UNIT, engine=SAT, parameters={"Gate": gate}) for gate, (before, after) in enumerate((
-        ("never_i_q || value_zero_i;", "never_i_q;"), ("never_f_q || c_zero_i;", "never_f_q;"), ("slope_zero_i || i_zero_q;", "slope_zero_i;"),
+        ("never_i_q || value_zero_i;", "never_i_q;"), ("slope_zero_i || c_zero_i;", "slope_zero_i;"), ("slope_zero_i || i_zero_q;", "slope_zero_i;"),
         ("never_o_q || value_zero_i", "never_o_q")))),
     *(Proof("policy_cell_history", RULE, before, after, cycles=9, why=UNIT, engine=SAT, parameters={"Gate": gate}) for gate, (before, after) in enumerate((
-        ("history_i[4:2]", "history_i[3:2]"), ("seen_f_q + {4'd0, octaves_c}", "seen_f_q + {4'd0, size_c}"), ("seen_g_q <= seen;", "seen_g_q <= seen_i_q;"),
+        ("history_i[4:2]", "history_i[3:2]"), ("c_zero_i ? 5'd0 : size_c", "size_c"), ("seen_g_q <= seen;", "seen_g_q <= seen_i_q;"),
         ("{1'b0, c_code_i[4:1]} + {4'd0, c_code_i[0]}", "{1'b0, c_code_i[4:1]}")))),
     *(Proof("counters", COUNTS, CARRY, CARRY.replace(";", " & 64'hFFFF_FFFF;"), cycles=12, why=STEP, parameters={"Tiles": tiles}) for tiles in (1, 2)),
 ]
