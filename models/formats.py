@@ -379,9 +379,8 @@ DESCRIPTOR = Format(
     Field("h_addr", 16, "first word of its h in a bank", bits="OffsetWidth", limits="within ActivationDepth, all words"),
     Field("unit_base", 16, "first of its units in the tile", bits="UnitWidth", limits="within UnitDepth, all slots"),
     Field("c_frac", 4, "fraction bits of its cell state", least=8, most=15),
-    Field("policy", 4, "precision policy", most=max(BUILD_POLICIES), bits=3),
     Field("two_terms", 1, "the input has two terms", limits="layer 0 only"),
-    reserved(7),
+    reserved(11),
     Field("w_base", 32, "first of its weight words", bits="WeightWidth", limits="within WeightDepth, all rows"),
     Field("theta_middle", 8, "θ of level MIDDLE, for the layer's policy", signed=True, count=len(GATES), dynamic=True),
     Field("theta_all", 8, "θ of level ALL", signed=True, count=len(GATES), dynamic=True),
@@ -392,7 +391,8 @@ DESCRIPTOR = Format(
     Field("middle_x0", 3, "quarters of level MIDDLE", most=len(Quarter), limits="no less than lowest_x0, and more there or in h", dynamic=True),
     Field("middle_x1", 3, "of the second term", most=len(Quarter), limits="no less than lowest_x1", dynamic=True),
     Field("middle_h", 3, "of h", most=len(Quarter), limits="no less than lowest_h", dynamic=True),
-    reserved(8),
+    Field("policy", 4, "precision policy", most=max(BUILD_POLICIES), bits=3, dynamic=True),
+    reserved(4),
     host=True,
 )
 

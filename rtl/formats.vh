@@ -142,7 +142,7 @@
 // DESCRIPTOR: layer descriptor.
 `define DESCRIPTOR 255:0
 `define DESCRIPTOR_WIDTH 256
-`define DESCRIPTOR_KEPT(DynamicPrecision) ((DynamicPrecision) != 0 ? 248 : 160)  // bits in the memory of a build
+`define DESCRIPTOR_KEPT(DynamicPrecision) ((DynamicPrecision) != 0 ? 251 : 160)  // bits in the memory of a build
 `define DESCRIPTOR_UNITS 10:0  // units of the layer
 `define DESCRIPTOR_UNITS_WIDTH 11
 `define DESCRIPTOR_UNITS_VALUE(word) {16'd0, word[15:0]}
@@ -167,11 +167,8 @@
 `define DESCRIPTOR_C_FRAC 115:112  // fraction bits of its cell state
 `define DESCRIPTOR_C_FRAC_WIDTH 4
 `define DESCRIPTOR_C_FRAC_VALUE(word) {28'd0, word[115:112]}
-`define DESCRIPTOR_POLICY 118:116  // precision policy
-`define DESCRIPTOR_POLICY_WIDTH 3
-`define DESCRIPTOR_POLICY_VALUE(word) {28'd0, word[119:116]}
-`define DESCRIPTOR_TWO_TERMS 120  // the input has two terms
-`define DESCRIPTOR_TWO_TERMS_VALUE(word) {31'd0, word[120:120]}
+`define DESCRIPTOR_TWO_TERMS 116  // the input has two terms
+`define DESCRIPTOR_TWO_TERMS_VALUE(word) {31'd0, word[116:116]}
 `define DESCRIPTOR_W_BASE 128 +: WeightWidth  // first of its weight words
 `define DESCRIPTOR_W_BASE_LOW 128
 `define DESCRIPTOR_W_BASE_VALUE(word) word[159:128]
@@ -202,15 +199,17 @@
 `define DESCRIPTOR_MIDDLE_H 247:245  // of h
 `define DESCRIPTOR_MIDDLE_H_WIDTH 3
 `define DESCRIPTOR_MIDDLE_H_VALUE(word) {29'd0, word[247:245]}
+`define DESCRIPTOR_POLICY 250:248  // precision policy
+`define DESCRIPTOR_POLICY_WIDTH 3
+`define DESCRIPTOR_POLICY_VALUE(word) {28'd0, word[251:248]}
 // Reserved bits are 0, and fields in the range that is the same for every build.
 `define DESCRIPTOR_IN_RANGE(word) \
-  (word[127:121] == 0 \
-   && word[255:248] == 0 \
+  (word[127:117] == 0 \
+   && word[255:252] == 0 \
    && word[15:0] >= 1 \
    && word[15:0] <= 1024 \
    && word[47:32] >= 1 \
    && word[115] \
-   && word[119:118] == 0 \
    && word[232:230] >= 1 \
    && word[232:230] <= 4 \
    && word[235:233] <= 4 \
@@ -218,7 +217,8 @@
    && word[238:236] <= 4 \
    && word[241:239] <= 4 \
    && word[244:242] <= 4 \
-   && word[247:245] <= 4)
+   && word[247:245] <= 4 \
+   && word[251:250] == 0)
 
 // SCALES: multipliers of a row.
 `define SCALES 47:0

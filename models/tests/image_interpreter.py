@@ -54,14 +54,14 @@ class Interpreter:
         word = self.memory[6][tile][layer]
         places = {
             "units": (15, 0), "slots": (31, 16), "x_words": (47, 32), "h_words": (63, 48), "x_addr": (79, 64), "h_addr": (95, 80),
-            "unit_base": (111, 96), "c_frac": (115, 112), "policy": (119, 116), "two_terms": (120, 120), "w_base": (159, 128),
-            "cell_floor": (229, 224),
+            "unit_base": (111, 96), "c_frac": (115, 112), "two_terms": (116, 116), "w_base": (159, 128),
+            "cell_floor": (229, 224), "policy": (251, 248),
         }
         values = {name: field(word, *place) for name, place in places.items()}
         values["theta"] = [[signed(field(word, low + 7 + 8 * gate, low + 8 * gate), 8) for gate in range(4)] for low in (160, 192)]
         lowest, middle = ([field(word, low + 2 + 3 * segment, low + 3 * segment) for segment in range(3)] for low in (230, 239))
         values["levels"] = [lowest, middle, [4, 4, 4]]
-        assert field(word, 127, 121) == 0 and word >> 248 == 0, "other bits are zero"
+        assert field(word, 127, 117) == 0 and word >> 252 == 0, "other bits are zero"
         return values
 
     def byte(self, tile, bank, address):
