@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Passes of the dot-product unit over rows: a word of one quarter a cycle, segment by segment, word by word, quarter by quarter.
 //
-// Kinds: the early pass of a row (layer 0: x0, x1; above: h), the late pass (layer 0: h; above: x0), and a refinement (all segments). Early and late pass
-// add the quarters of the level that the row starts with: ALL under STATIC_HIGH and in the baseline build, else LOWEST. A refinement adds those that its
-// level has beyond LOWEST. Quarters of a word come in the order LH, LL, HL, HH: each set of them then reads no word of a memory twice.
+// pass_quarters tells which quarters of which segments a pass adds. Those of a word come in the order LH, LL, HL, HH: each set of them then reads no word
+// of a memory twice.
 // Beside the pass whose words come, two wait, so that passes follow without a gap and no choice of a pass has to wait for the end of another. The queue's
 // head is prepared: which quarters of which segments it adds, and where they lie. What is prepared is cut into segments, of which the outputs hold one.
 // A pass is taken -> 3 cycles -> its first word.
@@ -80,37 +79,20 @@ module row_pass #(
   wire [OffsetWidth-1:0] x_addr  = descriptor_i[`DESCRIPTOR_X_ADDR];
   wire [OffsetWidth-1:0] h_addr  = descriptor_i[`DESCRIPTOR_H_ADDR];
 
-  // Which quarters of which segments this pass adds.
   wire refinement  = DynamicPrecision != 0 && kind == `KIND_REFINEMENT;
   wire static_high = policy_i == `POLICY_STATIC_HIGH;
-  wire with_x      = refinement || (kind == `KIND_EARLY) == (layer == 0);
-  wire with_h      = refinement || !with_x;
-  wire with_x1     = with_x && descriptor_i[`DESCRIPTOR_TWO_TERMS];
 
   wire [`QUARTERS] quarters_x0, quarters_x1, quarters_h;
-  generate
-    if (DynamicPrecision != 0) begin : gen_quarters
-      wire middle = levels[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH] == `LEVEL_MIDDLE;
-      assign quarters_x0 = quarters(with_x,  static_high, refinement, middle, descriptor_i[`DESCRIPTOR_LOWEST_X0], descriptor_i[`DESCRIPTOR_MIDDLE_X0]);
-      assign quarters_x1 = quarters(with_x1, static_high, refinement, middle, descriptor_i[`DESCRIPTOR_LOWEST_X1], descriptor_i[`DESCRIPTOR_MIDDLE_X1]);
-      assign quarters_h  = quarters(with_h,  static_high, refinement, middle, descriptor_i[`DESCRIPTOR_LOWEST_H],  descriptor_i[`DESCRIPTOR_MIDDLE_H]);
-    end else begin : gen_words
-      assign quarters_x0 = {3'b000, with_x};
-      assign quarters_x1 = {3'b000, with_x1};
-      assign quarters_h  = {3'b000, with_h};
-    end
-  endgenerate
-
-  // The first so many quarters in the order of their codes.
-  function [`QUARTERS] first_quarters(input [`QUARTER_COUNT] count);
-    first_quarters = ~({`QUARTERS_WIDTH{1'b1}} << count);
-  endfunction
-
-  function [`QUARTERS] quarters(input present, input all_at_once, input refines, input to_middle, input [`QUARTER_COUNT] lowest, input [`QUARTER_COUNT] middle);
-    quarters = !present ? {`QUARTERS_WIDTH{1'b0}}
-             : refines ? (to_middle ? first_quarters(middle) : {`QUARTERS_WIDTH{1'b1}}) & ~first_quarters(lowest)
-             : all_at_once ? {`QUARTERS_WIDTH{1'b1}} : first_quarters(lowest);
-  endfunction
+  pass_quarters #(.DynamicPrecision(DynamicPrecision)) u_quarters (
+    .kind_i       (kind),
+    .first_layer_i(layer == 0),
+    .static_high_i(static_high),
+    .level_i      (levels[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH]),
+    .descriptor_i (descriptor_i),
+    .x0_o         (quarters_x0),
+    .x1_o         (quarters_x1),
+    .h_o          (quarters_h)
+  );
 
   // Word counts at the width of an address: a count that the memory cannot hold never comes here.
   /* verilator lint_off WIDTHTRUNC */ // both widths depend on the build

@@ -146,7 +146,7 @@ BUGS = [
     Bug("row_pass", "starts a sequence from the state before", "segment_h && step_first_i[step_q]", "1'b0", ROW_PASS, "every_word"),
     Bug("row_pass", "reads upper activations twice for a word", "!done[`QUARTER_LL] : !done[`QUARTER_LH];", "!done[`QUARTER_LL] : 1'b1;", ROW_PASS, "every_word"),
     Bug("row_pass", "takes a pass while three are not over", "passes_q != 2'd3 || pass_done", "passes_q != 2'd3 || last", ROW_PASS, "every_word"),
-    Bug("row_pass", "adds the quarters of the lowest level again", " & ~first_quarters(lowest)", "", ROW_PASS, "every_word"),
+    Bug("pass_quarters", "adds the quarters of the lowest level again", " & ~first_quarters(lowest)", "", ROW_PASS, "every_word"),
     Bug("row_sums", "shifts no sum of a quarter", "widened <<< shift_i", "widened", ROW_SUMS),
     Bug("row_sums", "forgets a row sum that is just being written", "forward ? sum : stored_sum", "stored_sum", ROW_SUMS),
     Bug("row_sums", "goes on from the row sum of another unit", "half_fresh ? {`ROW_SUM_WIDTH{1'b0}} : ", "", ROW_SUMS),

@@ -231,9 +231,13 @@ async def every_word_of_a_pass_comes_once(dut, gaps):
     await reset(dut)
     checker = Checker(dut, Random(seed()), 1 - IDLE * gaps)
     checker.offer()
-    for _ in range(10000):
-        await checker.cycle()
-    missing = [what for what in wanted() if not checker.met[what]]
+    missing = wanted()
+    for _ in range(4):  # some sets of quarters are rare
+        for _ in range(10000):
+            await checker.cycle()
+        missing = [what for what in missing if not checker.met[what]]
+        if not missing:
+            return
     assert not missing, f"never met: {missing}"
 
 
