@@ -191,7 +191,7 @@ BUGS = [
     Bug("axil_registers", "ignores the strobe of the third byte", "{8{write_strobe_i[2]}}", "8'hFF", REGISTERS, "every_strobe"),
     Bug("axil_registers", "writes SEQUENCES together with LAYERS", "`REG_LAYERS:       layers_q    <= merge(layers_q) & `REG_LAYERS_MASK;",
         "`REG_LAYERS: begin layers_q <= merge(layers_q); sequences_q <= merge(sequences_q); end", REGISTERS, "every_bit_is_written"),
-    Bug("axil_registers", "keeps a bit that no field has", "merge(config_q) & `REG_CONFIG_MASK", "merge(config_q) & (`REG_CONFIG_MASK | 32'h40)", REGISTERS,
+    Bug("axil_registers", "keeps a bit that no field has", "merge(config_q) & `REG_CONFIG_MASK", "merge(config_q) & (`REG_CONFIG_MASK | 32'h80)", REGISTERS,
         "every_bit_is_written"),
     Bug("axil_registers", "has no bit for the kind of state", "merge(select_q) & `REG_STATE_SELECT_MASK", "merge(select_q) & 32'hFF00FFFF", REGISTERS,
         "every_bit_is_written"),

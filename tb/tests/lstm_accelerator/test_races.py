@@ -172,12 +172,13 @@ async def a_start_against_a_descriptor(dut):
 async def a_load_against_the_end_of_a_run(dut):
     """While busy the packet is refused, from the cycle after on it is loaded; the run notices nothing."""
     bench, generator = await loaded(dut)
-    length = await length_of_a_run(bench, sequences_of(bench.network, [1], generator))
+    sequences = sequences_of(bench.network, [1], generator)  # always these: other ones may take other cycles
+    length = await length_of_a_run(bench, sequences)
     seen = set()
     for offset in range(-12, 5):
         before = await free_words(bench, Target.CELL, 2)
         new = [generator.getrandbits(WORD_BITS[Target.CELL]) for _ in range(2)]
-        runs = await bench.prepare(sequences_of(bench.network, [1], generator))
+        runs = await bench.prepare(sequences)
         watch = Watch(dut)
         await race(dut, length + offset, bench.registers.write(Register.CONTROL, Control.START | Control.CLEAR), load(dut, free_packet(bench, Target.CELL, new)))
         watch.task.cancel()
@@ -239,9 +240,10 @@ async def a_soft_reset_against_an_error(dut):
 @cocotb.test(timeout_time=100, timeout_unit="ms")
 async def a_soft_reset_in_every_cycle_of_a_run(dut):
     bench, generator = await loaded(dut)
-    length = await length_of_a_run(bench, sequences_of(bench.network, [1], generator))
+    sequences = sequences_of(bench.network, [1], generator)  # always these: other ones may take other cycles
+    length = await length_of_a_run(bench, sequences)
     for cycles in every(range(length + 4)):
-        await bench.begin(sequences_of(bench.network, [1], generator))
+        await bench.begin(sequences)
         await clock_cycles(dut, cycles)
         await bench.soft_reset()
         await bench.expect_errors(0)
@@ -253,9 +255,10 @@ async def a_soft_reset_in_every_cycle_of_a_run(dut):
 async def a_snapshot_with_clear_in_every_cycle_of_a_run(dut):
     """It holds commits back, so cycles change; but both parts add up to the work of the run, and outputs are the model's."""
     bench, generator = await loaded(dut)
-    length = await length_of_a_run(bench, sequences_of(bench.network, [1], generator))
+    sequences = sequences_of(bench.network, [1], generator)  # always these: other ones may take other cycles
+    length = await length_of_a_run(bench, sequences)
     for cycles in every(range(length + 4)):
-        runs = await bench.begin(sequences_of(bench.network, [1], generator))
+        runs = await bench.begin(sequences)
         await clock_cycles(dut, cycles)
         await bench.registers.write(Register.CONTROL, Control.SNAPSHOT | Control.CLEAR)
         first = await bench.read_counters()
@@ -270,11 +273,12 @@ async def a_snapshot_with_clear_in_every_cycle_of_a_run(dut):
 async def a_start_against_the_end_of_a_run(dut):
     """While busy it is ignored, from the cycle after on it starts the next run: both runs are the model's."""
     bench, generator = await loaded(dut)
-    length = await length_of_a_run(bench, sequences_of(bench.network, [1], generator))
+    sequences = sequences_of(bench.network, [1], generator)  # always these: other ones may take other cycles
+    length = await length_of_a_run(bench, sequences)
     seen = set()
     for offset in range(-12, 5):
         for _ in range(2):  # with the same settings
-            runs = await bench.prepare(sequences_of(bench.network, [1], generator))
+            runs = await bench.prepare(sequences)
         await bench.registers.write(Register.CONTROL, Control.START)
         await clock_cycles(dut, length + offset - 4)
         await bench.registers.write(Register.CONTROL, Control.START | Control.CLEAR)
