@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make formal`: proves properties of modules of rtl/, which are in formal/, a file a module; and that each property fails with a planted bug.
+"""`make formal`: proves properties of modules of rtl/, which are in formal/; and that each property fails with a planted bug.
 
 Prints a line a proof, and writes build/formal.json and the table of docs/formal.md. Fails when a property does not hold, when one holds with its bug, or
 when nothing is decided. Yosys' SBY runs the solvers: abc's pdr, which finds its own induction, for what has a memory of what was; yices or
@@ -30,7 +30,7 @@ SECONDS = 3600  # that a solver may take
 
 @dataclass(frozen=True)
 class Proof:
-    """formal/MODULE.v with these parameters, by pdr for any number of cycles, or for `cycles` of them; `why` these are all.
+    """formal/MODULE.v, or formal/PROPERTIES.v, with these parameters, by pdr for any number of cycles, or for `cycles` of them; `why` these are all.
 
     before, after: the bug, what becomes what in rtl/MODULE.v, and must then fail.
     """
@@ -43,6 +43,12 @@ class Proof:
     why: str = ""
     engine: str = "smtbmc yices"
     parameters: dict = field(default_factory=dict)
+    properties: str = ""
+
+    @property
+    def file(self) -> Path:
+        """The properties, in a module of the name of the file with _properties."""
+        return PROPERTIES / f"{self.properties or self.module}.v"
 
     @property
     def name(self) -> str:
@@ -74,10 +80,10 @@ PROOFS = [
     Proof("requantizer", "the formula, all sums, shifts and biases", OVERFLOW, f"{OVERFLOW}biased != 32768 && ", cycles=5, why="no feedback", engine=SAT),
     Proof("log_code", "the logarithm in half octaves, all values", "value_i[bit_index-1]};", "1'b0};", cycles=1, why=NO_STATE),
     Proof("level_choice", "the highest level whose threshold is exceeded, all estimates and thresholds", ABOVE, ABOVE.replace(">", ">=", 1), cycles=1, why=NO_STATE),
-    *(Proof("policy_sensitivity", RULE, before, after, cycles=9, why=UNIT, engine=SAT, parameters={"Gate": gate}) for gate, (before, after) in enumerate((
+    *(Proof("policy_sensitivity", RULE, before, after, cycles=9, why=UNIT, engine=SAT, parameters={"Sensitivity": 1, "Gate": gate}, properties="policy") for gate, (before, after) in enumerate((
         ("never_i_q || value_zero_i;", "never_i_q;"), ("slope_zero_i || c_zero_i;", "slope_zero_i;"), ("slope_zero_i || i_zero_q;", "slope_zero_i;"),
         ("never_o_q || value_zero_i", "never_o_q")))),
-    *(Proof("policy_cell_history", RULE, before, after, cycles=9, why=UNIT, engine=SAT, parameters={"Gate": gate}) for gate, (before, after) in enumerate((
+    *(Proof("policy_cell_history", RULE, before, after, cycles=9, why=UNIT, engine=SAT, parameters={"Sensitivity": 0, "Gate": gate}, properties="policy") for gate, (before, after) in enumerate((
         ("history_i[4:2]", "history_i[3:2]"), ("c_zero_i ? 5'd0 : size_c", "size_c"), ("seen_g_q <= seen;", "seen_g_q <= seen_i_q;"),
         ("{1'b0, c_code_i[4:1]} + {4'd0, c_code_i[0]}", "{1'b0, c_code_i[4:1]}")))),
     *(Proof("counters", COUNTS, CARRY, CARRY.replace(";", " & 64'hFFFF_FFFF;"), cycles=12, why=STEP, parameters={"Tiles": tiles}) for tiles in (1, 2)),
@@ -108,9 +114,9 @@ def tools() -> Path:
 
 def script(proof: Proof, rtl: Path) -> str:
     """The job of SBY."""
-    sources = [PROPERTIES / f"{proof.module}.v", *(rtl / path.name for path in sources_of(proof.module))]
+    sources = [proof.file, *(rtl / path.name for path in sources_of(proof.module))]
     values = " ".join(f"-set {name} {value}" for name, value in proof.parameters.items())
-    top = f"{proof.module}_properties"
+    top = f"{proof.file.stem}_properties"
     mode, engine = ("bmc", proof.engine) if proof.cycles else ("prove", "abc pdr")
     return "\n".join([
         "[options]", f"mode {mode}", f"depth {proof.cycles or 1}", f"timeout {SECONDS}", "[engines]", engine, "[script]",
@@ -155,7 +161,7 @@ def page(results: list[dict]) -> str:
                         result["verdict"], result["with_bug"], ""]).strip() for result in results]
     return "\n".join([
         "# Proofs", "",
-        "Written by `make formal`. Properties are in `formal/`, a file a module of `rtl/`; SBY, Yosys and their solvers prove them. Each was seen to fail, with a bug",
+        "Written by `make formal`. Properties are in `formal/`; SBY, Yosys and their solvers prove them. Each was seen to fail, with a bug",
         "planted in a copy of the module. A proof of any number of cycles holds from reset on. A bounded one says of how many cycles it speaks, and why no more",
         "are needed.", "",
         "| module | parameters | property | of | verdict | with its bug |", "|---|---|---|---|---|---|", *rows, ""])

@@ -14,7 +14,7 @@ echo "SBY [job] DONE ({word}, rc=0)"
 
 def test_every_file_of_properties_has_a_proof():
     files = {path.stem for path in formal.PROPERTIES.glob("*.v")}
-    assert files == {proof.module for proof in formal.PROOFS}
+    assert files == {proof.file.stem for proof in formal.PROOFS}
 
 
 def test_every_proof_has_a_name_of_its_own():
