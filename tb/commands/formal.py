@@ -65,6 +65,7 @@ SAT = "abc bmc3"  # where terms are few bits wide
 FIFO = "order kept, nothing lost or doubled, full with Depth words, empty after clear"
 COMMIT = "a commit that is taken comes out, whole and once; none under stall or clear; fair"
 RULE = "the rule of docs/numerics.md, all codes, offsets and thresholds"
+POLICY = {"cycles": 9, "why": UNIT, "engine": SAT, "properties": "policy"}
 COUNTS = "snapshots differ by what was counted, carries of all 64 bits, from any values"
 FAIR = "waiting & in_turn) ? waiting & in_turn : waiting", "waiting & in_turn) ? waiting : waiting"
 OVERFLOW = "wire                          z_overflow = "
@@ -80,10 +81,10 @@ PROOFS = [
     Proof("requantizer", "the formula, all sums, shifts and biases", OVERFLOW, f"{OVERFLOW}biased != 32768 && ", cycles=5, why="no feedback", engine=SAT),
     Proof("log_code", "the logarithm in half octaves, all values", "value_i[bit_index-1]};", "1'b0};", cycles=1, why=NO_STATE),
     Proof("level_choice", "the highest level whose threshold is exceeded, all estimates and thresholds", ABOVE, ABOVE.replace(">", ">=", 1), cycles=1, why=NO_STATE),
-    *(Proof("policy_sensitivity", RULE, before, after, cycles=9, why=UNIT, engine=SAT, parameters={"Sensitivity": 1, "Gate": gate}, properties="policy") for gate, (before, after) in enumerate((
+    *(Proof("policy_sensitivity", RULE, *bug, parameters={"Sensitivity": 1, "Gate": gate}, **POLICY) for gate, bug in enumerate((
         ("never_i_q || value_zero_i;", "never_i_q;"), ("slope_zero_i || c_zero_i;", "slope_zero_i;"), ("slope_zero_i || i_zero_q;", "slope_zero_i;"),
         ("never_o_q || value_zero_i", "never_o_q")))),
-    *(Proof("policy_cell_history", RULE, before, after, cycles=9, why=UNIT, engine=SAT, parameters={"Sensitivity": 0, "Gate": gate}, properties="policy") for gate, (before, after) in enumerate((
+    *(Proof("policy_cell_history", RULE, *bug, parameters={"Sensitivity": 0, "Gate": gate}, **POLICY) for gate, bug in enumerate((
         ("history_i[4:2]", "history_i[3:2]"), ("c_zero_i ? 5'd0 : size_c", "size_c"), ("seen_g_q <= seen;", "seen_g_q <= seen_i_q;"),
         ("{1'b0, c_code_i[4:1]} + {4'd0, c_code_i[0]}", "{1'b0, c_code_i[4:1]}")))),
     *(Proof("counters", COUNTS, CARRY, CARRY.replace(";", " & 64'hFFFF_FFFF;"), cycles=12, why=STEP, parameters={"Tiles": tiles}) for tiles in (1, 2)),
