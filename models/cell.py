@@ -7,7 +7,8 @@ rounds them takes 53 bits at most up to s = 52; beyond, the sum is below 2**-8 a
 From z on, int32 holds everything: a product of Q0.15 and an int16 is at most 2**30 in size.
 """
 
-import torch
+from collections.abc import Iterator
+
 from torch import Tensor
 
 from . import activation
@@ -20,35 +21,26 @@ class SegmentSums:
     """Exact sums of the first quarters of products with one weight matrix w [rows, k], for the numbers of quarters that are asked for."""
 
     def __init__(self, w: Tensor, quarters: list[int], exponents: bool = False):
-        self.exponents, self.rows = exponents, len(w)
-        self.quarters = sorted(set(quarters) - {0})
-        hi, lo = (plane.float() for plane in split_planes(w))
-        # With the upper part u of an activation a: HH is 16 wh u, HH + HL is 16 wh a, and LH is wl u.
-        self.upper = _Products(HH=16 * hi if 1 in quarters else None, LH=lo if 3 in quarters else None)
-        self.whole = _Products(HL=16 * hi if 2 in quarters or 3 in quarters else None, LL=w.float() if 4 in quarters else None)
+        self.exponents, self.quarters = exponents, sorted(set(quarters) - {0})
+        upper, lower = split_planes(w)
+        # With a = 2**e ah + al: HH is 16 wh times 2**e ah, HL makes it 16 wh times a, and LL, wl times al, is what three quarters lack of w times a.
+        planes = {"HH": 16 * upper if 1 in quarters else None, "HH + HL": 16 * upper if 2 in quarters else None, "all": w if {3, 4} & set(quarters) else None,
+                  "LL": lower if 3 in quarters else None}
+        self.planes = {name: plane.T.float().contiguous() for name, plane in planes.items() if plane is not None}
 
     def __call__(self, a: Tensor) -> dict[int, Tensor]:
         """By number of quarters, float32 [n, rows] of integers a [n, k]."""
-        found = self.whole(a)
-        if self.upper.names:
-            upper, e = split_activations(a, self.exponents)
-            found |= self.upper(upper << e)
-        sums = {1: lambda: found["HH"], 2: lambda: found["HL"], 3: lambda: found["HL"] + found["LH"], 4: lambda: found["LL"]}
-        return {number: sums[number]() for number in self.quarters}
-
-
-class _Products:
-    """Products with several matrices [rows, k] at once, by name."""
-
-    def __init__(self, **matrices: Tensor | None):
-        present = {name: matrix for name, matrix in matrices.items() if matrix is not None}
-        self.names = tuple(present)
-        self.weights = torch.cat([matrix.T for matrix in present.values()], dim=1).contiguous() if present else None
-
-    def __call__(self, a: Tensor) -> dict[str, Tensor]:
-        if not self.names:
+        if not self.planes:
             return {}
-        return dict(zip(self.names, (a.float() @ self.weights).chunk(len(self.names), dim=1)))
+        whole = a.float()
+        operands = {"HH + HL": whole, "all": whole}
+        if {"HH", "LL"} & self.planes.keys():
+            upper, e = split_activations(a, self.exponents)
+            operands["HH"] = (upper << e).float()
+            operands["LL"] = whole - operands["HH"]
+        found = {name: operands[name] @ plane for name, plane in self.planes.items()}
+        sums = {1: lambda: found["HH"], 2: lambda: found["HH + HL"], 3: lambda: found["all"] - found["LL"], 4: lambda: found["all"]}
+        return {number: sums[number]() for number in self.quarters}
 
 
 class RowSums:
@@ -56,31 +48,49 @@ class RowSums:
 
     def __init__(self, layer: QuantizedLayer, levels: list[int | None]):
         constants = [layer.level_constants(level) for level in levels]
-        self.levels, self.shape = [level for level, _ in constants], (len(levels), 4, layer.units)
-        self.sums_x = [SegmentSums(layer.w_ih, [level[term] for level in self.levels], layer.exponents) for term in range(layer.terms)]
-        self.sums_h = SegmentSums(layer.w_hh, [level.h for level in self.levels])
+        self.levels, self.units = [level for level, _ in constants], layer.units
+        self.segments = [SegmentSums(layer.w_ih, [level[term] for level in self.levels], layer.exponents) for term in range(layer.terms)]
+        self.segments.append(SegmentSums(layer.w_hh, [level.h for level in self.levels]))
         scale = (layer.m.double() * power_of_two(-layer.s).unsqueeze(2)).permute(2, 1, 0).flatten(1)
-        self.scales_x, self.scale_h = scale[:layer.terms], scale[2]
-        self.b = torch.stack([b.T.flatten() for _, b in constants]).double()
+        self.scales = [*scale[:layer.terms], scale[2]]
+        self.b = [b.T.flatten().double() for _, b in constants]
 
-    def prepare(self, x: Tensor) -> Tensor:
-        """Scaled sums of the input, float64 [steps, batch, levels, rows], of integers x [steps, batch, terms, inputs]."""
+    def steps(self, x: Tensor) -> Iterator["StepSums"]:
+        """The sums of each step, still without h, from integers x [steps, batch, terms, inputs]."""
         steps, batch = x.shape[:2]
-        result = torch.zeros(steps * batch, len(self.levels), len(self.scale_h), dtype=torch.float64)
-        for term, (sums, scale) in enumerate(zip(self.sums_x, self.scales_x)):
-            found = sums(x[:, :, term].flatten(0, 1))
-            for place, level in enumerate(self.levels):
-                if level[term]:
-                    result[:, place] += found[level[term]].double().mul_(scale)
-        return result.unflatten(0, (steps, batch))
+        found = [sums(x[:, :, term].flatten(0, 1)) for term, sums in enumerate(self.segments[:-1])]
+        found = [{quarters: sums.unflatten(0, (steps, batch)) for quarters, sums in each.items()} for each in found]
+        return (StepSums(self, [{quarters: sums[step] for quarters, sums in each.items()} for each in found]) for step in range(steps))
 
-    def __call__(self, prepared: Tensor, h: Tensor) -> Tensor:
-        """z [batch, levels, 4, units], int32, of a step from its prepared part, which is overwritten, and h [batch, units] of the step before."""
-        found = {quarters: sums.double().mul_(self.scale_h) for quarters, sums in self.sums_h(h).items()}
-        for place, level in enumerate(self.levels):
-            if level.h:
-                prepared[:, place] += found[level.h]
-        return round_real_(prepared).add_(self.b).clamp_(-32768, 32767).int().unflatten(1, self.shape[:1]).unflatten(2, self.shape[1:])
+
+class StepSums:
+    """Pre-activations of one step; quarters beyond those of a level are looked at in the rows that take them, and nowhere else."""
+
+    def __init__(self, rows: RowSums, found: list[dict[int, Tensor]]):
+        self.rows, self.found = rows, found
+
+    def add(self, h: Tensor) -> None:
+        """Adds h [batch, units] of the step before."""
+        self.found.append(self.rows.segments[-1](h))
+
+    def _parts(self, place):
+        """(sums [batch, rows], scale [rows]) of the segments that a level has quarters of."""
+        level, rows = self.rows.levels[place], self.rows
+        quarters = (*level[:len(rows.scales) - 1], level.h)
+        return [(sums[number], scale) for sums, scale, number in zip(self.found, rows.scales, quarters) if number]
+
+    def z(self, place: int) -> Tensor:
+        """z [batch, 4, units], int32, at the level of that place among those that were asked for."""
+        z = sum(sums.double().mul_(scale) for sums, scale in self._parts(place))
+        return round_real_(z).add_(self.rows.b[place]).clamp_(-32768, 32767).int().unflatten(1, (4, self.rows.units))
+
+    def refine(self, z: Tensor, level: Tensor) -> None:
+        """Overwrites z of the lowest level, [batch, 4, units], in the rows whose level [batch, 4, units] is another one, by its place."""
+        z, level = z.flatten(1), level.flatten(1)
+        for place in range(1, len(self.rows.levels)):
+            where = (level == place).nonzero(as_tuple=True)
+            own = sum(sums[where].double().mul_(scale[where[1]]) for sums, scale in self._parts(place))
+            z[where] = round_real_(own).add_(self.rows.b[place][where[1]]).clamp_(-32768, 32767).int()
 
 
 def finish(z: Tensor, c: Tensor, c_frac: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -220,14 +220,13 @@ def run_layer(layer: QuantizedLayer, x: Tensor, policy: Policy, selector: Select
     all_c = torch.empty(steps, batch, layer.units, dtype=torch.int16)
     levels = torch.full((steps, batch, 4, layer.units), len(layer.by_code) - 1 if fixed is None else layer.codes[fixed], dtype=torch.int8)
     block = max(1, PREPARED_SUMS // (batch * len(rows.levels) * 4 * layer.units))
-    for step, prepared in enumerate(part for steps_of_x in x.split(block) for part in rows.prepare(steps_of_x)):
-        z = rows(prepared, h)
-        if selector is None:
-            z = z[:, 0]
-        else:
+    for step, sums in enumerate(sums for steps_of_x in x.split(block) for sums in rows.steps(steps_of_x)):
+        sums.add(h)
+        z = sums.z(0)
+        if selector is not None:
             level = selector(z, c, history)
-            levels[step] = codes[level]
-            z = z.gather(1, level.unsqueeze(1)).squeeze(1)
+            levels[step] = codes[level.int()]
+            sums.refine(z, level)
         gates, new_c, tanh_c = finish(z, c, layer.c_frac)
         h = output(gates, tanh_c)
         history, c = next_history(history, new_c - c), new_c

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What policies see of a unit, and the selectors that choose levels by it (docs/numerics.md).
 
-A selector is called once a step with z [batch, levels, 4, units], the lowest level first, the old c and the old history [batch, units]; it returns
-the level of each row by its place in the layer's list, int64 [batch, 4, units]. models.policies says which policy has which.
+A selector is called once a step with z [batch, 4, units] at the lowest level, the old c and the old history [batch, units]; it returns the level
+of each row by its place in the layer's list, int8 [batch, 4, units]. models.policies says which policy has which.
 """
 
 from collections.abc import Callable
@@ -66,9 +66,9 @@ def row_thresholds(layer: QuantizedLayer) -> Tensor:
 
 def level_of(seen: Tensor, thresholds: Tensor) -> Tensor:
     """The highest level [batch, 4, units] whose threshold [levels - 1, 4, units] is exceeded by what the policy sees [batch, 4, units]; else 0."""
-    level = torch.zeros(seen.shape, dtype=torch.int64)
+    level = torch.zeros(seen.shape, dtype=torch.int8)
     for number, threshold in enumerate(thresholds, start=1):
-        level[seen > threshold] = number
+        level.masked_fill_(seen > threshold, number)
     return level
 
 
@@ -89,7 +89,7 @@ class Sensitivity:
         self.thresholds, self.c_frac, self.cell_floor = row_thresholds(layer), layer.c_frac, layer.cell_floor
 
     def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
-        gates, _, tanh_c = finish(z[:, 0], c, self.c_frac)
+        gates, _, tanh_c = finish(z, c, self.c_frac)
         return level_of(sensitivity(gates, tanh_c, c, self.cell_floor), self.thresholds)
 
 
@@ -112,5 +112,5 @@ class Random:
         self.generator = torch.Generator().manual_seed(seed)
 
     def __call__(self, z: Tensor, c: Tensor, history: Tensor) -> Tensor:
-        drawn = torch.rand(z[:, 0].shape, generator=self.generator, dtype=torch.float64)
-        return sum((drawn < above.unsqueeze(1)).long() for above in self.above.unbind(1))
+        drawn = torch.rand(z.shape, generator=self.generator, dtype=torch.float64)
+        return sum((drawn < above.unsqueeze(1)).to(torch.int8) for above in self.above.unbind(1))

@@ -229,8 +229,9 @@ def _run_layer(layer, x, code):
     h, c = (torch.zeros(batch, layer.units, dtype=torch.int32) for _ in range(2))
     all_exact, all_h, all_c = (torch.empty(steps, batch, layer.units, dtype=kind) for kind in (torch.int32, torch.int8, torch.int16))
     block = max(1, PREPARED_SUMS // (batch * 4 * layer.units))
-    for step, prepared in enumerate(part for steps_of_x in x.split(block) for part in rows.prepare(steps_of_x)):
-        gates, c, tanh_c = finish(rows(prepared, h)[:, 0], c, layer.c_frac)
+    for step, sums in enumerate(sums for steps_of_x in x.split(block) for sums in rows.steps(steps_of_x)):
+        sums.add(h)
+        gates, c, tanh_c = finish(sums.z(0), c, layer.c_frac)
         exact = exact_output(gates, tanh_c)
         h = round_real_(exact.double().mul_(code.factor * 2.0**-30)).clamp_(*limits(code.bits, LARGEST_H))
         all_exact[step], all_h[step], all_c[step] = exact, output(gates, tanh_c), c
