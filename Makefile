@@ -33,12 +33,14 @@ BUDGET ?=
 SHARE ?=
 ## speed of MODEL over the baseline build that `make calibrate` looks for instead of a BUDGET
 SPEED ?=
-## processes that `make eval` runs at once (empty: one per core)
+## processes that `make eval` or `make mutants` runs at once (empty: one per core)
 JOBS ?=
 ## Dask scheduler, such as tcp://host:8786, whose workers do the work of `make eval` instead of processes here
 SCHEDULER ?=
 ## minutes that the soak of `make soak` or `make weekly` lasts
 MINUTES ?= 5
+## mutants that `make mutants` judges
+N ?= 100
 ## 1: write waveforms for GTKWave under build/ (slower)
 WAVES ?= 0
 ## 1: `make waves` draws the pictures of docs/images/
@@ -52,8 +54,8 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test weekly regress soak test-bench formal bench calibrate eval lint silicon docs clean distclean
-variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES WAVES PNG PDK FPGA PYTHON
+targets := help setup generate sim waves test weekly regress soak test-bench mutants formal bench calibrate eval lint silicon docs clean distclean
+variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N WAVES PNG PDK FPGA PYTHON
 .PHONY: $(targets)
 
 # No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
@@ -116,7 +118,7 @@ test:
 	$(setup) icarus
 	@$(python) -m pytest -n 2 -m "not slow" --junitxml="build/test-$$SIM.xml" models/tests codegen tb syn
 
-## run all tests, with the slow ones and a short soak, on Verilator with a fresh seed (or SEED=), and write a page about them
+## run all tests, with the slow ones, a short soak and 40 mutants, on Verilator with a fresh seed (or SEED=), and write a page about them
 takes.regress := SEED
 regress:
 	$(setup) icarus
@@ -138,6 +140,12 @@ soak:
 test-bench:
 	$(setup) icarus
 	@$(python) -m tb.commands.planted_bugs
+
+## judge N small random changes of the RTL, SEED's: does a test fail for each? Goes on where it was
+takes.mutants := N SEED JOBS
+mutants:
+	$(setup) icarus
+	@$(python) -m tb.commands.mutants --count="$$N" --seed="$$SEED" $(call option,JOBS,jobs)
 
 ## prove properties of modules of rtl/, and see each fail with a bug planted; writes docs/formal.md
 formal:

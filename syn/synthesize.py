@@ -139,14 +139,18 @@ def fetch_library() -> None:
         leash.run([ROOT / "scripts" / "fetch-liberty.sh"], check=True)
 
 
-def run_yosys(script: str, name: str, folder: Path = BUILD) -> str:
-    """Runs a script of Yosys; returns its log, kept as `name`.log beside the script. Raises SynthesisError."""
+def run_yosys(script: str, name: str, folder: Path = BUILD, seconds: int = 0) -> str:
+    """Runs a script of Yosys, with so many seconds of a core at most (0: as long as it takes); returns its log, kept as `name`.log beside the script.
+
+    Raises SynthesisError.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path, log = folder / f"{name}.ys", folder / f"{name}.log"
     path.write_text(script)
     command = f"from pyosys import libyosys; libyosys.run_pass('script {path}')"
     with open(log, "w") as output:
-        run = leash.run([sys.executable, "-c", command], stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+        limit = ["prlimit", f"--cpu={seconds}"] * bool(seconds)
+        run = leash.run([*limit, sys.executable, "-c", command], stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
     text = log.read_text()
     if run.returncode:
         errors = [line for line in text.splitlines() if "ERROR" in line]

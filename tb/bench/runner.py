@@ -134,7 +134,8 @@ def sources_of(top: str) -> list[Path]:
         name = pending.pop()
         found[name] = files[name]
         text = re.sub(r"//.*", "", files[name].read_text())
-        pending += (set(re.findall(r"\w+", text)) & files.keys()) - found.keys()
+        instances = re.findall(r"\b(\w+)\s+(?:#\s*\(|\w+\s*\()", text)  # module #(parameters) name (ports), or without parameters
+        pending += (set(instances) & files.keys()) - found.keys()
     return sorted(found.values(), key=lambda path: (path.stem == top, path.stem))
 
 

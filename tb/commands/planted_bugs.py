@@ -249,12 +249,24 @@ BUGS = [
 ]
 
 
-def run_test(bug: Bug, rtl: Path, folder: Path) -> tuple[int, str, float]:
-    """Exit code of pytest, its output and the seconds, with the design in `rtl`; what the test writes goes to `folder`."""
-    environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(rtl), "RUNS": str(folder / "runs"), "COCOTB_TEST_FILTER": bug.case}
+def run_test(test: str, case: str, rtl: Path, folder: Path, seconds: int = 0, slow: bool = True) -> tuple[int, str, float]:
+    """Exit code of pytest, its output and the seconds, with the design in `rtl`; what the tests write goes to `folder`.
+
+    test: below tb/tests, several with spaces between them; seconds: of a core that each process may take (0: any); slow: with tests that are marked so.
+    """
+    environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(rtl), "RUNS": str(folder / "runs"), "COCOTB_TEST_FILTER": case,
+                   "COCOTB_MAX_FAILURES": "1"}
     start = time.monotonic()
-    ended = leash.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/tests/{bug.test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
+    limit = ["prlimit", f"--cpu={seconds}"] * bool(seconds)
+    command = [*limit, sys.executable, "-m", "pytest", "-x", "-q", *["-m", "not slow"] * (not slow), *(f"tb/tests/{one}" for one in test.split())]
+    ended = leash.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     return ended.returncode, ended.stdout, time.monotonic() - start
+
+
+def reason_of(output: str) -> str:
+    """Why a simulation failed, in the output of pytest; empty if none did."""
+    found = re.search(r"(?:SimulationError|Failed): (.*?)\n(?:E +log: |\n)", output, re.DOTALL)
+    return " ".join(found[1].replace("\nE ", " ").split()) if found else ""
 
 
 def plant(bug: Bug) -> str:
@@ -266,14 +278,13 @@ def plant(bug: Bug) -> str:
     if text.count(bug.before) != 1:
         return f"stale: {bug.before!r} is in {path.name} {text.count(bug.before)} times"
     path.write_text(text.replace(bug.before, bug.after))
-    code, output, seconds = run_test(bug, folder / "rtl", folder)
+    code, output, seconds = run_test(bug.test, bug.case, folder / "rtl", folder)
     if code == 0:
         return f"SURVIVED {seconds:.0f} s"
-    reason = re.search(r"(?:SimulationError|Failed): (.*?)\n(?:E +log: |\n)", output, re.DOTALL)
+    reason = reason_of(output)
     if code != 1 or not reason:
         return f"no verdict from {bug.test}:\n{output}"
-    words = " ".join(reason[1].replace("\nE ", " ").split())
-    return f"caught in {seconds:.0f} s by {bug.test}: {words[:100]}"
+    return f"caught in {seconds:.0f} s by {bug.test}: {reason[:100]}"
 
 
 def main() -> int:
@@ -284,11 +295,11 @@ def main() -> int:
     survived = 0
     shutil.rmtree(FOLDER, ignore_errors=True)
     with ThreadPoolExecutor(2) as pool:
-        clean = list({(bug.test, bug.case): bug for bug in bugs}.values())
+        clean = list(dict.fromkeys((bug.test, bug.case) for bug in bugs))
         folders = [FOLDER / f"clean_{number}" for number in range(len(clean))]
-        for bug, (code, output, _) in zip(clean, pool.map(run_test, clean, [RTL] * len(clean), folders)):
+        for (test, case), (code, output, _) in zip(clean, pool.map(run_test, *zip(*clean), [RTL] * len(clean), folders)):
             if code:
-                print(f"{bug.test} {bug.case} fails without a bug:\n{output}")
+                print(f"{test} {case} fails without a bug:\n{output}")
                 return 1
         for bug, report in zip(bugs, pool.map(plant, bugs)):
             print(f"{bug.file + '.v':18} {bug.what:58} {report}", flush=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make regress`: all tests on Verilator with fresh seeds, slow ones and a short soak included, and one page about them.
+"""`make regress`: all tests on Verilator with fresh seeds, slow ones, a short soak and some mutants included, and one page about them.
 
 Writes to build/regress/: `index.html` (what passed and failed, with seeds, durations, commands that repeat and show a failure, and which rows of
 the testplan passed), `junit.xml`, and `tests/`, a folder a simulation with its log and, of a failure, its waves.
@@ -126,19 +126,20 @@ def run_pytest(seed: int, paths: list[str]) -> float:
     return time.monotonic() - start
 
 
-def run_soak(seed: int, minutes: float) -> Result:
-    """A short soak, as a result beside the tests."""
+def run_command(module: str, seed: int, *arguments: str) -> Result:
+    """A command of tb.commands with this seed, as a result beside the tests."""
     start = time.monotonic()
-    command = [sys.executable, "-m", "tb.commands.soak", f"--minutes={minutes:g}", f"--seed={seed}"]
+    command = [sys.executable, "-m", f"tb.commands.{module}", *arguments, f"--seed={seed}"]
     ended = leash.run(command, cwd=ROOT, env={**os.environ, "SIM": "verilator", "WAVES": "0", "RUNS": str(RUNS)}, capture_output=True, text=True)
     output = (ended.stdout + ended.stderr)[-4000:]
-    return Result("tb.commands.soak", "failed" if ended.returncode else "passed", time.monotonic() - start, output if ended.returncode else "", str(seed))
+    return Result(f"tb.commands.{module}", "failed" if ended.returncode else "passed", time.monotonic() - start, output if ended.returncode else "", str(seed))
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.regress", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", help="a whole number (default: from the clock)")
     parser.add_argument("--minutes", type=float, default=1, help="of soak; 0: none")
+    parser.add_argument("--mutants", type=int, default=40, help="of the RTL that must be caught (%(default)s)")
     parser.add_argument("paths", nargs="*", default=["models/tests", "codegen", "tb", "syn"], help="tests to run (default: all)")
     options = parser.parse_args(arguments)
     if options.seed is not None and not options.seed.isdecimal():
@@ -151,7 +152,9 @@ def main(arguments: list[str] | None = None) -> int:
     seconds = run_pytest(seed, options.paths)
     found = tests(JUNIT, RUNS)
     if options.minutes:
-        found.insert(0, run_soak(seed, options.minutes))
+        found.insert(0, run_command("soak", seed, f"--minutes={options.minutes:g}"))
+    if options.mutants:
+        found.insert(0, run_command("mutants", seed, f"--count={options.mutants}"))
     failed = sum(test.outcome == "failed" for test in found)
     plan = situations(TESTPLAN.read_text(), found)
     page = FOLDER / "index.html"

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""`make mutants N= SEED=`: how many of N small random changes of rtl/ does the bench see?
+
+A mutant runs the tests of its module, of the smallest first, then those of the whole accelerator, until one fails; on Icarus, which builds in a second. One
+that its module's tests do not see is compared with the module by Yosys first, with both values of DynamicPrecision: where no output can differ, it
+is equivalent, and no test could see it. All that is neither caught nor proven is a survivor. Results are kept in build/mutants/, so that what was
+interrupted goes on; writes build/mutants.json. Exit code: 1 if a mutant survived that tb/commands/survivors.json does not explain.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from random import Random
+
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from syn.synthesize import SynthesisError, run_yosys
+from tb.bench.runner import BUILD, ROOT, RTL, sources_of
+from tb.commands.mutation import Mutation, mutations, read
+from tb.commands.planted_bugs import reason_of, run_test
+
+FOLDER, RESULTS = BUILD / "mutants", BUILD / "mutants.json"
+EXPLAINED = Path(__file__).with_name("survivors.json")
+SMALL = [f"lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[{build}]" for build in ("small", "small_baseline")]
+WHOLE = "lstm_accelerator test_parameter_check.py"
+CAUGHT, EQUIVALENT, SURVIVED, BROKEN = VERDICTS = "caught", "equivalent", "survived", "does not build"
+PROOF_SECONDS, TEST_SECONDS = 60, 120  # of a core, a process: a simulation that a mutant keeps from ending is caught
+COMPARE = """
+read_verilog -DSYNTHESIS -I{rtl} {sources}
+hierarchy -top {module} {parameters}
+proc
+opt_clean
+rename -top gold
+design -stash gold
+read_verilog -DSYNTHESIS -I{rtl} {mutated}
+hierarchy -top {module} {parameters}
+proc
+opt_clean
+rename -top gate
+design -stash gate
+design -copy-from gold gold
+design -copy-from gate gate
+equiv_make gold gate equiv
+cd equiv
+opt_clean
+equiv_simple -undef
+equiv_induct -undef -seq 3
+equiv_status -assert
+"""
+
+
+def key_of(mutation: Mutation) -> str:
+    """Of the text of the module, and what becomes what in it."""
+    return hashlib.sha256(f"{read(mutation.file)} {asdict(mutation)}".encode()).hexdigest()[:16]
+
+
+def sample(count: int, seed: int) -> list[Mutation]:
+    """So many mutations of all modules, each as likely as any other; more of them with a seed begin with fewer."""
+    found = [mutation for path in sorted(RTL.glob("*.v")) for mutation in mutations(path)]
+    Random(seed).shuffle(found)
+    return found[:count]
+
+
+def tests_of(module: str) -> list[str]:
+    """Test files of modules that have this one in them, the smallest first: its own, where it has one."""
+    files = {path.stem.removeprefix("test_"): path.name for path in (ROOT / "tb" / "tests").glob("test_*.py")}
+    tops = {top: sources_of(top) for top in files if (RTL / f"{top}.v").exists()}
+    return [files[top] for top in sorted(tops, key=lambda top: (len(tops[top]), top)) if any(path.stem == module for path in tops[top])]
+
+
+def is_equivalent(mutation: Mutation, rtl: Path, folder: Path) -> bool:
+    """Whether Yosys proves that the module with the change in the folder rtl is the one without, whatever its submodules do."""
+    files, module = [path.name for path in sources_of(mutation.module)], mutation.module
+    dynamic = [0, 1] if "parameter DynamicPrecision" in read(mutation.file) else [None]
+    try:
+        for value in dynamic:
+            run_yosys(COMPARE.format(rtl=RTL, module=module, sources=" ".join(str(RTL / name) for name in files), mutated=" ".join(str(rtl / name) for name in files),
+                                     parameters="" if value is None else f"-chparam DynamicPrecision {value}"), f"compare{value}", folder, PROOF_SECONDS)
+    except SynthesisError:
+        return False
+    return True
+
+
+def judge(mutation: Mutation) -> dict:
+    """The mutation with its verdict, what saw it, and the seconds that it took."""
+    begin, folder = time.monotonic(), FOLDER / key_of(mutation)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(RTL, folder / "rtl")
+    (folder / "rtl" / mutation.file.name).write_text(mutation.apply(read(mutation.file)), encoding="latin-1")
+    verdict, by = _verdict(mutation, folder)
+    if verdict != SURVIVED:
+        shutil.rmtree(folder)
+    return {**asdict(mutation), "key": key_of(mutation), "verdict": verdict, "by": by, "seconds": round(time.monotonic() - begin, 1)}
+
+
+def _verdict(mutation, folder):
+    own = tests_of(mutation.module)
+    for number, test in enumerate([*own, "", *SMALL, WHOLE]):
+        if not test:
+            if is_equivalent(mutation, folder / "rtl", folder):
+                return EQUIVALENT, "yosys"
+            continue
+        code, output, _ = run_test(test, "", folder / "rtl", folder / str(number), TEST_SECONDS, slow=False)
+        if "cannot build" in output:
+            return BROKEN, output.split("cannot build", 1)[1][:200]
+        if code:
+            return CAUGHT, f"{test}: {reason_of(output)[:100] or f'exit code {code}'}"
+    return SURVIVED, ""
+
+
+def kept() -> dict[str, dict]:
+    """Results of earlier runs by key."""
+    path = FOLDER / "results.jsonl"
+    return {one["key"]: one for one in map(json.loads, path.read_text().splitlines())} if path.exists() else {}
+
+
+def explained(result: dict) -> str:
+    """Why a survivor may live, as was reviewed; empty if nobody has."""
+    same = ("module", "before", "after")
+    line = read(RTL / f"{result['module']}.v").splitlines()[result["line"] - 1].strip()
+    return next((one["reason"] for one in json.loads(EXPLAINED.read_text()) if one["text"] == line and all(one[name] == result[name] for name in same)), "")
+
+
+def show(results: list[dict]) -> Table:
+    """Counts by module."""
+    table = Table(title=f"{len(results)} mutants")
+    for heading in ("module", *VERDICTS):
+        table.add_column(heading, justify="left" if heading == "module" else "right")
+    for module in sorted({one["module"] for one in results}):
+        own = [one["verdict"] for one in results if one["module"] == module]
+        table.add_row(module, *(str(own.count(verdict)) for verdict in VERDICTS))
+    return table
+
+
+def summary(results: list[dict], seed: int) -> dict:
+    """What stands in build/mutants.json."""
+    counts = {verdict: sum(one["verdict"] == verdict for one in results) for verdict in VERDICTS}
+    seen = counts[CAUGHT] + counts[SURVIVED]
+    again = ".venv/bin/python -m tb.commands.mutants --key"
+    survivors = [{**one, "reason": explained(one), "repeat": f"{again} {one['key']}"} for one in results if one["verdict"] == SURVIVED]
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    return {"commit": commit, "date": str(date.today()), "seed": seed, "mutants": len(results), **counts, "caught_share": counts[CAUGHT] / seen if seen else None,
+            "survivors": survivors, "results": results}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tb.commands.mutants", description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=40, help="mutants (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="which ones (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at a time (%(default)s)")
+    parser.add_argument("--module", action="append", help="of this module only; several times for several")
+    parser.add_argument("--key", action="append", help="this one only, once more; several times for several")
+    options = parser.parse_args(arguments)
+    everything = sample(sys.maxsize, options.seed)
+    chosen = [one for one in everything if (key_of(one) in options.key if options.key else not options.module or one.module in options.module)]
+    if not chosen:
+        parser.error("no such mutant; rtl/ may have changed" if options.key else f"no mutant of {', '.join(options.module)}: they are names of modules")
+    chosen = chosen[:len(chosen) if options.key else options.count]
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    results = {} if options.key else kept()
+    left = [one for one in chosen if key_of(one) not in results]
+    bar = tqdm(total=len(chosen), initial=len(chosen) - len(left), unit="mutant")
+    with bar, ThreadPoolExecutor(options.jobs) as pool, open(FOLDER / "results.jsonl", "a") as file:
+        for result in pool.map(judge, left):
+            results[result["key"]] = result
+            file.write(json.dumps(result) + "\n")
+            file.flush()
+            bar.update()
+            if result["verdict"] == SURVIVED:
+                bar.write(f"SURVIVED  {Mutation(*(result[name] for name in ('module', 'offset', 'before', 'after', 'line'))).name}  ({result['key']})")
+    found = summary([results[key_of(one)] for one in chosen], options.seed)
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    Console().print(show(found["results"]))
+    for one in found["survivors"]:
+        print(f"survived: rtl/{one['module']}.v:{one['line']}: {one['before']!r} -> {one['after']!r}\n  {one['reason'] or 'unexplained'}; again: {one['repeat']}")
+    print(f"{found[CAUGHT]} of {found[CAUGHT] + found[SURVIVED]} that are not equivalent were caught; {RESULTS}")
+    return int(any(not one["reason"] for one in found["survivors"]))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("mutants: interrupted; the same command goes on from here")

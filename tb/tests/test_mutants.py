@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""`make mutants`: which changes it makes, and that it tells what was caught from what was not seen, cannot be seen, or does not build."""
+
+import json
+
+import pytest
+
+from tb.bench.runner import RTL
+from tb.commands import mutants
+from tb.commands.mutation import Mutation, mutations, read
+
+MODULE = """`define ONE 1'b1
+module toy #(parameter Width = 4) (input wire clk_i, input wire [Width-1:0] a_i, output reg [Width-1:0] q_o);
+  wire up = a_i[0] && ~a_i[1];  // a comment with a + b
+  always @(posedge clk_i)
+    if (up == `ONE)
+      q_o <= up ? a_i + 4'd3 : 1'b0;
+endmodule
+"""
+CHANGES = {("&&", "||"), ("~", ""), ("==", "!="), ("up == `ONE", "!(up == `ONE)"), ("q_o <= up ? a_i + 4'd3 : 1'b0;", "begin end"),
+           ("a_i + 4'd3 : 1'b0", "1'b0 : a_i + 4'd3"), ("+", "-"), ("4'd3", "4'd4"), ("1'b0", "1'b1"), ("0", "1"), ("1", "2")}
+
+
+def place(module: str, before: str, after: str) -> Mutation:
+    """A change of a module of rtl/ by the text that it begins with."""
+    text = read(RTL / f"{module}.v")
+    assert text.count(before) == 1
+    return Mutation(module, text.index(before), before, after, text.count("\n", 0, text.index(before)) + 1)
+
+
+def equivalent(mutation: Mutation, folder) -> bool:
+    (folder / "rtl").mkdir()
+    for path in RTL.iterdir():
+        (folder / "rtl" / path.name).write_bytes(path.read_bytes())
+    (folder / "rtl" / mutation.file.name).write_text(mutation.apply(read(mutation.file)), encoding="latin-1")
+    return mutants.is_equivalent(mutation, folder / "rtl", folder)
+
+
+def test_what_happens_is_changed_and_nothing_else(tmp_path):
+    path = tmp_path / "toy.v"
+    path.write_text(MODULE)
+    assert {(one.before, one.after) for one in mutations(path)} == CHANGES
+
+
+def test_a_change_is_applied_where_it_belongs():
+    mutation = place("log_code", "value_i == 16'd0", "value_i != 16'd0")
+    text = mutation.apply(read(mutation.file))
+    assert len(text.splitlines()) == len(read(mutation.file).splitlines()) and text.splitlines()[mutation.line - 1].count("!=") == 1
+    with pytest.raises(ValueError, match=r"log_code.v has changed"):
+        mutation.apply("// another text")
+
+
+def test_every_module_but_wiring_has_mutants_and_a_larger_sample_begins_with_a_smaller():
+    everything = mutants.sample(10**6, 1)
+    assert len(everything) > 1000 and len(set(everything)) == len(everything)
+    assert {path.stem for path in RTL.glob("*.v")} - {one.module for one in everything} <= {"lstm_accelerator", "tile_array"}
+    assert mutants.sample(40, 1) == everything[:40] != mutants.sample(40, 2)
+
+
+def test_tests_of_a_module_begin_with_its_own():
+    assert mutants.tests_of("fifo")[0] == "test_fifo.py" and mutants.tests_of("log_code")[:2] == ["test_log_code.py", "test_precision_unit.py"]
+    assert mutants.tests_of("tile") == []  # the accelerator has it
+
+
+def test_an_equivalent_mutant_is_told_from_another(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    assert equivalent(place("fifo", "Full  = Depth;", "Full  = Depth + 0;"), tmp_path / "a")
+    assert not equivalent(place("fifo", "Full  = Depth;", "Full  = Depth + 1;"), tmp_path / "b")
+
+
+@pytest.mark.parametrize("before, after, verdict", [("value_i == 16'd0", "value_i != 16'd0", mutants.CAUGHT), ("value_i == 16'd0", "value_i == 16'd0 +", mutants.BROKEN)])
+def test_a_mutant_runs_the_tests_of_its_module(monkeypatch, tmp_path, before, after, verdict):
+    monkeypatch.setattr(mutants, "FOLDER", tmp_path)
+    found = mutants.judge(place("log_code", before, after))
+    assert found["verdict"] == verdict
+    if verdict == mutants.CAUGHT:
+        assert "test_log_code.py" in found["by"] and "assert" in found["by"]
+
+
+def run(monkeypatch, tmp_path, capsys, *arguments) -> tuple[int, dict, str]:
+    """Exit code, JSON, and what is printed, where no test fails and nothing is proven."""
+    monkeypatch.setattr(mutants, "FOLDER", tmp_path / "mutants")
+    monkeypatch.setattr(mutants, "RESULTS", tmp_path / "mutants.json")
+    monkeypatch.setattr(mutants, "run_test", lambda *_, **__: (0, "", 0.0))
+    monkeypatch.setattr(mutants, "is_equivalent", lambda *_: False)
+    code = mutants.main(list(arguments))
+    return code, json.loads((tmp_path / "mutants.json").read_text()), capsys.readouterr().out
+
+
+def test_a_survivor_is_told_with_its_command_unless_it_is_explained(monkeypatch, tmp_path, capsys):
+    code, found, shown = run(monkeypatch, tmp_path, capsys, "--module", "log_code", "--count", "1")
+    survivor, = found["survivors"]
+    assert code == 1 and found["survived"] == 1 and found["caught_share"] == 0
+    assert f"rtl/log_code.v:{survivor['line']}" in shown and f"python -m tb.commands.mutants --key {survivor['key']}" in shown
+    text = read(RTL / "log_code.v").splitlines()[survivor["line"] - 1].strip()
+    known = {"module": "log_code", "text": text, "before": survivor["before"], "after": survivor["after"], "reason": "said"}
+    (tmp_path / "survivors.json").write_text(json.dumps([known]))
+    monkeypatch.setattr(mutants, "EXPLAINED", tmp_path / "survivors.json")
+    code, found, _ = run(monkeypatch, tmp_path, capsys, "--module", "log_code", "--count", "1")
+    assert code == 0 and found["survivors"][0]["reason"] == "said"
+
+
+def test_what_was_judged_is_not_judged_again(monkeypatch, tmp_path, capsys):
+    run(monkeypatch, tmp_path, capsys, "--module", "log_code", "--count", "2")
+    monkeypatch.setattr(mutants, "judge", lambda mutation: pytest.fail(f"{mutation.name} again"))
+    _, found, _ = run(monkeypatch, tmp_path, capsys, "--module", "log_code", "--count", "2")
+    assert found["mutants"] == 2
+
+
+def test_a_module_that_there_is_not_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        mutants.main(["--module", "no_module"])
+    assert "no mutant of no_module" in capsys.readouterr().err
+
+
+def test_explanations_are_of_lines_that_are_there():
+    for one in json.loads(mutants.EXPLAINED.read_text()):
+        assert one["text"] in {line.strip() for line in read(RTL / f"{one['module']}.v").splitlines()} and one["reason"]
