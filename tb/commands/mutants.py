@@ -49,7 +49,7 @@ proc
 opt_clean
 rename -top gate
 design -stash gate
-design -copy-from gold gold
+design -copy-from gold *
 design -copy-from gate gate
 equiv_make gold gate equiv
 cd equiv

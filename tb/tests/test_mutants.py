@@ -63,10 +63,12 @@ def test_tests_of_a_module_begin_with_its_own():
 
 
 def test_an_equivalent_mutant_is_told_from_another(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    assert equivalent(place("fifo", "Full  = Depth;", "Full  = Depth + 0;"), tmp_path / "a")
-    assert not equivalent(place("fifo", "Full  = Depth;", "Full  = Depth + 1;"), tmp_path / "b")
+    cases = [(True, "fifo", "Full  = Depth;", "Full  = Depth + 0;"), (False, "fifo", "Full  = Depth;", "Full  = Depth + 1;"),
+             (True, "post_processing", "c_valid || phase_q[6]", "phase_q[6] || c_valid"),
+             (False, "post_processing", "c_valid || phase_q[6]", "c_valid || phase_q[7]")]  # what a module inside of it gets
+    for number, (same, *change) in enumerate(cases):
+        (tmp_path / str(number)).mkdir()
+        assert equivalent(place(*change), tmp_path / str(number)) == same, change
 
 
 @pytest.mark.parametrize("before, after, verdict", [("value_i == 16'd0", "value_i != 16'd0", mutants.CAUGHT), ("value_i == 16'd0", "value_i == 16'd0 +", mutants.BROKEN)])
