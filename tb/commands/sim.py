@@ -308,18 +308,33 @@ def main(arguments: list[str] | None = None) -> int:
         notes = [f"STEPS={options.steps} of {network.about}", *network.imported.notes, *bounds.lines(), options.thresholds]
         print("\n".join(notes), flush=True)
     with ThreadPoolExecutor(SIMULATIONS_AT_ONCE) as pool:  # the simulators are built meanwhile; what fails there fails again in `simulate`, which tells it
-        for build in (options.build, options.build.baseline()):
-            pool.submit(build_simulation, "harness", parameters(build), options.sim, options.waves == "1")
+        for name, build in (("accelerator", options.build), (BASELINE, options.build.baseline())):
+            pool.submit(_build, name, build, options)
+        _say(f"{options.name} is quantized")
         q = prepare(network, options)
-    with only_run(BUILD / "sim" / options.key) as folder:
-        return _play(options, network, samples, q, folder, bounds)
+        with only_run(BUILD / "sim" / options.key) as folder:
+            return _play(options, network, samples, q, folder, bounds)
+
+
+def _say(words):
+    """What is under way, on stderr: the last line on stdout is the path of the report."""
+    tqdm.write(f"sim: {words}", file=sys.stderr)
+
+
+def _build(name, build, options):
+    """Builds a simulator, and says so."""
+    _say(f"{name}: {options.sim} builds its simulator, unless it did before")
+    begin = time.monotonic()
+    build_simulation("harness", parameters(build), options.sim, options.waves == "1")
+    _say(f"{name}: built in {time.monotonic() - begin:.0f} s")
 
 
 def _play(options, network, samples, q: QuantizedNetwork, folder: Path, bounds: Limits | None) -> int:
     """Simulates in the folder, prints and writes the report, and returns the exit code."""
     # STATIC_HIGH and the baseline build are the baselines of every speedup, whatever was asked for.
     policies = {policy.name: policy for policy in (Policy.STATIC_HIGH, *options.policy)}
-    builds = [(name, policy, options.build) for name, policy in policies.items()] + [(BASELINE, Policy.STATIC_HIGH, options.build.baseline())]
+    # The baseline first: its simulator is the smaller one, and runs while the other is still built.
+    builds = [(BASELINE, Policy.STATIC_HIGH, options.build.baseline()), *((name, policy, options.build) for name, policy in policies.items())]
     for direction in q.directions:
         for _, _, build in builds:
             compile_image(direction, build)  # what does not fit is refused before anything is simulated
