@@ -323,10 +323,9 @@ def fit_direction(lstm: nn.LSTM, calibration: list[Tensor], settings: quantize.S
     result = []
     for number, (parameters, state, effects, constants) in enumerate(zip(weights, float_states(weights, below), fitted.effects, fitted.layers)):
         first = number == 0 and own_input
-        unit = fitted.input_scales[0][fitted.order] if first else torch.full((below.shape[2],), quantize.H_SCALE, dtype=torch.float64)
-        x = below[valid][:, fitted.order] if first else below[valid]
-        h = before(state.h)[valid]
-        w_ih = parameters.w_ih[:, fitted.order] if first else parameters.w_ih
+        order = fitted.order if number == 0 else slice(None)  # of the words of the input, which is the h of a stage below or the network's own
+        unit = fitted.input_scales[0][order] if first else torch.full((below.shape[2],), quantize.H_SCALE, dtype=torch.float64)
+        x, h, w_ih = below[valid][:, order], before(state.h)[valid], parameters.w_ih[:, order]
         importance = effects.importance() ** settings.emphasis
         covariances = gate_covariances(torch.cat((x / unit, h), dim=1), importance)
         rounded = {bits: round_matrices(w_ih * unit, parameters.w_hh, covariances, bits) for bits in BITS}

@@ -57,6 +57,20 @@ def test_widths_of_8_bits_are_static_high(toy, quantized):
     assert not torch.equal(quantized.run(inputs, Policy.STATIC_HIGH).hidden[0][1], expected.hidden[0][1])
 
 
+def test_stages_meet_each_others_words_in_their_order():
+    """Of two directions, whose stages order the words that they get, each for itself: with 8 bits the outputs are those of float, nearly."""
+    network = Toy(bidirectional=True, layers=2)
+    samples = network.calibration(240)
+    base = fit.fit(network, samples, Settings())
+    assert not torch.equal(base.stages[1][0].order, torch.arange(2 * UNITS)), "the order is one of its own"
+    quantized = widths.network_of(widths.fit(network, samples, Settings(), base, exponents=False), base, "ideal")
+    inputs = [sample.inputs for sample in samples]
+    found = quantized.run(inputs, Policy.STATIC_HIGH)
+    with torch.no_grad():
+        errors = [(found.hidden[number][-1] - network.lstm(x)[0]).abs().max() for number, x in enumerate(inputs)]
+    assert max(errors) < 0.05
+
+
 def test_costs():
     size = Size(40, 256)
     for cost in WIDTH_COSTS.values():
