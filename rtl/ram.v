@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Synchronous memory with one read port and one write port.
 // A write enable covers WriteWidth bits. Read data comes one cycle after read_enable_i and holds until the next read.
-// A read of the word that is being written in the same cycle gives the old word.
+// A read of the word that is being written in the same cycle gives the old word. Contents at power-up are unknown.
 `default_nettype none
 
 module ram #(
@@ -47,15 +47,18 @@ module ram #(
     if (|write_enable_i)
       memory[write_address_i] <= merge(memory[write_address_i], write_data_i, write_enable_i);
 
-`ifndef SYNTHESIS
-  // Memories power up with arbitrary contents: neither zeros that a design could come to rely on, nor X.
-  localparam [8*((Width+7)/8)-1:0] Pattern = {((Width + 7) / 8){8'hA5}};
+`ifdef VERILATOR
+  // It has no X: bits of its seed, others in each word, stand for what nobody knows.
+  localparam Parts = (Width + 31) / 32;
+  /* verilator lint_off UNUSEDSIGNAL */   // a width that is no multiple of 32 leaves some of them
+  reg [32*Parts-1:0] bits;
+  /* verilator lint_on UNUSEDSIGNAL */
   integer word;
-  initial begin
-    read_data_q = Pattern[Width-1:0];
-    for (word = 0; word < Depth; word = word + 1)
-      memory[word] = Pattern[Width-1:0];
-  end
+  initial
+    for (word = 0; word < Depth; word = word + 1) begin
+      bits         = {Parts{$random}};
+      memory[word] = bits[Width-1:0];
+    end
 `endif
 
 endmodule

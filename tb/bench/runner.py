@@ -231,7 +231,9 @@ class _Job:
     def simulate(self, build_dir: Path, folder: Path, waves: bool, testcase=None, plusargs=()) -> str:
         """Runs the tests in a folder; returns what failed, empty if nothing did."""
         trace = ["--trace-file", str(folder / WAVES)] if waves and self.simulator == "verilator" else []
-        plusargs = [*self.plusargs, *plusargs, *[f"+trace={folder / WAVES}"] * waves]
+        # What powers up unknown begins with random bits, as the seed has them; under Icarus it is X.
+        unknown = ["+verilator+rand+reset+2", f"+verilator+seed+{1 + self.seed % (2**31 - 1)}"] if self.simulator == "verilator" else []
+        plusargs = [*unknown, *self.plusargs, *plusargs, *[f"+trace={folder / WAVES}"] * waves]
         with suppress(SystemExit, RuntimeError):  # under pytest the runner exits when a test failed; the results tell which
             _runner(self.simulator, waves).test(
                 test_module=self.test_module, hdl_toplevel=self.top, hdl_toplevel_lang="verilog", testcase=testcase, seed=self.seed, waves=waves,
