@@ -1,17 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Is a netlist what rtl/ says? A proof for small dot products, and the tests of rtl/ run on a netlist in place of a module."""
 
-import os
-import shutil
-import sys
 from pathlib import Path
 
 import pyosys
 
 from syn import gates
 from syn.power import Library
-from syn.synthesize import ROOT, RTL, Netlist, SynthesisError, run_yosys
-from tb.bench import leash
+from syn.synthesize import RTL, Netlist, SynthesisError, run_yosys
+from tb.bench import leash, rtl_copy
 
 # Flip-flops become wires: in a pipeline without feedback that leaves the function; the tests see its latency.
 FUNCTION = """
@@ -52,10 +49,6 @@ def prove_function(netlist: Netlist, parameters: dict[str, int]) -> None:
 
 def run_test(netlist: Netlist, test: str, folder: Path) -> str:
     """Runs a test below tb/tests/ on Icarus with the netlist in place of its module; returns what failed, empty if nothing did."""
-    rtl = folder / "rtl"
-    shutil.rmtree(rtl, ignore_errors=True)
-    shutil.copytree(RTL, rtl)
-    (rtl / f"{netlist.top}.v").write_text(netlist.verilog.read_text() + gates.modules(Library(netlist.library.liberty.read_text())))
-    environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(rtl), "RUNS": str(folder / "runs")}
-    ended = leash.run([sys.executable, "-m", "pytest", "-x", "-q", f"tb/tests/{test}"], cwd=ROOT, env=environment, capture_output=True, text=True)
-    return ended.stdout if ended.returncode else ""
+    rtl = rtl_copy.changed_rtl(folder, netlist.top, netlist.verilog.read_text() + gates.modules(Library(netlist.library.liberty.read_text())))
+    code, output, _ = rtl_copy.run_test(test, rtl, folder)
+    return output if code else ""

@@ -139,8 +139,8 @@ def fetch_library() -> None:
         leash.run([ROOT / "scripts" / "fetch-liberty.sh"], check=True)
 
 
-def run_yosys(script: str, name: str, folder: Path = BUILD, seconds: int = 0) -> str:
-    """Runs a script of Yosys, with so many seconds of a core at most (0: as long as it takes); returns its log, kept as `name`.log beside the script.
+def run_yosys(script: str, name: str, folder: Path = BUILD, cpu_seconds: int = 0) -> str:
+    """Runs a script of Yosys, which may take so many seconds of a core (0: any); returns its log, kept as `name`.log beside the script.
 
     Raises SynthesisError.
     """
@@ -149,8 +149,7 @@ def run_yosys(script: str, name: str, folder: Path = BUILD, seconds: int = 0) ->
     path.write_text(script)
     command = f"from pyosys import libyosys; libyosys.run_pass('script {path}')"
     with open(log, "w") as output:
-        limit = ["prlimit", f"--cpu={seconds}"] * bool(seconds)
-        run = leash.run([*limit, sys.executable, "-c", command], stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+        run = leash.run([sys.executable, "-c", command], cpu_seconds=cpu_seconds, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
     text = log.read_text()
     if run.returncode:
         errors = [line for line in text.splitlines() if "ERROR" in line]

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: MIT
 """make silicon: its tables as Markdown, and what they compute themselves."""
 
-import os
-import shutil
-import sys
 
 import pytest
 
 from syn import area, energy, fpga, pictures, saving, tables
-from syn.synthesize import BUILD, ROOT, RTL
-from tb.bench import leash
+from syn.synthesize import BUILD
+from tb.bench.rtl_copy import changed_rtl, run_test
 
 
 def test_a_table_as_markdown():
@@ -88,10 +85,5 @@ def test_the_loss_of_a_point_lies_between_those_of_its_sweep():
 def test_two_small_products_share_a_multiplier():
     """The packed dot product against rtl/, in its own test."""
     folder = BUILD / "test" / "packed"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(RTL, folder / "rtl")
-    (folder / "rtl" / "dot_product.v").write_text(fpga.packed_dot_product(64))
-    environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(folder / "rtl"), "RUNS": str(folder / "runs")}
-    test = "tb/tests/test_dot_product.py::test_dot_product[64-4]"
-    ended = leash.run([sys.executable, "-m", "pytest", "-x", "-q", test], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert not ended.returncode, ended.stdout
+    code, output, _ = run_test("test_dot_product.py::test_dot_product[64-4]", changed_rtl(folder, "dot_product", fpga.packed_dot_product(64)), folder)
+    assert not code, output

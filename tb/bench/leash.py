@@ -22,8 +22,8 @@ _running = set()  # process groups of commands
 _interrupted = threading.Event()
 
 
-def run(command: list, *, check: bool = False, capture_output: bool = False, **options) -> subprocess.CompletedProcess:
-    """As subprocess.run, for a list of arguments and without input.
+def run(command: list, *, check: bool = False, capture_output: bool = False, cpu_seconds: int = 0, **options) -> subprocess.CompletedProcess:
+    """As subprocess.run, for a list of arguments and without input. cpu_seconds: that each process of the command may take (0: any).
 
     Raises FileNotFoundError for a program that is not on the PATH, CalledProcessError if asked to check, KeyboardInterrupt after a SIGINT.
     """
@@ -34,7 +34,7 @@ def run(command: list, *, check: bool = False, capture_output: bool = False, **o
         raise KeyboardInterrupt
     if capture_output:
         options |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    launched = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *command]
+    launched = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *["prlimit", f"--cpu={cpu_seconds}"] * bool(cpu_seconds), *command]
     with subprocess.Popen(launched, start_new_session=True, **options) as process:
         _running.add(process.pid)
         try:

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tb.bench import leash
+from tb.bench.rtl_copy import changed_rtl, replace_once
 from tb.bench.runner import BUILD, ROOT, RTL, sources_of
 
 FOLDER, PROPERTIES, RESULTS, PAGE = BUILD / "formal", ROOT / "formal", BUILD / "formal.json", ROOT / "docs" / "formal.md"
@@ -145,14 +146,11 @@ def check(proof: Proof) -> dict:
     """What stands in the results: the proof, its verdict and seconds, and those with its bug."""
     verdict, seconds = decide(proof, RTL, FOLDER / proof.name)
     planted = FOLDER / f"{proof.name}-planted"
-    shutil.rmtree(planted, ignore_errors=True)
-    shutil.copytree(RTL, planted / "rtl")
-    path = planted / "rtl" / f"{proof.module}.v"
-    text = path.read_text()
-    if text.count(proof.before) != 1:
-        raise FormalError(f"{proof.name}: {proof.before!r} is in {path.name} {text.count(proof.before)} times")
-    path.write_text(text.replace(proof.before, proof.after))
-    with_bug, _ = decide(proof, planted / "rtl", planted / "sby")
+    try:
+        rtl = changed_rtl(planted, proof.module, replace_once(proof.module, proof.before, proof.after))
+    except ValueError as error:
+        raise FormalError(f"{proof.name}: {error}") from None
+    with_bug, _ = decide(proof, rtl, planted / "sby")
     return {**asdict(proof), "name": proof.name, "bound": proof.bound, "verdict": verdict, "seconds": round(seconds, 1), "with_bug": with_bug}
 
 

@@ -3,14 +3,16 @@
 
 A mutant runs the tests of its module, of the smallest first, then those of the whole accelerator, until one fails; on Icarus, which builds in a second. One
 that its module's tests do not see is compared with the module by Yosys first, with both values of DynamicPrecision: where no output can differ, it
-is equivalent, and no test could see it. All that is neither caught nor proven is a survivor. Results are kept in build/mutants/, so that what was
-interrupted goes on; writes build/mutants.json. Exit code: 1 if a mutant survived that tb/commands/survivors.json does not explain.
+is equivalent, and no test could see it. All that is neither caught nor proven is a survivor. A test that catches one must pass without it. Results are
+kept in build/mutants/, so that what was interrupted goes on; writes build/mutants.json. Exit code: 1 if a mutant survived that
+tb/commands/survivors.json does not explain.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import date
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -26,9 +29,9 @@ from rich.table import Table
 from tqdm import tqdm
 
 from syn.synthesize import SynthesisError, run_yosys
+from tb.bench.rtl_copy import changed_rtl, read, reason_of, run_test
 from tb.bench.runner import BUILD, ROOT, RTL, sources_of
-from tb.commands.mutation import Mutation, mutations, read
-from tb.commands.planted_bugs import reason_of, run_test
+from tb.commands.mutation import Mutation, mutations
 
 FOLDER, RESULTS = BUILD / "mutants", BUILD / "mutants.json"
 EXPLAINED = Path(__file__).with_name("survivors.json")
@@ -36,19 +39,15 @@ SMALL = [f"lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[{bui
 WHOLE = "lstm_accelerator test_parameter_check.py"
 CAUGHT, EQUIVALENT, SURVIVED, BROKEN = VERDICTS = "caught", "equivalent", "survived", "does not build"
 PROOF_SECONDS, TEST_SECONDS = 60, 120  # of a core, a process: a simulation that a mutant keeps from ending is caught
-COMPARE = """
+SIDE = """
 read_verilog -DSYNTHESIS -I{rtl} {sources}
 hierarchy -top {module} {parameters}
 proc
 opt_clean
-rename -top gold
-design -stash gold
-read_verilog -DSYNTHESIS -I{rtl} {mutated}
-hierarchy -top {module} {parameters}
-proc
-opt_clean
-rename -top gate
-design -stash gate
+rename -top {side}
+design -stash {side}
+"""
+COMPARE = """
 design -copy-from gold *
 design -copy-from gate gate
 equiv_make gold gate equiv
@@ -60,9 +59,13 @@ equiv_status -assert
 """
 
 
+class MutantError(Exception):
+    """A test that says nothing about mutants."""
+
+
 def key_of(mutation: Mutation) -> str:
     """Of the text of the module, and what becomes what in it."""
-    return hashlib.sha256(f"{read(mutation.file)} {asdict(mutation)}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{read(mutation.module)} {asdict(mutation)}".encode()).hexdigest()[:16]
 
 
 def sample(count: int, seed: int) -> list[Mutation]:
@@ -82,11 +85,12 @@ def tests_of(module: str) -> list[str]:
 def is_equivalent(mutation: Mutation, rtl: Path, folder: Path) -> bool:
     """Whether Yosys proves that the module with the change in the folder rtl is the one without, whatever its submodules do."""
     files, module = [path.name for path in sources_of(mutation.module)], mutation.module
-    dynamic = [0, 1] if "parameter DynamicPrecision" in read(mutation.file) else [None]
+    dynamic = ["-chparam DynamicPrecision 0", "-chparam DynamicPrecision 1"] if "parameter DynamicPrecision" in read(module) else [""]
     try:
-        for value in dynamic:
-            run_yosys(COMPARE.format(rtl=RTL, module=module, sources=" ".join(str(RTL / name) for name in files), mutated=" ".join(str(rtl / name) for name in files),
-                                     parameters="" if value is None else f"-chparam DynamicPrecision {value}"), f"compare{value}", folder, PROOF_SECONDS)
+        for number, parameters in enumerate(dynamic):
+            sides = [SIDE.format(side=side, rtl=path, sources=" ".join(str(path / name) for name in files), module=module, parameters=parameters)
+                     for side, path in (("gold", RTL), ("gate", rtl))]
+            run_yosys("".join([*sides, COMPARE]), f"compare{number}", folder, PROOF_SECONDS)
     except SynthesisError:
         return False
     return True
@@ -95,28 +99,38 @@ def is_equivalent(mutation: Mutation, rtl: Path, folder: Path) -> bool:
 def judge(mutation: Mutation) -> dict:
     """The mutation with its verdict, what saw it, and the seconds that it took."""
     begin, folder = time.monotonic(), FOLDER / key_of(mutation)
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(RTL, folder / "rtl")
-    (folder / "rtl" / mutation.file.name).write_text(mutation.apply(read(mutation.file)), encoding="latin-1")
-    verdict, by = _verdict(mutation, folder)
+    verdict, by = _verdict(mutation, changed_rtl(folder, mutation.module, mutation.apply(read(mutation.module))), folder)
     if verdict != SURVIVED:
         shutil.rmtree(folder)
     return {**asdict(mutation), "key": key_of(mutation), "verdict": verdict, "by": by, "seconds": round(time.monotonic() - begin, 1)}
 
 
-def _verdict(mutation, folder):
+def _verdict(mutation, rtl, folder):
     own = tests_of(mutation.module)
-    for number, test in enumerate([*own, "", *SMALL, WHOLE]):
-        if not test:
-            if is_equivalent(mutation, folder / "rtl", folder):
-                return EQUIVALENT, "yosys"
-            continue
-        code, output, _ = run_test(test, "", folder / "rtl", folder / str(number), TEST_SECONDS, slow=False)
+    seen = _seen(own, rtl, folder)
+    if not seen and is_equivalent(mutation, rtl, folder):
+        return EQUIVALENT, "yosys"
+    return seen or _seen([*SMALL, WHOLE], rtl, folder) or (SURVIVED, "")
+
+
+def _seen(tests, rtl, folder):
+    """What the first of the tests that fails says of a mutant; None if all pass."""
+    for test in tests:
+        code, output, _ = run_test(test, rtl, folder, cpu_seconds=TEST_SECONDS, slow=False)
         if "cannot build" in output:
             return BROKEN, output.split("cannot build", 1)[1][:200]
         if code:
+            check_clean(test)
             return CAUGHT, f"{test}: {reason_of(output)[:100] or f'exit code {code}'}"
-    return SURVIVED, ""
+    return None
+
+
+@cache
+def check_clean(test: str) -> None:
+    """Raises MutantError where a test fails without a mutant as well: then it says nothing about one."""
+    code, output, _ = run_test(test, RTL, FOLDER / "clean" / re.sub(r"\W+", "_", test), cpu_seconds=TEST_SECONDS, slow=False)
+    if code:
+        raise MutantError(f"{test} fails without a mutant: {reason_of(output)[:300] or output[-300:]}")
 
 
 def kept() -> dict[str, dict]:
@@ -128,7 +142,7 @@ def kept() -> dict[str, dict]:
 def explained(result: dict) -> str:
     """Why a survivor may live, as was reviewed; empty if nobody has."""
     same = ("module", "before", "after")
-    line = read(RTL / f"{result['module']}.v").splitlines()[result["line"] - 1].strip()
+    line = read(result["module"]).splitlines()[result["line"] - 1].strip()
     return next((one["reason"] for one in json.loads(EXPLAINED.read_text()) if one["text"] == line and all(one[name] == result[name] for name in same)), "")
 
 
@@ -166,19 +180,20 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = [one for one in everything if (key_of(one) in options.key if options.key else not options.module or one.module in options.module)]
     if not chosen:
         parser.error("no such mutant; rtl/ may have changed" if options.key else f"no mutant of {', '.join(options.module)}: they are names of modules")
-    chosen = chosen[:len(chosen) if options.key else options.count]
+    if not options.key:
+        chosen = chosen[:options.count]
     FOLDER.mkdir(parents=True, exist_ok=True)
     results = {} if options.key else kept()
     left = [one for one in chosen if key_of(one) not in results]
     bar = tqdm(total=len(chosen), initial=len(chosen) - len(left), unit="mutant")
     with bar, ThreadPoolExecutor(options.jobs) as pool, open(FOLDER / "results.jsonl", "a") as file:
-        for result in pool.map(judge, left):
+        for mutation, result in zip(left, pool.map(judge, left)):
             results[result["key"]] = result
             file.write(json.dumps(result) + "\n")
             file.flush()
             bar.update()
             if result["verdict"] == SURVIVED:
-                bar.write(f"SURVIVED  {Mutation(*(result[name] for name in ('module', 'offset', 'before', 'after', 'line'))).name}  ({result['key']})")
+                bar.write(f"SURVIVED  {mutation.name}  ({result['key']})")
     found = summary([results[key_of(one)] for one in chosen], options.seed)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     Console().print(show(found["results"]))
@@ -191,5 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except MutantError as error:
+        sys.exit(f"mutants: {error}")
     except KeyboardInterrupt:
         sys.exit("mutants: interrupted; the same command goes on from here")

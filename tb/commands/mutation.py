@@ -4,12 +4,11 @@
 A parser (slang) finds the places, so that comments, declarations of widths, and text of macros stay as they are.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyslang
-
-from tb.bench.runner import RTL
 
 OPERATORS = {
     "BinaryAndExpression": "|", "BinaryOrExpression": "&", "BinaryXorExpression": "&", "LogicalAndExpression": "||", "LogicalOrExpression": "&&",
@@ -35,10 +34,6 @@ class Mutation:
     line: int
 
     @property
-    def file(self) -> Path:
-        return RTL / f"{self.module}.v"
-
-    @property
     def name(self) -> str:
         return f"{self.module}.v:{self.line}: {_short(self.before)} -> {_short(self.after)}"
 
@@ -55,11 +50,6 @@ def _short(text: str) -> str:
     return words if len(words) <= 60 else words[:57] + "..."
 
 
-def read(path: Path) -> str:
-    """Text of a file, a character a byte: places are counted in bytes."""
-    return path.read_text(encoding="latin-1")
-
-
 def mutations(path: Path) -> list[Mutation]:
     """All changes of a module's file, in the order of its text. Raises ValueError for a file that does not parse."""
     manager = pyslang.SourceManager()
@@ -68,7 +58,7 @@ def mutations(path: Path) -> list[Mutation]:
     errors = [diagnostic for diagnostic in tree.diagnostics if diagnostic.isError()]
     if errors:
         raise ValueError(f"{path.name} does not parse: {errors[0].code}")
-    text, found = read(path), []
+    text, found = path.read_text(encoding="latin-1"), []  # a character a byte, as places are counted
 
     def change(begin, end, after):
         found.append(Mutation(path.stem, begin, text[begin:end], after, text.count("\n", 0, begin) + 1))
@@ -116,11 +106,7 @@ def mutations(path: Path) -> list[Mutation]:
 
 def _other_number(number: str) -> str:
     """One more, or of a single bit the other value; a number of another base stays as it is."""
-    size, quote, rest = number.partition("'")
-    if not quote:
-        return str(int(number) + 1)
-    if size.strip() == "1" and rest in ("b0", "b1"):
-        return f"1'b{'10'[int(rest[1])]}"
-    if rest.lstrip("s")[:1] == "d" and rest.lstrip("sd").isdigit():
-        return f"{size}'{rest[:len(rest) - len(rest.lstrip('sd'))]}{int(rest.lstrip('sd')) + 1}"
-    return number
+    base, digits = re.fullmatch(r"(.*'s?[bodh])?\s*(\w+)", number).groups()
+    if base == "1'b":
+        return base + {"0": "1", "1": "0"}.get(digits, digits)
+    return number if base and not base.endswith("d") else f"{base or ''}{int(digits) + 1}"

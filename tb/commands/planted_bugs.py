@@ -7,17 +7,14 @@ need random initial values.
 """
 
 import argparse
-import os
 import re
 import shutil
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
-from tb.bench import leash
-from tb.bench.runner import BUILD, ROOT, RTL
+from tb.bench.rtl_copy import changed_rtl, reason_of, replace_once, run_test
+from tb.bench.runner import BUILD, RTL
 
 FOLDER = BUILD / "planted"
 ACCELERATOR = "lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[small]"
@@ -253,36 +250,14 @@ BUGS = [
 ]
 
 
-def run_test(test: str, case: str, rtl: Path, folder: Path, seconds: int = 0, slow: bool = True) -> tuple[int, str, float]:
-    """Exit code of pytest, its output and the seconds, with the design in `rtl`; what the tests write goes to `folder`.
-
-    test: below tb/tests, several with spaces between them; seconds: of a core that each process may take (0: any); slow: with tests that are marked so.
-    """
-    environment = {**os.environ, "SIM": "icarus", "RETRACE": "0", "RTL": str(rtl), "RUNS": str(folder / "runs"), "COCOTB_TEST_FILTER": case,
-                   "COCOTB_MAX_FAILURES": "1"}
-    start = time.monotonic()
-    limit = ["prlimit", f"--cpu={seconds}"] * bool(seconds)
-    command = [*limit, sys.executable, "-m", "pytest", "-x", "-q", *["-m", "not slow"] * (not slow), *(f"tb/tests/{one}" for one in test.split())]
-    ended = leash.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    return ended.returncode, ended.stdout, time.monotonic() - start
-
-
-def reason_of(output: str) -> str:
-    """Why a simulation failed, in the output of pytest; empty if none did."""
-    found = re.search(r"(?:SimulationError|Failed): (.*?)\n(?:E +log: |\n)", output, re.DOTALL)
-    return " ".join(found[1].replace("\nE ", " ").split()) if found else ""
-
-
 def plant(bug: Bug) -> str:
     """Plants a bug and reports it; the report begins with "caught" when all is well."""
     folder = FOLDER / re.sub(r"\W+", "_", f"{bug.file} {bug.what}")
-    shutil.copytree(RTL, folder / "rtl")
-    path = folder / "rtl" / f"{bug.file}.v"
-    text = path.read_text()
-    if text.count(bug.before) != 1:
-        return f"stale: {bug.before!r} is in {path.name} {text.count(bug.before)} times"
-    path.write_text(text.replace(bug.before, bug.after))
-    code, output, seconds = run_test(bug.test, bug.case, folder / "rtl", folder)
+    try:
+        rtl = changed_rtl(folder, bug.file, replace_once(bug.file, bug.before, bug.after))
+    except ValueError as error:
+        return f"stale: {error}"
+    code, output, seconds = run_test(bug.test, rtl, folder, bug.case)
     if code == 0:
         return f"SURVIVED {seconds:.0f} s"
     reason = reason_of(output)
@@ -301,7 +276,7 @@ def main() -> int:
     with ThreadPoolExecutor(2) as pool:
         clean = list(dict.fromkeys((bug.test, bug.case) for bug in bugs))
         folders = [FOLDER / f"clean_{number}" for number in range(len(clean))]
-        for (test, case), (code, output, _) in zip(clean, pool.map(run_test, *zip(*clean), [RTL] * len(clean), folders)):
+        for (test, case), (code, output, _) in zip(clean, pool.map(lambda one, folder: run_test(one[0], RTL, folder, one[1]), clean, folders)):
             if code:
                 print(f"{test} {case} fails without a bug:\n{output}")
                 return 1

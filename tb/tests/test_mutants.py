@@ -5,9 +5,10 @@ import json
 
 import pytest
 
+from tb.bench.rtl_copy import changed_rtl, read
 from tb.bench.runner import RTL
 from tb.commands import mutants
-from tb.commands.mutation import Mutation, mutations, read
+from tb.commands.mutation import Mutation, mutations
 
 MODULE = """`define ONE 1'b1
 module toy #(parameter Width = 4) (input wire clk_i, input wire [Width-1:0] a_i, output reg [Width-1:0] q_o);
@@ -23,17 +24,9 @@ CHANGES = {("&&", "||"), ("~", ""), ("==", "!="), ("up == `ONE", "!(up == `ONE)"
 
 def place(module: str, before: str, after: str) -> Mutation:
     """A change of a module of rtl/ by the text that it begins with."""
-    text = read(RTL / f"{module}.v")
+    text = read(module)
     assert text.count(before) == 1
     return Mutation(module, text.index(before), before, after, text.count("\n", 0, text.index(before)) + 1)
-
-
-def equivalent(mutation: Mutation, folder) -> bool:
-    (folder / "rtl").mkdir()
-    for path in RTL.iterdir():
-        (folder / "rtl" / path.name).write_bytes(path.read_bytes())
-    (folder / "rtl" / mutation.file.name).write_text(mutation.apply(read(mutation.file)), encoding="latin-1")
-    return mutants.is_equivalent(mutation, folder / "rtl", folder)
 
 
 def test_what_happens_is_changed_and_nothing_else(tmp_path):
@@ -44,8 +37,8 @@ def test_what_happens_is_changed_and_nothing_else(tmp_path):
 
 def test_a_change_is_applied_where_it_belongs():
     mutation = place("log_code", "value_i == 16'd0", "value_i != 16'd0")
-    text = mutation.apply(read(mutation.file))
-    assert len(text.splitlines()) == len(read(mutation.file).splitlines()) and text.splitlines()[mutation.line - 1].count("!=") == 1
+    text = mutation.apply(read(mutation.module))
+    assert len(text.splitlines()) == len(read(mutation.module).splitlines()) and text.splitlines()[mutation.line - 1].count("!=") == 1
     with pytest.raises(ValueError, match=r"log_code.v has changed"):
         mutation.apply("// another text")
 
@@ -67,8 +60,9 @@ def test_an_equivalent_mutant_is_told_from_another(tmp_path):
              (True, "post_processing", "c_valid || phase_q[6]", "phase_q[6] || c_valid"),
              (False, "post_processing", "c_valid || phase_q[6]", "c_valid || phase_q[7]")]  # what a module inside of it gets
     for number, (same, *change) in enumerate(cases):
-        (tmp_path / str(number)).mkdir()
-        assert equivalent(place(*change), tmp_path / str(number)) == same, change
+        mutation, folder = place(*change), tmp_path / str(number)
+        rtl = changed_rtl(folder, mutation.module, mutation.apply(read(mutation.module)))
+        assert mutants.is_equivalent(mutation, rtl, folder) == same, change
 
 
 @pytest.mark.parametrize("before, after, verdict", [("value_i == 16'd0", "value_i != 16'd0", mutants.CAUGHT), ("value_i == 16'd0", "value_i == 16'd0 +", mutants.BROKEN)])
@@ -95,7 +89,7 @@ def test_a_survivor_is_told_with_its_command_unless_it_is_explained(monkeypatch,
     survivor, = found["survivors"]
     assert code == 1 and found["survived"] == 1 and found["caught_share"] == 0
     assert f"rtl/log_code.v:{survivor['line']}" in shown and f"python -m tb.commands.mutants --key {survivor['key']}" in shown
-    text = read(RTL / "log_code.v").splitlines()[survivor["line"] - 1].strip()
+    text = read("log_code").splitlines()[survivor["line"] - 1].strip()
     known = {"module": "log_code", "text": text, "before": survivor["before"], "after": survivor["after"], "reason": "said"}
     (tmp_path / "survivors.json").write_text(json.dumps([known]))
     monkeypatch.setattr(mutants, "EXPLAINED", tmp_path / "survivors.json")
@@ -110,6 +104,14 @@ def test_what_was_judged_is_not_judged_again(monkeypatch, tmp_path, capsys):
     assert found["mutants"] == 2
 
 
+def test_a_test_that_fails_without_a_mutant_catches_none(monkeypatch, tmp_path):
+    monkeypatch.setattr(mutants, "FOLDER", tmp_path)
+    mutants.check_clean.cache_clear()
+    monkeypatch.setattr(mutants, "run_test", lambda *_, **__: (1, "a clock that is missing", 0.0))
+    with pytest.raises(mutants.MutantError, match="fails without a mutant: a clock"):
+        mutants.judge(place("log_code", "value_i == 16'd0", "value_i != 16'd0"))
+
+
 def test_a_module_that_there_is_not_is_refused(capsys):
     with pytest.raises(SystemExit):
         mutants.main(["--module", "no_module"])
@@ -118,4 +120,4 @@ def test_a_module_that_there_is_not_is_refused(capsys):
 
 def test_explanations_are_of_lines_that_are_there():
     for one in json.loads(mutants.EXPLAINED.read_text()):
-        assert one["text"] in {line.strip() for line in read(RTL / f"{one['module']}.v").splitlines()} and one["reason"]
+        assert one["text"] in {line.strip() for line in read(one["module"]).splitlines()} and one["reason"]
