@@ -82,7 +82,7 @@ class StepSums:
     def z(self, place: int) -> Tensor:
         """z [batch, 4, units], int32, at the level of that place among those that were asked for."""
         z = sum(sums.double().mul_(scale) for sums, scale in self._parts(place))
-        return round_real_(z).add_(self.rows.b[place]).clamp_(-32768, 32767).int().unflatten(1, (4, self.rows.units))
+        return _pre_activations(z, self.rows.b[place]).unflatten(1, (4, self.rows.units))
 
     def refine(self, z: Tensor, level: Tensor) -> None:
         """Overwrites z of the lowest level, [batch, 4, units], in the rows whose level [batch, 4, units] is another one, by its place."""
@@ -90,7 +90,12 @@ class StepSums:
         for place in range(1, len(self.rows.levels)):
             where = (level == place).nonzero(as_tuple=True)
             own = sum(sums[where].double().mul_(scale[where[1]]) for sums, scale in self._parts(place))
-            z[where] = round_real_(own).add_(self.rows.b[place][where[1]]).clamp_(-32768, 32767).int()
+            z[where] = _pre_activations(own, self.rows.b[place][where[1]])
+
+
+def _pre_activations(scaled, b):
+    """z, int32, of scaled row sums, which are overwritten, and biases."""
+    return round_real_(scaled).add_(b).clamp_(-32768, 32767).int()
 
 
 def finish(z: Tensor, c: Tensor, c_frac: int) -> tuple[Tensor, Tensor, Tensor]:
