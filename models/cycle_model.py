@@ -13,6 +13,7 @@ Cycle 0 is the one after the start register was written.
 
 import math
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count, takewhile
@@ -23,6 +24,7 @@ from torch import Tensor
 from .build import Build
 from .counters import first_level
 from .formats import BEAT_WIDTH, GATES, CycleClass, Policy, granule_bytes
+from .formats import Level as LevelCode
 from .layer import QuantizedLayer, segment_words
 from .policies import POLICIES
 from .quantized_lstm import QuantizedLSTM
@@ -58,8 +60,8 @@ class Timing:
 class LayerWork:
     """What a layer asks of the tiles. Positions are those of the image, words are cycles of the dot-product unit.
 
-    early, late [position][gate]: words of the pass over the operand that is there first, and of the one over the other; of the first gate not 0.
-    provisional [position]: whether a decision follows the late pass. refinements [step][position]: words of each refinement that it asks for.
+    early, late [position][gate]: words of the pass over the operand that is there first, and of the one over the other; 0 for a row that shares the pass of
+    the one before. provisional [position]: whether a decision follows the late pass. refinements [step][position]: words of each refinement pass of a unit.
     """
 
     units: int
@@ -395,8 +397,18 @@ def layer_work(layer: QuantizedLayer, number: int, levels: Tensor, policy: Polic
     early, late = (int((begun * part).sum()) for part in (parts if number == 0 else parts.flip(0)))
     decides = build.dynamic and POLICIES[policy].selector is not None
     missing = ((quarters - begun).clamp(min=0) * words).sum(1).tolist() if decides else [0] * len(quarters)
-    refinements = [[[missing[code] for code in unit if missing[code]] for unit in step] for step in levels.tolist()]
-    return LayerWork(layer.units, [[early] * len(GATES)] * layer.units, [[late] * len(GATES)] * layer.units, [decides] * layer.units, refinements)
+    refinements = [[[missing[unit[rows[0]]] * len(rows) for rows in refinement_passes(unit)] if decides else [] for unit in step] for step in levels.tolist()]
+    return LayerWork(layer.units, [[2 * early, 0] * 2] * layer.units, [[2 * late, 0] * 2] * layer.units, [decides] * layer.units, refinements)
+
+
+def refinement_passes(levels: Sequence[int]) -> list[list[int]]:
+    """Gates of each refinement pass of a unit, in their order, from the levels of its four rows: two rows that are refined to one level share a pass."""
+    left, passes = [gate for gate, level in enumerate(levels) if level != LevelCode.LOWEST], []
+    while left:
+        rows = [gate for gate in left if levels[gate] == levels[left[0]]][:2]
+        left = [gate for gate in left if gate not in rows]
+        passes.append(rows)
+    return passes
 
 
 class CycleModel(Schedule):

@@ -451,7 +451,7 @@ COMMIT = Format(
 )
 
 PASS = Format(
-    "PASS", "row that the dot-product unit is to pass over",
+    "PASS", "one row, or two of a unit, that the dot-product unit is to pass over",
     Field("levels", 2 * len(GATES), "levels of its unit's rows, of a refinement"),
     Field("complete", 1, "the unit's rows are complete after this pass"),
     Field("base", "WeightWidth", "first weight word of its unit"),
@@ -459,6 +459,7 @@ PASS = Format(
     Field("step", 2, "step mod 4"),
     Field("layer", 3, "layer"),
     Field("gate", 2, "gate"),
+    Field("second", 2, "gate of its second row; the same gate: there is none"),
     Field("index", "IndexWidth", "its number in flight"),
     whole=True,
 )
@@ -479,6 +480,7 @@ WORD_TAG = Format(
     Field("segment", SEGMENT.width, "SEGMENT"),
     Field("last", 1, "last sum of its segment"),
     Field("first", 1, "first sum of its segment"),
+    Field("second", 1, "of the second row of its pass"),
     Field("zero", 1, "the activations count as zero"),
     Field("data", COMPLETE.width, "COMPLETE", dynamic=True),
 )

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Walks through steps, layers, units and gates, and offers the early pass of each row: over the operand that is known early (layer 0: x; above: h of the
-// step before). With the first gate of a unit it enters the in-flight buffer.
+// Walks through steps, layers, units and gates, and offers the early pass of two rows after another: over the operand that is known early (layer 0: x; above: h of the
+// step before). With the first two gates of a unit it enters the in-flight buffer.
 //
 //   Idle --start--> Enter --(the layer's descriptor)--> Run --(last unit)--> Enter (next layer or step)
 //
@@ -58,13 +58,14 @@ module early_walker #(
   wire ready       = state_q == Run && input_there && space;
   wire skip        = ready && no_slots_q;
   wire last_unit   = no_slots_q || slots_left_q == 0;
-  wire unit_done   = (take_i && gate_q == `GATE_O) || skip;
+  wire unit_done   = (take_i && gate_q == `GATE_G) || skip;
   wire layer_done  = unit_done && last_unit;
 
   assign valid_o       = ready && !no_slots_q;
   assign allocate_o    = (take_i && gate_q == `GATE_I) || skip;
   assign entry_o       = `ENTRY_OF(base_q, unit_q, step_q, layer_q, no_slots_q, last_unit);
-  assign pass_o        = `PASS_OF({`LEVELS_WIDTH{1'b0}}, 1'b0, base_q, unit_q, step_q, layer_q, gate_q, (gate_q == `GATE_I ? next_index_i : next_index_i - 1'b1));
+  // gates i and f, then g and o
+  assign pass_o        = `PASS_OF({`LEVELS_WIDTH{1'b0}}, 1'b0, base_q, unit_q, step_q, layer_q, gate_q, (gate_q | `GATE_F), (gate_q == `GATE_I ? next_index_i : next_index_i - 1'b1));
   assign gate_o        = gate_q;
   assign run_o         = state_q == Run;
   assign first_layer_o = layer_q == 0;
@@ -103,7 +104,7 @@ module early_walker #(
         layer_q <= layer_q == last_layer ? {`LAYER_WIDTH{1'b0}} : layer_q + 1'b1;
         if (layer_q == last_layer) step_q <= step_q + 1'b1;
       end
-      if (take_i) gate_q <= gate_q + 1'b1;
+      if (take_i) gate_q <= gate_q ^ `GATE_G;
       lead_q      <= lead_q + {{`LAYERS_WIDTH-1{1'b0}}, layer_done} - {{`LAYERS_WIDTH-1{1'b0}}, layer_done_i};
       x_credits_q <= x_credits_q + {1'b0, x_loaded_i} - {1'b0, layer_done && layer_q == 0};
     end

@@ -306,10 +306,10 @@
 `define COMMIT_KEPT(DynamicPrecision) ((DynamicPrecision) != 0 ? 30 : 22)  // bits in the memory of a build
 `define COMMIT_OF(bank, h, position, layer, levels) {levels, layer, position, h, bank}
 
-// PASS: row that the dot-product unit is to pass over.
-`define PASS WeightWidth + UnitWidth + IndexWidth + 16 - 1:0
-`define PASS_WIDTH (WeightWidth + UnitWidth + IndexWidth + 16)
-`define PASS_OF(levels, complete, base, unit, step, layer, gate, index) {index, gate, layer, step, unit, base, complete, levels}
+// PASS: one row, or two of a unit, that the dot-product unit is to pass over.
+`define PASS WeightWidth + UnitWidth + IndexWidth + 18 - 1:0
+`define PASS_WIDTH (WeightWidth + UnitWidth + IndexWidth + 18)
+`define PASS_OF(levels, complete, base, unit, step, layer, gate, second, index) {index, second, gate, layer, step, unit, base, complete, levels}
 
 // SEGMENT: part of a row that has a multiplier of its own; neither bit: x0.
 `define SEGMENT 1:0
@@ -319,8 +319,8 @@
 `define SEGMENT_OF(x1, h) {h, x1}
 
 // WORD_TAG: what comes with the sum of a word.
-`define WORD_TAG UnitWidth + IndexWidth + 18 - 1:0
-`define WORD_TAG_WIDTH (UnitWidth + IndexWidth + 18)
+`define WORD_TAG UnitWidth + IndexWidth + 19 - 1:0
+`define WORD_TAG_WIDTH (UnitWidth + IndexWidth + 19)
 `define WORD_TAG_COMPLETE 0  // the last word of a unit's rows
 `define WORD_TAG_UNIT 1 +: UnitWidth  // its number in the tile
 `define WORD_TAG_GATE UnitWidth + 1 +: 2  // gate
@@ -331,10 +331,11 @@
 `define WORD_TAG_SEGMENT_WIDTH 2
 `define WORD_TAG_LAST UnitWidth + IndexWidth + 6  // last sum of its segment
 `define WORD_TAG_FIRST UnitWidth + IndexWidth + 7  // first sum of its segment
-`define WORD_TAG_ZERO UnitWidth + IndexWidth + 8  // the activations count as zero
-`define WORD_TAG_DATA UnitWidth + IndexWidth + 9 +: 9  // COMPLETE
+`define WORD_TAG_SECOND UnitWidth + IndexWidth + 8  // of the second row of its pass
+`define WORD_TAG_ZERO UnitWidth + IndexWidth + 9  // the activations count as zero
+`define WORD_TAG_DATA UnitWidth + IndexWidth + 10 +: 9  // COMPLETE
 `define WORD_TAG_DATA_WIDTH 9
-`define WORD_TAG_OF(complete, unit, gate, index, fresh, segment, last, first, zero, data) {data, zero, first, last, segment, fresh, index, gate, unit, complete}
+`define WORD_TAG_OF(complete, unit, gate, index, fresh, segment, last, first, second, zero, data) {data, zero, second, first, last, segment, fresh, index, gate, unit, complete}
 
 // SUM_TAG: what comes with the sum of a segment.
 `define SUM_TAG IndexWidth + 13 - 1:0

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Walks through the units in flight in their order, and offers the late pass of each row: over the operand that is known late (layer 0: h of the step
-// before; above: x, the h of the layer below), once the row's early pass is taken.
+// Walks through the units in flight in their order, and offers the late pass of two rows after another: over the operand that is known late (layer 0: h of the step
+// before; above: x, the h of the layer below), once their early pass is taken.
 //
 // Combinational from the registers to pass_o; it moves on with take_i. An entry without a unit takes no row pass: skip_o.
 `include "formats.vh"
@@ -54,7 +54,7 @@ module late_walker #(
   wire room        = (!final_layer || output_credits_q != 2'd0) && (!trace_enable_i || trace_credits_q != 2'd0);
   wire possible    = units_q != 0 && early_done && input_there;
   wire ready       = possible && room;
-  wire unit_done   = (take_i && gate_q == `GATE_O) || skip_o;
+  wire unit_done   = (take_i && gate_q == `GATE_G) || skip_o;
   wire layer_done  = unit_done && last;
   wire step_done   = layer_done && final_layer;
 
@@ -63,7 +63,8 @@ module late_walker #(
   assign index_o       = index_q;
   assign units_o       = units_q;
   assign output_full_o = possible && !room;
-  assign pass_o        = `PASS_OF({`LEVELS_WIDTH{1'b0}}, (gate_q == `GATE_O), base, unit, step, layer, gate_q, index_q);
+  // gates i and f, then g and o
+  assign pass_o        = `PASS_OF({`LEVELS_WIDTH{1'b0}}, (gate_q == `GATE_G), base, unit, step, layer, gate_q, (gate_q | `GATE_F), index_q);
 
   function [1:0] credits(input [1:0] value, input up, input down);
     credits = value + {1'b0, up} - {1'b0, down};
@@ -78,7 +79,7 @@ module late_walker #(
       output_credits_q <= 2'd2;
       trace_credits_q  <= 2'd2;
     end else begin
-      if (take_i) gate_q <= gate_q + 1'b1;
+      if (take_i) gate_q <= gate_q ^ `GATE_G;
       if (unit_done) index_q <= index_q + 1'b1;
       units_q          <= units_q + {{IndexWidth{1'b0}}, allocate_i} - {{IndexWidth{1'b0}}, unit_done};
       lead_q           <= lead_q + {{`LAYERS_WIDTH-1{1'b0}}, layer_done} - {{`LAYERS_WIDTH-1{1'b0}}, layer_done_i};

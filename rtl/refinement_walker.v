@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Walks through the rows of the unit at the head of the refinement queue that are to end above the lowest level, gate by gate.
+// Walks through the rows of the unit at the head of the refinement queue that are to end above the lowest level, gate by gate;
+// two that end at the same level share a pass.
 //
 // Combinational from the queue to pass_o; it moves on with take_i, and pops the unit with its last row.
 `include "formats.vh"
@@ -26,14 +27,23 @@ module refinement_walker #(
 );
   localparam Gates = `LEVELS_WIDTH / `LEVEL_WIDTH;
 
-  reg  [Gates-1:0] taken_q, left;
-  wire [`GATE]     gate = left[`GATE_I] ? `GATE_I : left[`GATE_F] ? `GATE_F : left[`GATE_G] ? `GATE_G : `GATE_O;
-  wire             last = (left & (left - 1'b1)) == 0;
+  function [`GATE] first_of(input [Gates-1:0] gates);
+    first_of = gates[`GATE_I] ? `GATE_I : gates[`GATE_F] ? `GATE_F : gates[`GATE_G] ? `GATE_G : `GATE_O;
+  endfunction
+
+  reg  [Gates-1:0] taken_q, left, alike; // rows that wait; those of them, after the first, that end at its level
+  wire [`GATE]     gate   = first_of(left);
+  wire [`GATE]     second = alike == 0 ? gate : first_of(alike);
+  wire [Gates-1:0] takes  = {{Gates-1{1'b0}}, 1'b1} << gate | {{Gates-1{1'b0}}, 1'b1} << second;
+  wire             last   = (left & ~takes) == 0;
 
   integer k;
-  always @*
+  always @* begin
     for (k = 0; k < Gates; k = k + 1)
       left[k] = levels_i[`LEVEL_WIDTH*k +: `LEVEL_WIDTH] != `LEVEL_LOWEST && !taken_q[k];
+    for (k = 0; k < Gates; k = k + 1)
+      alike[k] = left[k] && k[`GATE] != gate && levels_i[`LEVEL_WIDTH*k +: `LEVEL_WIDTH] == levels_i[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH];
+  end
 
   wire                   unused_last, unused_none;
   wire [`LAYER]          layer;
@@ -44,11 +54,11 @@ module refinement_walker #(
 
   assign valid_o = valid_i;
   assign pop_o   = take_i && last;
-  assign pass_o  = `PASS_OF(levels_i, last, base, unit, step, layer, gate, index_i);
+  assign pass_o  = `PASS_OF(levels_i, last, base, unit, step, layer, gate, second, index_i);
 
   always @(posedge clk_i)
     if (!rst_ni || clear_i || pop_o) taken_q <= 0;
-    else if (take_i) taken_q[gate] <= 1'b1;
+    else if (take_i) taken_q <= taken_q | takes;
 endmodule
 
 `default_nettype wire

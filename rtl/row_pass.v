@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Passes of the dot-product unit over rows: a word of one quarter a cycle, segment by segment, word by word, quarter by quarter.
+// Passes of the dot-product unit over one row, or two of a unit: a word of one quarter a cycle, segment by segment, word by word, row by row, quarter by
+// quarter.
 //
 // pass_quarters tells which quarters of which segments a pass adds. Those of a word come in the order LH, LL, HL, HH: each set of them then reads no word
-// of a memory twice.
+// of a memory twice. The second row takes the activations that the memories still hold for the first.
 // Beside the pass whose words come, two wait, so that passes follow without a gap and no choice of a pass has to wait for the end of another. The queue's
 // head is prepared: which quarters of which segments it adds, and where they lie. What is prepared is cut into segments, of which the outputs hold one.
 // A pass is taken -> 3 cycles -> its first word.
@@ -64,13 +65,13 @@ module row_pass #(
 
   wire                   complete;
   wire [`LEVELS]         levels;
-  wire [`GATE]           gate;
+  wire [`GATE]           gate, second;
   wire [`STEP]           step;
   wire [`LAYER]          layer;
   wire [IndexWidth-1:0]  index;
   wire [UnitWidth-1:0]   unit;
   wire [WeightWidth-1:0] base;
-  assign `PASS_OF(levels, complete, base, unit, step, layer, gate, index) = pass;
+  assign `PASS_OF(levels, complete, base, unit, step, layer, gate, second, index) = pass;
 
   assign layer_o = layer;
 
@@ -110,14 +111,19 @@ module row_pass #(
   // The prepared pass.
   reg                   prepared_q, row_complete_q, early_q, first_layer_q;
   reg [`QUARTERS]       quarters_x0_q, quarters_x1_q, quarters_h_q;
-  reg [WeightWidth-1:0] base_q, row_offset_q, x_length_q;
+  reg [WeightWidth-1:0] base_q, row_offset_q, second_offset_q, x_length_q;
   reg [OffsetWidth-1:0] x0_start_q, x1_start_q, h_start_q;
   reg [`WORDS]          x_words_q, h_words_q;
   reg [UnitWidth-1:0]   row_unit_q;
-  reg [`GATE]           row_gate_q;
+  reg [`GATE]           row_gate_q, row_second_q;
   reg [IndexWidth-1:0]  row_index_q;
   reg [`STEP]           step_q;
   reg [`COMPLETE]       row_data_q;
+
+  // Words of so many rows.
+  function [WeightWidth-1:0] words_of(input [`GATE] rows, input [WeightWidth-1:0] words);
+    words_of = (rows[0] ? words : {WeightWidth{1'b0}}) + (rows[1] ? {words[WeightWidth-2:0], 1'b0} : {WeightWidth{1'b0}});
+  endfunction
 
   wire last_of_pass;
   assign prepare = !prepared_q || last_of_pass;
@@ -133,7 +139,8 @@ module row_pass #(
       quarters_x1_q  <= quarters_x1;
       quarters_h_q   <= quarters_h;
       base_q         <= base;
-      row_offset_q   <= (gate[0] ? row_words : {WeightWidth{1'b0}}) + (gate[1] ? {row_words[WeightWidth-2:0], 1'b0} : {WeightWidth{1'b0}});
+      row_offset_q   <= words_of(gate, row_words);
+      second_offset_q<= words_of(second - gate, row_words);
       x_length_q     <= x_length;
       x0_start_q     <= x_addr;
       x1_start_q     <= x_addr + term_length;
@@ -142,6 +149,7 @@ module row_pass #(
       h_words_q      <= h_words;
       row_unit_q     <= unit;
       row_gate_q     <= gate;
+      row_second_q   <= second;
       row_index_q    <= index;
       step_q         <= step;
       // The baseline build has no levels: nothing reads this there.
@@ -161,18 +169,23 @@ module row_pass #(
   wire       last_segment = later == 3'd0;
 
   // The segment whose words come, and what is left of it.
-  reg                   complete_q, fresh_q, first_q, zero_q, last_segment_q;
+  reg                   complete_q, fresh_q, first_q, zero_q, last_segment_q, first_word_q, two_rows_q;
   reg [UnitWidth-1:0]   unit_q;
-  reg [`GATE]           gate_q;
+  reg [`GATE]           gate_q, second_q;
   reg [IndexWidth-1:0]  index_q;
   reg [`SEGMENT]        segment_q;
   reg [`COMPLETE]       complete_data_q;
   reg [`QUARTERS]       set_q, left_q;   // quarters of a word, and those that this word still misses after the present one
   reg [`WORDS]          words_q;         // words with the present one
+  reg                   row_q;           // the present word is of the second row
+  reg [WeightWidth-1:0] to_second_q, to_next_q; // from the address of a word of the first row, and from that of the last row of a word
 
   wire last_quarter = left_q == 0;
-  wire last         = last_quarter && words_q == 1;
+  wire last_row     = row_q == two_rows_q;
+  wire last_of_row  = last_quarter && words_q == 1;
+  wire last         = last_of_row && last_row;
   wire load         = !valid_o || last;
+  wire second_row   = !load && (last_quarter ? !last_row : row_q); // of the next word
 
   // The next word.
   wire [`QUARTERS] set     = load ? (segment_x0 ? quarters_x0_q : segment_x1 ? quarters_x1_q : quarters_h_q) : set_q;
@@ -182,26 +195,31 @@ module row_pass #(
   /* verilator lint_on UNUSEDSIGNAL */
   wire [`QUARTER]  quarter = left[`QUARTER_LH] ? `QUARTER_LH : left[`QUARTER_LL] ? `QUARTER_LL : left[`QUARTER_HL] ? `QUARTER_HL : `QUARTER_HH;
 
-  // A memory is read for the first quarter of a word that needs it.
+  // A memory is read for the first quarter of a word that needs it, activations for the first row alone.
   wire weight_lo       = quarter == `QUARTER_LH || quarter == `QUARTER_LL;
   wire activation_lo   = quarter == `QUARTER_HL || quarter == `QUARTER_LL;
   wire weight_read     = weight_lo ? !done[`QUARTER_LH] : !done[`QUARTER_HL];
-  wire activation_read = activation_lo ? !done[`QUARTER_LL] : !done[`QUARTER_LH];
+  wire activation_read = !second_row && (activation_lo ? !done[`QUARTER_LL] : !done[`QUARTER_LH]);
 
   assign last_of_pass = load && last_segment;
   assign pass_done    = valid_o && last && last_segment_q;
-  assign tag_o        = `WORD_TAG_OF((complete_q && last), unit_q, gate_q, index_q, fresh_q, segment_q, last, first_q, zero_q, complete_data_q);
+  assign tag_o        = `WORD_TAG_OF((complete_q && last), unit_q, (row_q ? second_q : gate_q), index_q, fresh_q, segment_q, last_of_row, first_q, row_q, zero_q,
+                                     complete_data_q);
 
   always @(posedge clk_i) begin
     quarter_o <= quarter;
     set_q     <= set;
     left_q    <= left & ~(4'd1 << quarter);
-    first_q   <= load;
+    first_q   <= load || (last_quarter && !last_row && first_word_q);
+    row_q     <= second_row;
     if (load) begin
       complete_q           <= row_complete_q && last_segment;
       last_segment_q       <= last_segment;
       unit_q               <= row_unit_q;
       gate_q               <= row_gate_q;
+      second_q             <= row_second_q;
+      two_rows_q           <= row_second_q != row_gate_q;
+      first_word_q         <= 1'b1;
       index_q              <= row_index_q;
       fresh_q              <= early_q && segments_done_q == 0;
       segment_q            <= `SEGMENT_OF(segment_x1, segment_h);
@@ -209,11 +227,16 @@ module row_pass #(
       complete_data_q      <= row_data_q;
       own_exponent_o       <= first_layer_q && !segment_h;
       words_q              <= segment_h ? h_words_q : x_words_q;
+      to_second_q          <= second_offset_q;
+      to_next_q            <= {{WeightWidth-1{1'b0}}, 1'b1} - second_offset_q;
       weight_address_o     <= base_q + row_offset_q + (segment_h ? x_length_q : {WeightWidth{1'b0}});
       activation_address_o <= {step_q[0] ^ segment_h, segment_h ? h_start_q : segment_x1 ? x1_start_q : x0_start_q};
+    end else if (last_quarter && !last_row) begin
+      weight_address_o                      <= weight_address_o + to_second_q;
     end else if (last_quarter) begin
+      first_word_q                          <= 1'b0;
       words_q                               <= words_q - 1'b1;
-      weight_address_o                      <= weight_address_o + 1'b1;
+      weight_address_o                      <= weight_address_o + to_next_q;
       activation_address_o[OffsetWidth-1:0] <= activation_address_o[OffsetWidth-1:0] + 1'b1;
     end
 

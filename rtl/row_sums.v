@@ -2,7 +2,8 @@
 // Row sums of the units in flight: P += m_k * acc_k, acc_k = Σ sum * 2^shift over the words and quarters of a segment.
 //
 // Sums of words in (signed InputWidth, with their shift; valid and tag a cycle before, so that m is there in time), exact row sums kept in InFlight*4 words.
-// One word a cycle, also where every segment is one word long. Stages, by cycles after a segment's last sum:
+// One word a cycle, also where every segment is one word long. The words of two rows may come in turn: each of them has an acc.
+// Stages, by cycles after a segment's last sum:
 //   0 m is read  1 acc  2 acc times each byte of m  3 m * acc, and the row sum so far  4 the new row sum is in the memory; complete_o is high in 3
 `include "formats.vh"
 `default_nettype none
@@ -40,13 +41,13 @@ module row_sums #(
   reg  [WordTagWidth-1:0] word_tag_q;
   reg                     word_valid_q;
 
-  wire                  zero, first, last, fresh, complete;
+  wire                  zero, first, last, fresh, complete, second;
   wire [UnitWidth-1:0]  unused_unit;
   wire [`SEGMENT]       segment;
   wire [`GATE]          gate;
   wire [IndexWidth-1:0] index;
   wire [DataWidth-1:0]  complete_data;
-  assign `WORD_TAG_OF(complete, unused_unit, gate, index, fresh, segment, last, first, zero, complete_data) = word_tag_q;
+  assign `WORD_TAG_OF(complete, unused_unit, gate, index, fresh, segment, last, first, second, zero, complete_data) = word_tag_q;
 
   assign scale_read_o    = valid_i && tag_i[`WORD_TAG_LAST];
   assign scale_address_o = `ROW_OF(tag_i[`WORD_TAG_GATE], tag_i[`WORD_TAG_UNIT]);
@@ -55,7 +56,11 @@ module row_sums #(
   wire signed [`SEGMENT_SUM] widened = {{(`SEGMENT_SUM_WIDTH-InputWidth){sum_i[InputWidth-1]}}, sum_i};
   wire signed [`SEGMENT_SUM] shifted = widened <<< shift_i;
 
-  reg signed [`SEGMENT_SUM] accumulator_q;
+  // acc of a row, and of a second one whose words come in turn with the first's
+  reg  signed [`SEGMENT_SUM] first_sum_q, second_sum_q;
+  reg                        second_q;
+  wire signed [`SEGMENT_SUM] so_far = second ? second_sum_q : first_sum_q;
+  wire signed [`SEGMENT_SUM] segment_sum = (first ? {`SEGMENT_SUM_WIDTH{1'b0}} : so_far) + shifted;
   reg        [`SCALES_M_X0_WIDTH-1:0] m_q;
   reg        zero_q; // whatever was added counts nothing
   localparam TagWidth = `SUM_TAG_WIDTH - `COMPLETE_WIDTH + DataWidth;
@@ -65,6 +70,7 @@ module row_sums #(
   wire [`SCALES_M_X0_WIDTH-1:0] m = segment[`SEGMENT_H] ? scale_i[`SCALES_M_H] : segment[`SEGMENT_X1] ? scale_i[`SCALES_M_X1] : scale_i[`SCALES_M_X0];
 
   // Stage 2: halves of the product.
+  wire signed [`SEGMENT_SUM] whole_sum = second_q ? second_sum_q : first_sum_q;
   reg signed [HalfProduct-1:0] product_hi_q, product_lo_q;
   reg        [TagWidth-1:0]    half_tag_q;
   reg                          half_valid_q;
@@ -91,12 +97,14 @@ module row_sums #(
 
   always @(posedge clk_i) begin
     word_tag_q      <= tag_i[WordTagWidth-1:0];
-    if (word_valid_q) accumulator_q <= (first ? {`SEGMENT_SUM_WIDTH{1'b0}} : accumulator_q) + shifted;
+    if (word_valid_q && !second) first_sum_q <= segment_sum;
+    if (word_valid_q && second) second_sum_q <= segment_sum;
     m_q             <= m;
     tag_q           <= `SUM_TAG_OF(complete, fresh, gate, index, complete_data);
+    second_q        <= second;
     zero_q          <= zero;
-    product_hi_q    <= zero_q ? $signed({HalfProduct{1'b0}}) : accumulator_q * $signed({1'b0, m_q[15:8]});
-    product_lo_q    <= zero_q ? $signed({HalfProduct{1'b0}}) : accumulator_q * $signed({1'b0, m_q[7:0]});
+    product_hi_q    <= zero_q ? $signed({HalfProduct{1'b0}}) : whole_sum * $signed({1'b0, m_q[15:8]});
+    product_lo_q    <= zero_q ? $signed({HalfProduct{1'b0}}) : whole_sum * $signed({1'b0, m_q[7:0]});
     half_tag_q      <= tag_q;
     product_q       <= (product_hi <<< 8) + product_lo;
     old_sum_q       <= half_fresh ? {`ROW_SUM_WIDTH{1'b0}} : forward ? sum : stored_sum;

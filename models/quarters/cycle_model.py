@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ..compiler import deal
-from ..cycle_model import LayerWork, Schedule, Timing
-from ..formats import BEAT_WIDTH, GATES
+from ..cycle_model import LayerWork, Schedule, Timing, refinement_passes
+from ..formats import BEAT_WIDTH, GATES, Level
 from ..formats import EXPONENT_GROUP as WORD
 from ..layer import levels_by_code
 from ..levels import ALL, Levels
@@ -97,12 +97,24 @@ def layer_work(layer: Shape, number: int, levels: Tensor, policy: Policy, always
         return sum(segment_words(before[..., segment], after[..., segment], values[segment], sharing) for segment in segments if values[segment])
 
     zero = torch.zeros_like(begun)
-    x, h = words(zero, begun, (0, 1)).tolist(), words(zero, begun, (2,)).tolist()
+    x, h = (_in_pairs(words(zero, begun, segments)).tolist() for segments in ((0, 1), (2,)))
     decides = POLICIES[policy].selector is not None
     later = words(begun, reached, (0, 1, 2)).tolist() if decides else [[[0] * len(GATES)] * layer.units] * len(levels)
     early, late = (x, h) if number == 0 else (h, x)
     return LayerWork(layer.units, early, late, (decides & (start < len(layer.by_code) - 1).any(1)).tolist(),
-                     [[[count for count in unit if count] for unit in step] for step in later])
+                     [[_refinements(*unit) for unit in zip(*step)] for step in zip(levels.tolist(), later)])
+
+
+def _in_pairs(words: Tensor) -> Tensor:
+    """Words of passes over gates i and f, then g and o. words [units, 4]: of each row."""
+    pairs = words.unflatten(-1, (2, 2)).sum(-1)
+    return torch.stack((pairs, torch.zeros_like(pairs)), dim=-1).flatten(-2)
+
+
+def _refinements(levels: list[int], words: list[int]) -> list[int]:
+    """Words of the refinement passes of a unit, from those of its rows."""
+    passes = refinement_passes([level if count else Level.LOWEST for level, count in zip(levels, words)])
+    return [sum(words[gate] for gate in gates) for gates in passes]
 
 
 class QuarterCycleModel(Schedule):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""row_pass: every word and quarter of random passes, in order, one a cycle and without a gap; two passes wait; each memory read once a word at most; tags; clear."""
+"""row_pass: every word and quarter of random passes over one or two rows, in order, one a cycle and without a gap; two passes wait; each memory read once a word
+at most, activations once for both rows; tags; clear."""
 
 import json
 import os
 from collections import Counter as Sum
 from collections import deque
 from dataclasses import dataclass
+from itertools import combinations_with_replacement, product
 from random import Random
 
 import cocotb
@@ -58,7 +60,7 @@ class Pass:
     def word_segments(self) -> list[list[dict]]:
         """What comes out, word by word of each segment: docs/architecture.md, "How a tile works" and "Memories of a tile"."""
         before, after, d, f = *self.counts(), self.descriptor, self.fields
-        row = f["base"] + f["gate"] * (d["x_words"] + d["h_words"])
+        gates = sorted({f["gate"], f["second"]})
         bank = f["step"] & 1
         segments = []
         added = [segment for segment in self.segments() if getattr(after, segment) > getattr(before, segment)]
@@ -67,15 +69,14 @@ class Pass:
             length = d["h_words"] if is_h else d["x_words"]
             start = d["h_addr"] if is_h else d["x_addr"] + d["x_words"] * (segment == "x1")
             order = [quarter for quarter in ORDER if before[number] <= quarter < after[number]]
-            places = [(word, quarter) for word in range(length) for quarter in order]
             segments.append([])
-            for place in places:
-                word, quarter = place
+            for word, gate, quarter in product(range(length), gates, order):
+                row = f["base"] + gate * (d["x_words"] + d["h_words"])
                 segments[-1].append(dict(
                     quarter=quarter, weight=row + word + (d["x_words"] if is_h else 0), activation=(bank ^ is_h) << WIDTHS["OffsetWidth"] | start + word,
-                    own_exponent=f["layer"] == 0 and not is_h, unit=f["unit"], gate=f["gate"], index=f["index"], segment=SEGMENT.pack(x1=segment == "x1", h=is_h),
-                    first=place == places[0], last=place == places[-1], zero=is_h and self.step_first >> f["step"] & 1,
-                    fresh=self.kind is Kind.EARLY and segment == added[0], complete=0))
+                    own_exponent=f["layer"] == 0 and not is_h, unit=f["unit"], gate=gate, index=f["index"], segment=SEGMENT.pack(x1=segment == "x1", h=is_h),
+                    first=(word, quarter) == (0, order[0]), last=(word, quarter) == (length - 1, order[-1]), second=gate != f["gate"],
+                    zero=is_h and self.step_first >> f["step"] & 1, fresh=self.kind is Kind.EARLY and segment == added[0], complete=0))
         segments[-1][-1]["complete"] = f["complete"]
         return segments
 
@@ -111,7 +112,8 @@ def random_pass(random: Random) -> Pass:
     terms = int(layer == 0 and random.random() < 0.6)
     fields = {name: random.getrandbits(PASS_WORD[name].width) for name in PASS_WORD.places}
     levels = random.choices([*Level], k=len(GATES))
-    levels[fields["gate"]] = random.choice((Level.MIDDLE, Level.ALL))
+    fields["second"] = random.randint(fields["gate"], len(GATES) - 1)
+    levels[fields["gate"]] = levels[fields["second"]] = random.choice((Level.MIDDLE, Level.ALL))
     last_base = max(0, (1 << WIDTHS["WeightWidth"]) - 4 * (x_words + h_words))
     fields |= dict(layer=layer, levels=packed_levels(levels), base=random.choice((0, last_base, random.randint(0, last_base))))
     descriptor = {name: random.randint(*field.range) for name, (_, field) in DESCRIPTOR.places.items() if field.count == 1}
@@ -203,6 +205,7 @@ class Checker:
             if int(dut.reads_o.value) >> memory & 1:
                 assert memory in OPERANDS[word["quarter"]], f"memory {memory} is read for {word['quarter'].name}"
                 assert memory not in self.read, f"memory {memory} is read twice for a word"
+                assert not word["second"] or memory in (WEIGHTS_HI, WEIGHTS_LO), f"activations, memory {memory}, are read for each of two rows"
                 self.read.add(memory)
                 self.held[memory] = word["weight" if memory in (WEIGHTS_HI, WEIGHTS_LO) else "activation"]
         held = [self.held[memory] for memory in OPERANDS[word["quarter"]]]
@@ -212,17 +215,17 @@ class Checker:
         """Counts what this pass covers."""
         before, after = row.counts()
         self.met[row.kind, row.policy] += 1
-        self.met[row.kind, Gate(row.fields["gate"])] += 1
+        self.met[row.kind, Gate(row.fields["gate"]), Gate(row.fields["second"])] += 1
         for segment in row.segments():
             self.met[row.kind is Kind.REFINEMENT, segment, getattr(before, segment), getattr(after, segment)] += 1
 
 
 def wanted() -> list:
-    """What must be met: every gate and policy of each kind, and every set of quarters of each segment."""
+    """What must be met: every row, every two rows and every policy of each kind, and every set of quarters of each segment."""
     kinds = {Kind.EARLY: BUILD_POLICIES, Kind.LATE: BUILD_POLICIES} | ({Kind.REFINEMENT: DECIDING} if DYNAMIC else {})
     sets = [(True, segment, before, after) for segment in SEGMENTS for before in range(segment != "x1", 5) for after in range(before, 5)] if DYNAMIC else []
     sets += [(False, segment, 0, after) for segment in SEGMENTS for after in range(segment != "x1", 5)] if DYNAMIC else []
-    return [(kind, policy) for kind, found in kinds.items() for policy in found] + [(kind, gate) for kind in kinds for gate in Gate] + sets
+    return [(kind, policy) for kind, found in kinds.items() for policy in found] + [(kind, *rows) for kind in kinds for rows in combinations_with_replacement(Gate, 2)] + sets
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""row_sums: exact row sums of segments of any length, one word a cycle, also of one row in consecutive cycles; fresh rows, the largest sums, clear."""
+"""row_sums: exact row sums of segments of any length, one word a cycle, also of one row in consecutive cycles, and of two rows in turn; fresh rows, the largest
+sums, clear."""
 
 import json
 import os
 from collections import Counter as Sum
+from dataclasses import dataclass
 from random import Random
 
 import cocotb
@@ -25,46 +27,61 @@ SHIFTS = range(9) if OPERAND_BITS == 4 else (0,)
 WRITTEN = 4  # cycles from the tag of the last word of a segment to that in which its row sum is written
 
 
+@dataclass
+class Open:
+    """A segment of a row whose words come."""
+
+    row: tuple[int, int]  # index, gate
+    tag: dict
+    left: int
+    extreme: int          # all words have the largest sum, of this sign
+    total: int = 0
+
+
 class Rows:
     """What goes in, and the row sums that come of it."""
 
     def __init__(self, random: Random, rate: float):
         self.random, self.rate = random, rate
         self.rows, self.stored = {}, {}  # sums as of the latest word, and as of the memory
-        self.row, self.segment, self.before, self.left = (0, 0), None, None, 0
-        self.total, self.extreme, self.sign = 0, 0, 1
+        self.row, self.open = (0, 0), []
+        self.extreme, self.sign = 0, 1
         self.met = Sum()
 
     def begin(self):
-        """Chooses the next segment; extreme ones come several to a row, whose sum is then the largest."""
+        """Chooses the next segment, or one of two rows of a unit; extreme ones come several to a row, whose sum is then the largest."""
         random = self.random
         again = self.extreme and random.random() < 0.7
         row = self.row if again or random.random() < 0.5 else (random.randrange(1 << WIDTHS["IndexWidth"]), random.randrange(len(GATES)))
-        old = self.rows.get(row)
-        fresh = old is None or abs(old) > 2 * (LARGEST_SEGMENT << 16) or (not again and random.random() < 0.2)
         if not again:
             self.extreme = self.sign if random.random() < 0.125 else 0
             self.sign = -self.sign if self.extreme else self.sign
         self.row = row
-        self.left = LARGEST_SEGMENT // LARGEST_STEP if self.extreme else random.choice((1, 1, 1, random.randint(2, 12)))
-        self.segment = dict(index=row[0], gate=row[1], fresh=fresh, zero=not self.extreme and random.random() < 0.1, segment=SEGMENTS[random.choice([*SEGMENTS])],
-                            unit=random.getrandbits(WIDTHS["UnitWidth"]))
-        self.total = 0
+        two = not self.extreme and random.random() < 0.5
+        rows = [row, (row[0], random.choice([gate for gate in range(len(GATES)) if gate != row[1]]))][:1 + two]
+        known = [self.rows.get(each) for each in rows]
+        fresh = any(old is None or abs(old) > 2 * (LARGEST_SEGMENT << 16) for old in known) or (not again and random.random() < 0.2)
+        left = LARGEST_SEGMENT // LARGEST_STEP if self.extreme else random.choice((1, 1, 1, random.randint(2, 12)))
+        tag = dict(fresh=fresh, zero=not self.extreme and random.random() < 0.1, segment=SEGMENTS[random.choice([*SEGMENTS])], unit=random.getrandbits(WIDTHS["UnitWidth"]))
+        self.open = [Open(each, tag | dict(index=each[0], gate=each[1], second=each is not row, first=1), left, self.extreme) for each in rows]
 
     def next(self) -> dict | None:
         """The next word, or None."""
         if self.random.random() >= self.rate:
             return None
-        first = self.left == 0
-        if first:
+        if not self.open:
             self.begin()
-        shift = max(SHIFTS) if self.extreme else self.random.choice(SHIFTS)
-        word_sum = self.extreme * LARGEST_SUM or self.random.choice((LARGEST_SUM, -LARGEST_SUM, self.random.randint(-LARGEST_SUM, LARGEST_SUM)))
-        self.total += 0 if self.segment["zero"] else word_sum << shift
-        self.left -= 1
-        last = self.left == 0
-        tag = self.segment | dict(first=first, last=last, complete=last and self.random.random() < 0.3, data=self.random.getrandbits(9))
-        return dict(sum=word_sum, shift=shift, tag=tag)
+        segment = self.open[0] if self.open[0].tag["first"] else self.random.choice(self.open)  # those of a second row come after the first of the first
+        shift = max(SHIFTS) if segment.extreme else self.random.choice(SHIFTS)
+        word_sum = segment.extreme * LARGEST_SUM or self.random.choice((LARGEST_SUM, -LARGEST_SUM, self.random.randint(-LARGEST_SUM, LARGEST_SUM)))
+        segment.total += 0 if segment.tag["zero"] else word_sum << shift
+        segment.left -= 1
+        last = segment.left == 0
+        tag = segment.tag | dict(last=last, complete=last and self.random.random() < 0.3, data=self.random.getrandbits(9))
+        segment.tag["first"] = 0
+        if last:
+            self.open.remove(segment)
+        return dict(sum=word_sum, shift=shift, tag=tag, of=segment)
 
 
 async def play(dut, rows: Rows, cycles: int, clear: bool = False):
@@ -99,22 +116,23 @@ async def play(dut, rows: Rows, cycles: int, clear: bool = False):
         if word and tag["last"]:
             assert int(dut.scale_address_o.value) == tag["unit"] << 2 | tag["gate"], "row of the scale"
             values = {name: random.choice((0, 1, 65535, random.getrandbits(16))) for name in SEGMENTS}
-            values[next(name for name, code in SEGMENTS.items() if code == tag["segment"])] |= 65535 * abs(rows.extreme)
+            values[next(name for name, code in SEGMENTS.items() if code == tag["segment"])] |= 65535 * abs(word["of"].extreme)
             scale = SCALES.pack(**values)
-            row, m = rows.row, next(values[name] for name, code in SEGMENTS.items() if code == tag["segment"])
-            rows.rows[row] = (0 if tag["fresh"] else rows.rows[row]) + m * rows.total
+            row, total, m = word["of"].row, word["of"].total, next(values[name] for name, code in SEGMENTS.items() if code == tag["segment"])
+            rows.rows[row] = (0 if tag["fresh"] else rows.rows[row]) + m * total
             due[-1] = dict(row=row, sum=rows.rows[row], complete=tag["complete"], data=tag["data"])
             rows.met["the same row in the cycle before", tag["fresh"]] += before == row
             rows.met["segment", tag["segment"]] += 1
             rows.met["zero"] += tag["zero"]
-            rows.met["largest", rows.total // LARGEST_SEGMENT] += abs(rows.total) == LARGEST_SEGMENT
+            rows.met["largest", total // LARGEST_SEGMENT] += abs(total) == LARGEST_SEGMENT
+            rows.met["second row", bool(rows.open)] += tag["second"]
             rows.met["beyond two"] += abs(rows.rows[row]) > 2 * LARGEST_SEGMENT * 65535
         before = row if word and tag["last"] else None
     dut.clear_i.value = 0
 
 
 WANTED = [("the same row in the cycle before", False), ("the same row in the cycle before", True), "zero", ("largest", 1), ("largest", -1), "beyond two",
-          *(("segment", code) for code in SEGMENTS.values())]
+          ("second row", False), ("second row", True), *(("segment", code) for code in SEGMENTS.values())]
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
@@ -134,7 +152,7 @@ async def clear_ends_what_is_under_way(dut):
     rows = Rows(Random(seed()), 1.0)
     for _ in range(100):
         await play(dut, rows, rows.random.randint(1, 20), clear=True)
-        rows.rows, rows.left = {**rows.stored}, 0
+        rows.rows, rows.open = {**rows.stored}, []
 
 
 @pytest.mark.parametrize("lanes, operand_bits, index, unit", [(64, 4, 3, 9), (8, 4, 1, 3), (16, 8, 2, 6), (2, 8, 2, 6)])
