@@ -27,13 +27,14 @@ module refinement_walker #(
 );
   localparam Gates = `LEVELS_WIDTH / `LEVEL_WIDTH;
 
-  function [`GATE] first_of(input [Gates-1:0] gates);
+  // The first of some rows, of which there is one at least: whether o is among them need not be asked.
+  function [`GATE] first_of(input [Gates-2:0] gates);
     first_of = gates[`GATE_I] ? `GATE_I : gates[`GATE_F] ? `GATE_F : gates[`GATE_G] ? `GATE_G : `GATE_O;
   endfunction
 
   reg  [Gates-1:0] taken_q, left, alike; // rows that wait; those of them, after the first, that end at its level
-  wire [`GATE]     gate   = first_of(left);
-  wire [`GATE]     second = alike == 0 ? gate : first_of(alike);
+  wire [`GATE]     gate   = first_of(left[Gates-2:0]);
+  wire [`GATE]     second = alike == 0 ? gate : first_of(alike[Gates-2:0]);
   wire [Gates-1:0] takes  = {{Gates-1{1'b0}}, 1'b1} << gate | {{Gates-1{1'b0}}, 1'b1} << second;
   wire             last   = (left & ~takes) == 0;
 

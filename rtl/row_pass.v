@@ -2,8 +2,8 @@
 // Passes of the dot-product unit over one row, or two of a unit: a word of one quarter a cycle, segment by segment, word by word, row by row, quarter by
 // quarter.
 //
-// pass_quarters tells which quarters of which segments a pass adds. Those of a word come in the order LH, LL, HL, HH: each set of them then reads no word
-// of a memory twice. The second row takes the activations that the memories still hold for the first.
+// pass_quarters tells which quarters of which segments a pass adds, next_quarter their order and what they read. The second row takes the activations that
+// the memories still hold for the first.
 // Beside the pass whose words come, two wait, so that passes follow without a gap and no choice of a pass has to wait for the end of another. The queue's
 // head is prepared: which quarters of which segments it adds, and where they lie. What is prepared is cut into segments, of which the outputs hold one.
 // A pass is taken -> 3 cycles -> its first word.
@@ -132,28 +132,28 @@ module row_pass #(
     if (!rst_ni || clear_i) prepared_q <= 1'b0;
     else if (prepare) prepared_q <= valid;
     if (prepare) begin
-      row_complete_q <= complete;
-      early_q        <= kind == `KIND_EARLY;
-      first_layer_q  <= layer == 0;
-      quarters_x0_q  <= quarters_x0;
-      quarters_x1_q  <= quarters_x1;
-      quarters_h_q   <= quarters_h;
-      base_q         <= base;
-      row_offset_q   <= words_of(gate, row_words);
-      second_offset_q<= words_of(second - gate, row_words);
-      x_length_q     <= x_length;
-      x0_start_q     <= x_addr;
-      x1_start_q     <= x_addr + term_length;
-      h_start_q      <= h_addr;
-      x_words_q      <= x_words;
-      h_words_q      <= h_words;
-      row_unit_q     <= unit;
-      row_gate_q     <= gate;
-      row_second_q   <= second;
-      row_index_q    <= index;
-      step_q         <= step;
+      row_complete_q  <= complete;
+      early_q         <= kind == `KIND_EARLY;
+      first_layer_q   <= layer == 0;
+      quarters_x0_q   <= quarters_x0;
+      quarters_x1_q   <= quarters_x1;
+      quarters_h_q    <= quarters_h;
+      base_q          <= base;
+      row_offset_q    <= words_of(gate, row_words);
+      second_offset_q <= words_of(second - gate, row_words);
+      x_length_q      <= x_length;
+      x0_start_q      <= x_addr;
+      x1_start_q      <= x_addr + term_length;
+      h_start_q       <= h_addr;
+      x_words_q       <= x_words;
+      h_words_q       <= h_words;
+      row_unit_q      <= unit;
+      row_gate_q      <= gate;
+      row_second_q    <= second;
+      row_index_q     <= index;
+      step_q          <= step;
       // The baseline build has no levels: nothing reads this there.
-      row_data_q     <= DynamicPrecision == 0 ? {`COMPLETE_WIDTH{1'b0}}
+      row_data_q      <= DynamicPrecision == 0 ? {`COMPLETE_WIDTH{1'b0}}
         : `COMPLETE_OF((static_high ? {4{`LEVEL_ALL}} : refinement ? levels : {4{`LEVEL_LOWEST}}), (refinement || !decides));
     end
   end
@@ -188,18 +188,17 @@ module row_pass #(
   wire second_row   = !load && (last_quarter ? !last_row : row_q); // of the next word
 
   // The next word.
-  wire [`QUARTERS] set     = load ? (segment_x0 ? quarters_x0_q : segment_x1 ? quarters_x1_q : quarters_h_q) : set_q;
-  wire [`QUARTERS] left    = load || last_quarter ? set : left_q;
-  /* verilator lint_off UNUSEDSIGNAL */ // HH comes last
-  wire [`QUARTERS] done    = set & ~left;
-  /* verilator lint_on UNUSEDSIGNAL */
-  wire [`QUARTER]  quarter = left[`QUARTER_LH] ? `QUARTER_LH : left[`QUARTER_LL] ? `QUARTER_LL : left[`QUARTER_HL] ? `QUARTER_HL : `QUARTER_HH;
-
-  // A memory is read for the first quarter of a word that needs it, activations for the first row alone.
-  wire weight_lo       = quarter == `QUARTER_LH || quarter == `QUARTER_LL;
-  wire activation_lo   = quarter == `QUARTER_HL || quarter == `QUARTER_LL;
-  wire weight_read     = weight_lo ? !done[`QUARTER_LH] : !done[`QUARTER_HL];
-  wire activation_read = !second_row && (activation_lo ? !done[`QUARTER_LL] : !done[`QUARTER_LH]);
+  wire [`QUARTERS] set  = load ? (segment_x0 ? quarters_x0_q : segment_x1 ? quarters_x1_q : quarters_h_q) : set_q;
+  wire [`QUARTERS] left, reads;
+  wire [`QUARTER]  quarter;
+  next_quarter u_next_quarter (
+    .set_i    (set),
+    .left_i   (load || last_quarter ? set : left_q),
+    .held_i   (second_row),
+    .quarter_o(quarter),
+    .left_o   (left),
+    .reads_o  (reads)
+  );
 
   assign last_of_pass = load && last_segment;
   assign pass_done    = valid_o && last && last_segment_q;
@@ -209,7 +208,7 @@ module row_pass #(
   always @(posedge clk_i) begin
     quarter_o <= quarter;
     set_q     <= set;
-    left_q    <= left & ~(4'd1 << quarter);
+    left_q    <= left;
     first_q   <= load || (last_quarter && !last_row && first_word_q);
     row_q     <= second_row;
     if (load) begin
@@ -249,8 +248,7 @@ module row_pass #(
       passes_q <= passes_q + {1'b0, valid_i && ready_o} - {1'b0, pass_done};
       if (load && prepared_q) segments_done_q <= last_segment ? 3'd0 : segments_done_q | (segments & ~later);
       valid_o  <= prepared_q || !load;
-      reads_o  <= prepared_q || !load ? {activation_lo && activation_read, !activation_lo && activation_read, weight_lo && weight_read, !weight_lo && weight_read}
-                                 : {`QUARTERS_WIDTH{1'b0}};
+      reads_o  <= prepared_q || !load ? reads : {`QUARTERS_WIDTH{1'b0}};
     end
   end
 endmodule

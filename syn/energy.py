@@ -16,11 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from models.build import Build
 from models.calibration import load_quantized, read
 from models.compiler import compile_image
 from models.cycle_model import CycleModel
+from models.formats import Level as Code
 from models.levels import ALL, QUARTERS, Level
 from models.networks import load
 from models.policies import Policy
@@ -119,8 +121,8 @@ def directions_of(name: str, label: str) -> tuple[int, list[Direction]]:
     return sum(len(each) for each in inputs), plan(quantized(name, label), inputs, policy_of(label)).directions
 
 
-def play(item: Direction, policy: Policy, build: Build, folder: Path, windows: int) -> tuple[dict, Waveform, list[int]]:
-    """Plays a run on rtl/; returns its counters, and waves with the first cycles of windows that are spread over it.
+def play(item: Direction, policy: Policy, build: Build, folder: Path, windows: int) -> tuple[dict, list[Tensor], Waveform, list[int]]:
+    """Plays a run on rtl/; returns its counters, its levels by layer, and waves with the first cycles of windows that are spread over it.
 
     Raises SimulationError where it gives other values than models/.
     """
@@ -141,7 +143,7 @@ def play(item: Direction, policy: Policy, build: Build, folder: Path, windows: i
     wave = Waveform(folder / WAVES)
     job.unlink()
     (folder / WAVES).unlink()
-    return result["counters"], wave, [begin + number * every + LEAD for number in range(windows)]
+    return result["counters"], levels, wave, [begin + number * every + LEAD for number in range(windows)]
 
 
 def measure(name: str, label: str, meter: Meter) -> Activity:
@@ -151,9 +153,9 @@ def measure(name: str, label: str, meter: Meter) -> Activity:
     windows, weights, counters, reads, macs = [], [], Sum(), Sum(), 0
     for number, item in enumerate(directions):
         share = WINDOWS * (number + 1) // len(directions) - WINDOWS * number // len(directions)
-        found, wave, begins = play(item, policy, build, folder / f"run{number}", share)
+        found, levels, wave, begins = play(item, policy, build, folder / f"run{number}", share)
         counters.update({counter.name: found[counter] for counter in Counter})
-        reads.update(operand_reads(item, found, policy, build))
+        reads.update(operand_reads(item, found, levels, policy, build))
         macs += sum(4 * found[layer, Row.UNITS] * (each.inputs + each.units) for layer, each in enumerate(item.lstm.layers))
         windows += record(meter.tile, wave, begins, CYCLES)
         weights += [found[Counter.CYCLES] / share] * share
@@ -162,29 +164,33 @@ def measure(name: str, label: str, meter: Meter) -> Activity:
     return Activity(steps, counters["CYCLES"], dict(counters), dict(reads), spent, weights, macs)
 
 
-def operand_reads(item: Direction, counters: dict, policy: Policy, build: Build) -> Sum:
-    """Reads of weights and activations of a run by memory and pass, from its rows by layer and level: in a pass over a row a word of each memory is read once at most.
+def operand_reads(item: Direction, counters: dict, levels: list[Tensor], policy: Policy, build: Build) -> Sum:
+    """Reads of weights and activations of a run by memory and pass, from its rows by layer and level. In a pass over one row, or two of a unit, a word of weights is
+    read once for each row at most, and a word of activations once.
 
-    counters: by number and by (layer, field). Raises ReplayError where the words that follow are not those that the accelerator counted.
+    counters: by number and by (layer, field); levels: by layer, codes [steps, units, 4]. Raises ReplayError where the words that follow are not those that the
+    accelerator counted.
     """
     words, reads = Sum(), Sum()
     none = Level(0, 0, 0)
     for number, layer in enumerate(item.lstm.layers):
-        count = {code: sum(counters[number, Row[f"{code}_{gate}"]] for gate in "IFGO") for code in ("MIDDLE", "ALL")}
-        rows = 4 * counters[number, Row.UNITS]
+        rows = {code: sum(counters[number, Row[f"{code.name}_{gate}"]] for gate in "IFGO") for code in (Code.MIDDLE, Code.ALL)}
+        passes = {code: int(((levels[number] == code).sum(-1) + 1).div(2, rounding_mode="floor").sum()) for code in rows}
+        units = counters[number, Row.UNITS]
         lowest, middle, _ = layer.by_code
-        passes = [("first", none, ALL, rows)] if policy == Policy.STATIC_HIGH else [
-            ("first", none, lowest, rows), ("refined", lowest, middle, count["MIDDLE"]), ("refined", lowest, ALL, count["ALL"])]
+        work = [("first", none, ALL if policy == Policy.STATIC_HIGH else lowest, 4 * units, 2 * units)]
+        if policy != Policy.STATIC_HIGH:
+            work += [("refined", lowest, high, rows[code], passes[code]) for code, high in ((Code.MIDDLE, middle), (Code.ALL, ALL))]
         sizes = (build.words(layer.inputs), (layer.terms - 1) * build.words(layer.inputs), build.words(layer.units))
-        for kind, low, high, passed in passes:
+        for kind, low, high, passed_rows, passed in work:
             for before, after, size in zip(low, high, sizes):
                 added = QUARTERS[before:after]
-                words.update({name: passed * size for name in added})
-                reads.update({(f"weights_{half}", kind): passed * size for half in ("hi", "lo") if any(name[0] == half[0].upper() for name in added)})
+                words.update({name: passed_rows * size for name in added})
+                reads.update({(f"weights_{half}", kind): passed_rows * size for half in ("hi", "lo") if any(name[0] == half[0].upper() for name in added)})
                 reads.update({(f"activations_{half}", kind): passed * size for half in ("hi", "lo") if any(name[1] == half[0].upper() for name in added)})
     if not build.dynamic:
         words = Sum(HH=words["HH"])
-        reads = Sum({("weights_hi", "first"): words["HH"], ("activations", "first"): words["HH"]})
+        reads = Sum({("weights_hi", "first"): words["HH"], ("activations", "first"): words["HH"] // 2})
     counted = {name: counters[Counter[name]] for name in QUARTERS}
     if counted != {name: words[name] for name in QUARTERS}:
         raise ReplayError(f"words by quarter: {counted} counted, {dict(words)} by rows and levels")

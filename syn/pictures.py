@@ -12,7 +12,7 @@ from syn.saving import PARTS
 from syn.synthesize import ROOT
 
 IMAGES = ROOT / "docs" / "images"
-LABELS = {"STATIC_HIGH": "lean baseline", "SENSITIVITY": "for time", "SENSITIVITY for energy": "for energy", "SENSITIVITY for product": "for product"}
+LABELS = {"STATIC_HIGH": "baseline", "SENSITIVITY": "for time", "SENSITIVITY for energy": "for energy", "SENSITIVITY for product": "for product"}
 
 
 def draw(results: dict) -> None:
@@ -48,14 +48,13 @@ def _stack(axes, builds, values, colours, label):
 
 
 def _energy(results: dict) -> None:
-    """Stacked bars of each network, as shares of the lean baseline's energy."""
+    """Stacked bars of each network, as shares of the baseline's energy."""
     figure, axes = pyplot.subplots(figsize=(11, 4.5), layout="constrained")
     colours, ticks, position = dict(zip(PARTS, pyplot.get_cmap("tab10").colors)), [], 0
     top = 0.15 + max(1 - saved for savings in results["saving"].values() for saved in [0.0, *savings.values()])  # above all bars
     for name, policies in results["energy"].items():
-        lean = results["energy_lean"][name]
-        whole, begin = sum(lean.values()), position
-        for policy, parts in {"STATIC_HIGH": lean, **{policy: parts for policy, parts in policies.items() if policy != "STATIC_HIGH"}}.items():
+        whole, begin = sum(policies["STATIC_HIGH"].values()), position
+        for policy, parts in policies.items():
             below = 0.0
             for part in PARTS:
                 axes.bar(position, parts[part] / whole, bottom=below, color=colours[part], width=0.8, label=None if ticks else part)
@@ -67,7 +66,7 @@ def _energy(results: dict) -> None:
         position += 1
     axes.set_xticks([place for place, _ in ticks], [label for _, label in ticks], rotation=60, ha="right", fontsize=8)
     axes.set_ylim(0, top + 0.2)
-    axes.set_ylabel("energy of a step, lean baseline = 1")
+    axes.set_ylabel("energy of a step, baseline = 1")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
     figure.savefig(IMAGES / "energy.png", dpi=120)
@@ -86,7 +85,7 @@ def _accuracy(results: dict) -> None:
                           label=f"{name}, {LABELS[label]}")
     axes.axvline(1, color="grey", linestyle=":")
     axes.set_xlabel("loss on calibration data in margins; no loss is left of the line")
-    axes.set_ylabel("energy saved over the lean baseline, %")
+    axes.set_ylabel("energy saved over the baseline, %")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
     figure.savefig(IMAGES / "energy-accuracy.png", dpi=120)

@@ -18,11 +18,10 @@ SPLIT = {"dot product": "datapath", "operands": "datapath", "row sums": "datapat
          "rest": "control", "weight memory": "select of memories", "other memories": "select of memories"}
 PARTS = ("datapath", "dynamic precision unit", "activation and update", "control", "select of memories", "weights", "activations", "other memories", "leakage")
 
-# Rows that share a read of activations, in the baseline and in the dynamic build. rtl/ shares none. Two rows side by side are what a lean baseline would have:
-# they are estimated, without the second accumulator.
-SHARING = {"as in rtl/": (1, 1), "lean baseline: two rows": (2, 1), "both: two rows": (2, 2)}
-HEADLINE = "lean baseline: two rows"
-
+# Rows that share a read of activations in a first pass, in the baseline and in the dynamic build: two in rtl/. Others are estimated, without the accumulators
+# that they would need.
+ROWS = 2
+SHARING = {"rtl/: two rows": (ROWS, ROWS), "baseline: four rows": (4, ROWS), "both: four rows": (4, 4)}
 
 RESAMPLES = 2000
 WEIGHT_MACROS = ("1P_256x64", "1P_512x64", "1P_1024x64", "1P_2048x64")
@@ -41,7 +40,7 @@ def logic(activity: Activity) -> dict[str, float]:
     return dict(found)
 
 
-def memory_energy(counters: dict, reads: dict, build: str, tiles: int, rows: int = 1, weights: str | None = None) -> dict[str, float]:
+def memory_energy(counters: dict, reads: dict, build: str, tiles: int, rows: int = ROWS, weights: str | None = None) -> dict[str, float]:
     """Energy in pJ of the memories for the accesses of a run, and their leakage in mW.
 
     A write of one h, or of a granule of x, wakes the macros of its bits in every tile. rows: that share a read of activations in a first pass. weights: the macro
@@ -60,14 +59,14 @@ def memory_energy(counters: dict, reads: dict, build: str, tiles: int, rows: int
     spent = Sum()
     for (name, kind), count in reads.items():
         use = name.partition("_")[0]
-        spent[use] += count * found[name].figure("read_pj") / (rows if use == "activations" and kind == "first" else 1)
+        spent[use] += count * found[name].figure("read_pj") * (ROWS / rows if use == "activations" and kind == "first" else 1)
     others = (counters["SCALE_READS"] * found["scales"].figure("read_pj") + counters["ROW_CONSTANT_READS"] * found["constants"].figure("read_pj")
               + counters["CELL_READS"] * found["cells"].figure("read_pj") + counters["CELL_WRITES"] * found["cells"].figure("write_pj"))
     return {"weights": spent["weights"], "activations": spent["activations"] + tiles * writes, "other memories": others,
             "leakage mW": tiles * sum(kind.leakage_mw for kind in found.values())}
 
 
-def step_energy(activity: Activity, build: str, leakage_nw: float, clock_ns: float, rows: int = 1, weights: str | None = None) -> dict[str, float]:
+def step_energy(activity: Activity, build: str, leakage_nw: float, clock_ns: float, rows: int = ROWS, weights: str | None = None) -> dict[str, float]:
     """Energy of a step in nJ by part, at a clock. leakage_nw: of the logic of a tile; the rest as in memory_energy."""
     tiles = Build().tiles
     memories = memory_energy(activity.counters, activity.reads, build, tiles, rows, weights)
@@ -83,11 +82,11 @@ def results(activities: dict[tuple[str, str], Activity], leakage: dict[str, floa
     labels = [label for label in LABELS[1:] if any((name, label) in activities for name in names)]
     random = np.random.default_rng(1)
 
-    def energy(name, label, sharing=HEADLINE, **options):
+    def energy(name, label, sharing="rtl/: two rows", **options):
         build = build_of(label)
         return step_energy(activities[name, label], build, leakage[build], clock_ns[build], SHARING[sharing][build == "dynamic"], **options)
 
-    def saving(name, label, sharing=HEADLINE, **options):
+    def saving(name, label, sharing="rtl/: two rows", **options):
         return 1 - sum(energy(name, label, sharing, **options).values()) / sum(energy(name, BASELINE, sharing, **options).values())
 
     def speed(name, label):
@@ -122,8 +121,7 @@ def results(activities: dict[tuple[str, str], Activity], leakage: dict[str, floa
 
     both = {name: [label for label in LABELS if (name, label) in activities] for name in names}
     return {
-        "energy": {name: {label: energy(name, label, "as in rtl/") for label in both[name]} for name in names},
-        "energy_lean": {name: energy(name, BASELINE) for name in names},
+        "energy": {name: {label: energy(name, label) for label in both[name]} for name in names},
         "saving": {label: {name: saving(name, label) for name in of[label]} for label in labels},
         "saving_interval": {label: {name: interval({name: label}) for name in of[label]} for label in labels},
         "saving_by_sharing": {sharing: {label: {name: saving(name, label, sharing) for name in of[label]} for label in labels} for sharing in SHARING},

@@ -44,7 +44,7 @@ hierarchy -check -top {top} {parameters}
 proc
 check -assert
 {multiply}
-flatten t:*log_code t:*delay t:*pass_quarters*
+flatten t:*log_code t:*delay t:*pass_quarters* t:*next_quarter*
 opt_hier
 opt_clean
 opt

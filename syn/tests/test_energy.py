@@ -236,7 +236,7 @@ def test_a_tile_replays_a_run_of_a_network():
     network = random_network(1, 9, [12, 8])
     item = Direction(network, sequences_of(network, [12], random.Random(1)))
     tile = replay.Tile(synthesize("small-tile", parameters=SMALL.parameters(), folder=FOLDER), Library(OSU.liberty.read_text()))
-    _, wave, begins = energy.play(item, Policy.SENSITIVITY, SMALL, FOLDER / "small-run", 4)
+    _, _, wave, begins = energy.play(item, Policy.SENSITIVITY, SMALL, FOLDER / "small-run", 4)
     check_replay(tile, replay.record(tile, wave, begins, energy.CYCLES), FOLDER / "small")
 
 

@@ -62,8 +62,9 @@ class Rows:
         known = [self.rows.get(each) for each in rows]
         fresh = any(old is None or abs(old) > 2 * (LARGEST_SEGMENT << 16) for old in known) or (not again and random.random() < 0.2)
         left = LARGEST_SEGMENT // LARGEST_STEP if self.extreme else random.choice((1, 1, 1, random.randint(2, 12)))
-        tag = dict(fresh=fresh, zero=not self.extreme and random.random() < 0.1, segment=SEGMENTS[random.choice([*SEGMENTS])], unit=random.getrandbits(WIDTHS["UnitWidth"]))
-        self.open = [Open(each, tag | dict(index=each[0], gate=each[1], second=each is not row, first=1), left, self.extreme) for each in rows]
+        tag = dict(fresh=fresh, zero=not self.extreme and random.random() < 0.1, segment=SEGMENTS[random.choice([*SEGMENTS])],
+                   unit=random.getrandbits(WIDTHS["UnitWidth"]), first=1)
+        self.open = [Open(each, tag | dict(index=each[0], gate=each[1], second=each is not row), left, self.extreme) for each in rows]
 
     def next(self) -> dict | None:
         """The next word, or None."""
