@@ -111,8 +111,9 @@ def _wave(row: Row, values: Sequence[str], gaps: list[bool]) -> dict:
     return {"name": row.label, "wave": wave, **({"data": data} if data else {})}
 
 
-def gate_text(word: int) -> str:
-    return GATES[at_widths(PASS, WIDTHS).unpack(word)["gate"]]
+def gates_text(word: int) -> str:
+    fields = at_widths(PASS, WIDTHS).unpack(word)
+    return " ".join(GATES[gate] for gate in sorted({fields["gate"], fields["second"]}))
 
 
 def levels_text(word: int) -> str:
@@ -140,7 +141,7 @@ def rows(module: str, *signals: str | tuple) -> list[Row]:
             for name, text, when, label in ((entry[0], entry[1:2], entry[2:3], entry[3:4]) for entry in named)]
 
 
-PASSES = rows(ROW_PASS, "valid_i", "ready_o", ("kind_i", lambda kind: Kind(kind).name.lower(), ("valid_i",)), ("pass_i", gate_text, ("valid_i",), "gate of pass_i"))
+PASSES = rows(ROW_PASS, "valid_i", "ready_o", ("kind_i", lambda kind: Kind(kind).name.lower(), ("valid_i",)), ("pass_i", gates_text, ("valid_i",), "gates of pass_i"))
 QUARTERS = Row("quarter_o", f"{ROW_PASS}.quarter_o", lambda quarter: Quarter(quarter).name, (f"{ROW_PASS}.valid_o",), colours=True)
 ADDRESSES = rows(ROW_PASS, ("reads_o", reads_text, ("valid_o",)), ("weight_address_o", str, ("valid_o",)), ("activation_address_o", str, ("valid_o",)))
 SUMS = rows(ROW_SUMS, ("sum_i", signed(11), ("word_valid_q",)), "write_o", "complete_o")
@@ -161,7 +162,7 @@ def diagrams() -> dict[str, dict]:
     reset = next(waves.cycles(f"{CONTROL}.reset_request"))
     ended = next(cycle for cycle, clear in enumerate(waves[f"{CONTROL}.clear_o"]) if cycle > reset + 1 and not clear)
     return {
-        "row-pass": drawn(waves, "Row passes under STATIC_HIGH: a word of x, then one of h, four quarters each", start - 1, written + 2, {
+        "row-pass": drawn(waves, "Row passes over two rows under STATIC_HIGH: a word of x, then one of h", start - 1, written + 2, {
             "row_pass": [*PASSES, *rows(ROW_PASS, "valid_o"), QUARTERS, *ADDRESSES], "row_sums": SUMS}),
         "decision": drawn(waves, "A decision: levels of the rows from a provisional pass", taken - 1, refined + 2, {
             "post_processing": rows(POST, "request_valid_i", "request_ready_o", ("request_final_i", None, ("request_valid_i",)),
