@@ -92,16 +92,22 @@ def _finite(value):
 
 
 def table(report: dict) -> Table:
-    """The report as a person reads it: a column a policy, so that a narrow terminal holds it."""
+    """The report as a person reads it: a column a policy, so that a narrow terminal holds it. Without a simulator it is what the models forecast."""
     runs = report["runs"]
-    result = Table(title=f"{report['network']} on {report['simulator']}, seed {report['seed']}", box=box.SIMPLE_HEAD)
+    played = "simulator" in report
+    title = f"on {report['simulator']}, seed {report['seed']}" if played else "by the models"
+    result = Table(title=f"{report['network']} {title}", box=box.SIMPLE_HEAD)
     result.add_column("")
     for run in runs:
         result.add_column(run["policy"], justify="right", no_wrap=True)
     metric, exact = runs[0]["task"]["metric"], runs[0]["task"]["float"]
     several = {
         "accelerator runs": lambda run: f"{len(run['directions'])}",
-        "reload cycles": lambda run: f"{run['reload_cycles']:,}",
+        **({"reload cycles": lambda run: f"{run['reload_cycles']:,}"} if played else {}),
+    }
+    checked = {
+        "values compared": lambda run: f"{run['compared']:,}",
+        "mismatches": lambda run: f"{run['mismatches']:,}",
     }
     rows = {
         **{f"rows at {level.name}": lambda run, level=level: f"{run['level_shares'][level.name]:.1%}" for level in Level},
@@ -109,8 +115,7 @@ def table(report: dict) -> Table:
         "speed over baseline": lambda run: f"{run['speedup_baseline']:.3f}x",
         "  over STATIC_HIGH": lambda run: f"{run['speedup']:.3f}x",
         "steps": lambda run: f"{report['steps']:,}",
-        "values compared": lambda run: f"{run['compared']:,}",
-        "mismatches": lambda run: f"{run['mismatches']:,}",
+        **(checked if played else {}),
         "cycles": lambda run: f"{run['cycles']:,}",
         **(several if "directions" in runs[0] else {}),
         "utilization": lambda run: f"{run['utilization']:.1%}",

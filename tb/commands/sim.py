@@ -15,6 +15,7 @@ Exit code: 0, 1 when something was wrong in a simulation, 2 when the arguments o
 import argparse
 import json
 import math
+import os
 import pickle
 import re
 import shlex
@@ -51,6 +52,7 @@ from tb.bench.directions import Plan, plan
 from tb.bench.harness import parameters
 from tb.bench.runner import BUILD, SIMULATORS, SimulationError, run, waves_command
 from tb.bench.runner import build as build_simulation
+from tb.commands.forecast import forecast
 from tb.commands.report import BASELINE, record, save_outputs, table
 
 POLICIES = {policy.name: policy for policy in BUILD_POLICIES}
@@ -62,6 +64,7 @@ OWN_SEARCH = 1024  # steps on which thresholds of a MODEL= that was never calibr
 TOOLS = {"verilator": ("verilator", "g++", "make"), "icarus": ("iverilog", "vvp")}
 SIMULATIONS_AT_ONCE = 2
 POLL_SECONDS = 0.2
+BUILD_NICENESS = 10
 
 
 class UserError(Exception):
@@ -322,7 +325,8 @@ def _say(words):
 
 
 def _build(name, build, options):
-    """Builds a simulator, and says so."""
+    """Builds a simulator, and says so. What the compiler leaves of the cores goes to the models, whose table comes first."""
+    os.nice(BUILD_NICENESS)  # of this thread, and of what it starts
     _say(f"{name}: {options.sim} builds its simulator, unless it did before")
     begin = time.monotonic()
     build_simulation("harness", parameters(build), options.sim, options.waves == "1")
@@ -342,13 +346,19 @@ def _play(options, network, samples, q: QuantizedNetwork, folder: Path, bounds: 
     states = [sample.start.initial_states(q) for sample in samples] if own and samples[0].start.h0 is not None else None
     plans = {policy: plan(q, [sample.inputs for sample in samples], policy, states) for policy in policies.values()}
     jobs = [Job(name, policy, build, plans[policy], folder / name) for name, policy, build in builds]
+    asked = [job for job in jobs if job.name != BASELINE and job.policy in options.policy]
+    steps = sum(len(sample.inputs) for sample in samples)
+    if own:  # seconds after the start, where a simulator takes a minute or two to build
+        results = {job.name: forecast(job) for job in jobs}
+        expected = [record(job, results, network, samples) for job in asked]
+        Console().print(table({"network": options.name, "steps": steps, "runs": expected}))
+        print("The RTL plays the same steps now; every value and every count of cycles is compared with these.", flush=True)
     results = simulate_all(jobs, options)
 
-    runs = [record(job, results, network, samples) for job in jobs if job.name != BASELINE and job.policy in options.policy]
-    steps = sum(len(sample.inputs) for sample in samples)
+    runs = [record(job, results, network, samples) for job in asked]
     report = {"network": options.name, "simulator": options.sim, "seed": options.seed, "steps": steps, "thresholds": options.thresholds}
     if own:
-        report |= {"inputs": network.about, "notes": [*network.imported.notes, *bounds.lines()]}
+        report |= {"inputs": network.about, "notes": [*network.imported.notes, *bounds.lines()], "forecast": expected}
     else:
         print(options.thresholds)
     report["runs"] = runs

@@ -225,7 +225,8 @@ def wanted() -> list:
     kinds = {Kind.EARLY: BUILD_POLICIES, Kind.LATE: BUILD_POLICIES} | ({Kind.REFINEMENT: DECIDING} if DYNAMIC else {})
     sets = [(True, segment, before, after) for segment in SEGMENTS for before in range(segment != "x1", 5) for after in range(before, 5)] if DYNAMIC else []
     sets += [(False, segment, 0, after) for segment in SEGMENTS for after in range(segment != "x1", 5)] if DYNAMIC else []
-    return [(kind, policy) for kind, found in kinds.items() for policy in found] + [(kind, *rows) for kind in kinds for rows in combinations_with_replacement(Gate, 2)] + sets
+    rows = [*combinations_with_replacement(Gate, 2)]
+    return [(kind, policy) for kind, found in kinds.items() for policy in found] + [(kind, *both) for kind in kinds for both in rows] + sets
 
 
 @cocotb.test(timeout_time=5, timeout_unit="ms")
