@@ -33,32 +33,33 @@ def _interpolate(z, double):
 
 
 def sigmoid(z: Tensor) -> tuple[Tensor, Tensor]:
-    """(value, slope) of a sigmoid at z: z integer tensor in Q3.12 (int16 range); value in Q0.15, 1..32767.
+    """(value, slope) of a sigmoid at z, an integer tensor of any shape in Q3.12 (int16 range); value in Q0.15, 1..32767 ("Activations" in docs/numerics.md).
 
-    slope is the table's, about 4096 * sigmoid'(z).
+    slope is the table's, about 4096 * sigmoid'(z). Both have the shape of z.
     """
     y, slope = _interpolate(z, double=False)
     return (32768 + y + 1) >> 1, slope
 
 
 def tanh(z: Tensor) -> tuple[Tensor, Tensor]:
-    """(value, slope) of tanh at z: z integer tensor in Q3.12 (int16 range); value in Q0.15, |value| <= 32766.
+    """(value, slope) of tanh at z, an integer tensor of any shape in Q3.12 (int16 range); value in Q0.15, |value| <= 32766 ("Activations" in docs/numerics.md).
 
-    slope is the table's, about 1024 * tanh'(z).
+    slope is the table's, about 1024 * tanh'(z). Both have the shape of z.
     """
     return _interpolate(z, double=True)
 
 
 def log_code(value: Tensor) -> Tensor:
-    """Logarithm in half octaves, rounded down after one fraction bit: 2 e + f for value = 2**e * 1.f..., value 0..32768; int8.
+    """Logarithm in half octaves, rounded down after one fraction bit: 2 e + f for value = 2**e * 1.f... ("Logarithms" in docs/numerics.md).
 
-    These are the exponent, less its bias, and the first fraction bit of a float32. Zero gives -128.
+    value: integer tensor of any shape, 0..32768. Gives int8 of its shape, 0..30; -128 for zero. These are the exponent, less its bias, and the first fraction bit of
+    a float32.
     """
     return ((value.float().view(torch.int32) >> 22) - 2 * 127).clamp(min=-128).to(torch.int8)
 
 
 def size_code(value: Tensor) -> Tensor:
-    """0 for zero, else 1 + log_code; value 0..32768; int32."""
+    """0 for zero, else 1 + log_code: int32 of the shape of value, an integer tensor 0..32768 ("Logarithms" in docs/numerics.md)."""
     return (log_code(value).int() + 1).clamp(min=0)
 
 
@@ -83,23 +84,26 @@ def _look_up(index):
 
 
 def gate_words(z: Tensor) -> Tensor:
-    """Words of the gates i, f, g, o at z [batch, 4, units]."""
+    """Words of the gates i, f, g, o at z, int32 [batch, 4, units] in Q3.12 within the range of int16; int32 of the same shape.
+
+    A word is value << 16 | code << 8 | slope code: the value in Q0.15, and log_code of its size and of the table's slope.
+    """
     origins = torch.tensor([SIGMOID_ORIGIN, SIGMOID_ORIGIN, TANH_ORIGIN, SIGMOID_ORIGIN], dtype=torch.int32)
     return _look_up(z + origins.unsqueeze(1))
 
 
 def tanh_words(z: Tensor) -> Tensor:
-    """Words of tanh at z."""
+    """Words of tanh, as of gate_words, at an integer tensor z of any shape in Q3.12, within the range of int16; int32 of the same shape."""
     return _look_up(z + TANH_ORIGIN)
 
 
 def values_of(words: Tensor) -> Tensor:
-    """Values in Q0.15."""
+    """Values in Q0.15, int32, of words of gate_words or tanh_words; the shape stays."""
     return words >> 16
 
 
 def codes_of(words: Tensor) -> tuple[Tensor, Tensor]:
-    """(codes of |value|, codes of the slope), int8."""
+    """(codes of |value|, codes of the slope) in half octaves, int8 of the shape of words, which are those of gate_words or tanh_words."""
     return (words >> 8).to(torch.int8), words.to(torch.int8)
 
 

@@ -14,7 +14,12 @@ MOST_WEIGHTS = 1 << formats.HEADER["address"].bits  # words of a plane that a lo
 
 @dataclass(frozen=True)
 class Build:
-    """One build; lanes count the products of 4x4 a cycle and tile of the dynamic build, depths are in words."""
+    """One build. Raises ValueError, which says the rule, for what cannot be built.
+
+    tiles: 1..16. lanes: products of 4x4 a cycle and tile of the dynamic build, 8, 16, 32 or 64; the baseline build has a quarter as many of 8x8. in_flight: units in
+    work in a tile. weight_depth: words of weights a tile, of each half in the dynamic build; unit_depth: units a tile, over all layers; activation_depth: words of
+    activations a bank.
+    """
 
     tiles: int = 4
     lanes: int = 64

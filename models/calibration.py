@@ -55,7 +55,10 @@ class Sweep:
 
 
 def following(sweep: list[Swept], budget: float) -> float | None:
-    """Where to measure next: beyond the end at which the choice lies, or halfway between the points around it; None where these are near."""
+    """Where to measure next, a log2_lambda: beyond the end at which the choice lies, or halfway between the points around it; None where these are near.
+
+    budget: in margins. Raises ValueError for a sweep of fewer than two points.
+    """
     line = curve(sweep)
     chosen, known = line.choose(budget), line.log2_lambda
     if chosen >= known[-1]:
@@ -68,7 +71,11 @@ def following(sweep: list[Swept], budget: float) -> float | None:
 
 
 def sweep(study: Study, design: Design, policy: Policy, start: float, budget: float, progress: Progress, high_design: Design | None = None) -> Sweep:
-    """Searches the log2_lambda of a policy within a budget in margins. high_design: whose STATIC_HIGH is compared with (default: design)."""
+    """Searches the log2_lambda of a policy within a budget in margins, on the samples of SEARCH.
+
+    start: where the search begins, log2 of the error for a word of quarters. progress: told of steps as they are done. high_design: whose STATIC_HIGH is compared
+    with (default: design).
+    """
     high = study.point(Use.SEARCH, high_design or design, Policy.STATIC_HIGH, progress=progress)
     points, swept = {}, {}
 
@@ -88,7 +95,11 @@ def sweep(study: Study, design: Design, policy: Policy, start: float, budget: fl
 
 
 def calibrate(name: str, budget: float = BUDGET, progress: Progress = lambda steps: None, policies: tuple[Policy, ...] = DECIDING) -> dict:
-    """What models/calibrated/ holds of a network: how it is quantized, each policy's log2_lambda, the points of the sweeps."""
+    """What models/calibrated/ holds of a network: how it is quantized, each policy's log2_lambda, the points of the sweeps.
+
+    budget: largest loss in margins; progress: told of steps as they are done. Raises ValueError for an unknown network, and FileNotFoundError that names the package
+    whose data are not installed.
+    """
     study, design = Study(name, settings_of(name)), Design()
     result: dict = {"network": name, "budget": budget, "settings": asdict(study.settings), "design": asdict(design), "log2_lambda": {}, "needed": {}, "sweep": []}
     for policy in policies:
@@ -118,10 +129,12 @@ def text_of(found: dict) -> str:
 
 
 def path_of(name: str) -> Path:
+    """The file of a network in models/calibrated/, whether it is there or not."""
     return FOLDER / f"{name}.json"
 
 
 def is_calibrated(name: str) -> bool:
+    """Whether models/calibrated/ has a file of the network."""
     return path_of(name).exists()
 
 
@@ -161,13 +174,19 @@ def _probe(study):
 
 
 def log2_lambda_for(quantized: QuantizedNetwork, policy: Policy, mean_quarters: float, inputs: list[Tensor], precision: float = 0.4) -> float:
-    """The log2_lambda with which a policy comes near to a mean of quarters on some inputs; it is set."""
+    """The log2_lambda with which a policy comes near to a mean of quarters on some inputs; it is set.
+
+    mean_quarters: words of quarter products over words of products, 0..4; inputs: float sequences [steps, inputs]; precision: of the log2_lambda.
+    """
     return seek(lambda log2_lambda: quantized.set_log2_lambda(policy, log2_lambda), lambda: -quantized.mean_quarters(quantized.run(inputs, policy)), -mean_quarters,
                 LOG2_LAMBDAS, precision)
 
 
 def swept_log2_lambda(name: str, policy: Policy, low_share: float) -> float:
-    """The log2_lambda of a policy at which the calibration of a network measured the share at the lowest level that is nearest."""
+    """The log2_lambda of a policy at which the calibration of a network measured the share at the lowest level that is nearest.
+
+    low_share: of row-weights, 0..1. Raises FileNotFoundError where the network was never calibrated, and ValueError where the policy was not.
+    """
     points = [point for point in read(name)["sweep"] if point["policy"] == policy.name]
     return min(points, key=lambda point: abs(point["shares"][0] - low_share))["log2_lambda"]
 
@@ -195,6 +214,7 @@ def _report(found):
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """The command of `make calibrate`, with the arguments of its line (default: those of the process). Ends the process with one line for a wrong one."""
     parser = argparse.ArgumentParser(prog="python -m models.calibration", description=__doc__.splitlines()[0])
     parser.add_argument("--net", default="all", help=f"all, or one of {', '.join(MODULES)}")
     parser.add_argument("--budget", type=float, default=BUDGET, help="largest loss of the task, in margins (%(default)s)")

@@ -18,7 +18,10 @@ from .layer import LARGEST_H, QuantizedLayer, split_activations, split_planes
 
 
 class SegmentSums:
-    """Exact sums of the first quarters of products with one weight matrix w [rows, k], for the numbers of quarters that are asked for."""
+    """Exact sums of the first quarters of products with one weight matrix, for the numbers of quarters that are asked for ("Quarters" in docs/numerics.md).
+
+    w: integers [rows, k], -127..119; quarters: 0..4 each, of which 0 has no sum; exponents: whether groups of the activations have one.
+    """
 
     def __init__(self, w: Tensor, quarters: list[int], exponents: bool = False):
         self.exponents, self.quarters = exponents, sorted(set(quarters) - {0})
@@ -29,7 +32,7 @@ class SegmentSums:
         self.planes = {name: plane.T.float().contiguous() for name, plane in planes.items() if plane is not None}
 
     def __call__(self, a: Tensor) -> dict[int, Tensor]:
-        """By number of quarters, float32 [n, rows] of integers a [n, k]."""
+        """By number of quarters, float32 [n, rows] that hold exact integers, of integers a [n, k] within models.layer.ACTIVATIONS."""
         if not self.planes:
             return {}
         whole = a.float()
@@ -44,7 +47,10 @@ class SegmentSums:
 
 
 class RowSums:
-    """Pre-activations z of a layer at some of its levels, for a batch. levels: places in layer.levels; None: all quarters."""
+    """Pre-activations z of a layer at some of its levels, for a batch. levels: places in layer.levels; None: all quarters.
+
+    `steps` gives the sums of x, step by step; z is in Q3.12, with biases of 18 bits and the saturation of int16 ("Formats" in docs/numerics.md).
+    """
 
     def __init__(self, layer: QuantizedLayer, levels: list[int | None]):
         constants = [layer.level_constants(level) for level in levels]
@@ -56,7 +62,7 @@ class RowSums:
         self.b = [b.T.flatten().double() for _, b in constants]
 
     def steps(self, x: Tensor) -> Iterator["StepSums"]:
-        """The sums of each step, still without h, from integers x [steps, batch, terms, inputs]."""
+        """The sums of each step, still without h, from integers x [steps, batch, terms, inputs] within models.layer.ACTIVATIONS."""
         steps, batch = x.shape[:2]
         found = [sums(x[:, :, term].flatten(0, 1)) for term, sums in enumerate(self.segments[:-1])]
         found = [{quarters: sums.unflatten(0, (steps, batch)) for quarters, sums in each.items()} for each in found]
@@ -70,7 +76,7 @@ class StepSums:
         self.rows, self.found = rows, found
 
     def add(self, h: Tensor) -> None:
-        """Adds h [batch, units] of the step before."""
+        """Adds h of the step before: integers [batch, units], in units of 1/120 where the layer's constants are those of h."""
         self.found.append(self.rows.segments[-1](h))
 
     def _parts(self, place):
@@ -80,12 +86,12 @@ class StepSums:
         return [(sums[number], scale) for sums, scale, number in zip(self.found, rows.scales, quarters) if number]
 
     def z(self, place: int) -> Tensor:
-        """z [batch, 4, units], int32, at the level of that place among those that were asked for."""
+        """z, int32 [batch, 4, units] in Q3.12, at the level of that place among those that were asked for; `add` comes first."""
         z = sum(sums.double().mul_(scale) for sums, scale in self._parts(place))
         return _pre_activations(z, self.rows.b[place]).unflatten(1, (4, self.rows.units))
 
     def refine(self, z: Tensor, level: Tensor) -> None:
-        """Overwrites z of the lowest level, [batch, 4, units], in the rows whose level [batch, 4, units] is another one, by its place."""
+        """Overwrites z of the lowest level, int32 [batch, 4, units], in the rows whose level, integers [batch, 4, units], is another one, by its place."""
         z, level = z.flatten(1), level.flatten(1)
         for place in range(1, len(self.rows.levels)):
             where = (level == place).nonzero(as_tuple=True)
@@ -99,9 +105,10 @@ def _pre_activations(scaled, b):
 
 
 def finish(z: Tensor, c: Tensor, c_frac: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Finish a step: z [batch, 4, units] in Q3.12 and c [batch, units] of the step before.
+    """Finish a step: z, int32 [batch, 4, units] in Q3.12, and c, int32 [batch, units], of the step before, with c_frac fraction bits, 8..15.
 
-    Returns the words of the gates, as models.activation gives them, the new c, and the words of its tanh.
+    Returns the words of the gates, int32 [batch, 4, units] as models.activation gives them, the new c within int16, and the words of its tanh, both int32 [batch,
+    units] ("Cell and output" in docs/numerics.md).
     """
     gates = activation.gate_words(z)
     i, f, g, _ = activation.values_of(gates).unbind(1)
@@ -111,10 +118,10 @@ def finish(z: Tensor, c: Tensor, c_frac: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def exact_output(gates: Tensor, tanh_c: Tensor) -> Tensor:
-    """o * t in Q0.30 from what finish returns."""
+    """o * t in Q0.30, int32 [batch, units], from the gates [batch, 4, units] and tanh_c [batch, units] that `finish` returns."""
     return activation.values_of(gates[:, 3]) * activation.values_of(tanh_c)
 
 
 def output(gates: Tensor, tanh_c: Tensor) -> Tensor:
-    """h in units of 1/120, int32, from what finish returns: round(15 o t / 2**27), within LARGEST_H."""
+    """h in units of 1/120, int32 [batch, units], from what `finish` returns: round(15 o t / 2**27), within LARGEST_H ("Cell and output" in docs/numerics.md)."""
     return round_real_(exact_output(gates, tanh_c).double().mul_(15 / 2**27)).clamp_(*LARGEST_H).int()

@@ -26,13 +26,16 @@ SMALLEST = 1e-15
 
 
 def trimmed_mean(errors: np.ndarray) -> float:
-    """Mean over samples without the worst TRIMMED: one text that tips over would decide else."""
+    """Mean over samples, float [samples], without the worst TRIMMED of them: one text that tips over would decide else. The unit is that of the errors."""
     kept = int(np.ceil(len(errors) * (1 - TRIMMED)))
     return float(np.partition(errors, kept - 1)[:kept].mean())
 
 
 def isotonic(values: Sequence[float], weights: Sequence[float] | None = None) -> np.ndarray:
-    """The ascending sequence that is nearest to values, by weighted squares (pool adjacent violators)."""
+    """The ascending sequence, float64 [n], that is nearest to values [n], by squares with weights [n] (default: all alike): pooled adjacent violators.
+
+    Raises ValueError for no values.
+    """
     blocks: list[list[float]] = []
     for value, weight in zip(values, np.ones(len(values)) if weights is None else weights):
         blocks.append([float(value), float(weight), 1])
@@ -65,7 +68,10 @@ def test_error(differences: np.ndarray, weights: np.ndarray, groups: np.ndarray,
 
 @dataclass
 class Swept:
-    """A point of a sweep: excess error of the output, loss of the task in margins with its bootstrap [replicates], and its error in a test."""
+    """A point of a sweep: excess error of the output, loss of the task in margins with its bootstrap [replicates], and its error in a test, in margins.
+
+    log2_lambda: log2 of the Lagrange multiplier. excess: mean squared error of the comparable output, less that of STATIC_HIGH.
+    """
 
     log2_lambda: float
     excess: float
@@ -75,7 +81,10 @@ class Swept:
 
 @dataclass
 class Curve:
-    """What a sweep says: excess and error [points] made monotone over log2_lambda [points]; slope of the loss over the excess, and its error."""
+    """What a sweep says: excess and error [points], float64, made monotone over log2_lambda [points]; slope of the loss over the excess, and its standard error.
+
+    error, slope * excess: in margins.
+    """
 
     log2_lambda: np.ndarray
     excess: np.ndarray
@@ -84,14 +93,14 @@ class Curve:
     slope_error: float
 
     def at(self, log2_lambda: float) -> tuple[float, float]:
-        """(loss expected, budget needed), in margins."""
+        """(loss expected, budget needed), in margins, at a log2_lambda; that of the nearer end beyond the sweep."""
         excess = float(np.exp(np.interp(log2_lambda, self.log2_lambda, np.log(self.excess))))
         error = float(np.interp(log2_lambda, self.log2_lambda, self.error))
         quantiles = NormalDist().inv_cdf(INTERVAL) + NormalDist().inv_cdf(POWER)
         return self.slope * excess, self.slope * excess + quantiles * float(np.hypot(error, excess * self.slope_error))
 
     def choose(self, budget: float, steps: int = 400) -> float:
-        """The largest log2_lambda within the sweep that a budget in margins allows; the smallest one if none is."""
+        """The largest log2_lambda within the sweep that a budget in margins allows; the smallest one if none is. steps: parts of the sweep between which it chooses."""
         candidates = np.linspace(self.log2_lambda[0], self.log2_lambda[-1], steps + 1)
         allowed = [candidate for candidate in candidates if self.at(candidate)[1] <= budget]
         return float(max(allowed, default=candidates[0]))

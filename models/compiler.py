@@ -27,7 +27,7 @@ class CompileError(ValueError):
 
 @dataclass
 class Block:
-    """Consecutive words of one memory, in one tile or in all: the content of an image packet."""
+    """Consecutive words of one memory, in one tile or in all: the content of an image packet. address: of the first word; words: integers of the memory's width."""
 
     target: Target
     tile: int
@@ -35,7 +35,7 @@ class Block:
     words: list
 
     def packet(self, build: Build) -> list[int]:
-        """128-bit beats, header first."""
+        """128-bit beats, header first; a word that is wider takes several, low bits first."""
         beats = -(-self.target.bits(build) // BEAT_WIDTH)
         header = HEADER.pack(target=self.target, tile=self.tile, address=self.address, words=len(self.words))
         return [header, *(word >> BEAT_WIDTH * beat & (1 << BEAT_WIDTH) - 1 for word in self.words for beat in range(beats))]
@@ -86,11 +86,11 @@ def _place_layers(q, build):
 
 
 def deal(refinements: list[float], tiles: int) -> list[int]:
-    """Order of a layer's units, [position] -> unit, that balances the expected refinements [units] over the tiles.
+    """Order of a layer's units, [position] -> unit, that balances the expected refinements [units], in rows of all quarters a step, over the tiles.
 
-    The unit with the most refinements of those left goes to the tile with the fewest so far that has a slot free. Within a tile the
-    busiest units come first: a step ends soonest if its last units need no refinement. Counts are taken roughly, so that a few decisions more
-    or less do not deal all units anew; among equals the lower number comes first.
+    The unit with the most refinements of those left goes to the tile with the fewest so far that has a slot free. Within a tile the busiest units come first: a step
+    ends soonest if its last units need no refinement. Counts are taken roughly, so that a few decisions more or less do not deal all units anew; among equals the
+    lower number comes first.
     """
     units, refinements = len(refinements), [round(count / DEALT_GRID) for count in refinements]
     order, loads, filled = [0] * units, [0] * tiles, [0] * tiles
@@ -167,7 +167,7 @@ def _beats_to_bytes(beats):
 class Image:
     """A network laid out in the memories of a build, and the translation of streams and state between the two.
 
-    layers: how many; order[layer][position]: the network's unit there; blocks: contents of the memories.
+    layers: how many; order[layer][position]: the network's unit there; blocks: contents of the memories. Raises CompileError where a memory is too small.
     """
 
     def __init__(self, q: QuantizedLSTM, build: Build, order: list[list[int]]):
@@ -192,16 +192,16 @@ class Image:
         return header + _bytes_to_beats(_pad(nibbles(x, self._exponents), size).flatten())
 
     def encode_h(self, h: Tensor) -> list[int]:
-        """Beats of an h packet from the last layer's integers [units], in the network's order."""
+        """Beats of 128 bits of an h packet from the last layer's integers [units] in units of 1/120, in the network's order."""
         return _bytes_to_beats(h[self.order[-1]])
 
     def decode_h(self, beats: list[int]) -> Tensor:
-        """int8 [units] in the network's order from the beats of an h packet."""
+        """h, int8 [units] in units of 1/120 and the network's order, from the beats of an h packet."""
         values = torch.frombuffer(bytearray(_beats_to_bytes(beats)), dtype=torch.int8)
         return values[self._positions[-1]]
 
     def encode_trace(self, levels: list[Tensor]) -> list[int]:
-        """Beats of a trace packet from codes of levels [units, 4] a layer, in the network's order."""
+        """Beats of 128 bits of a trace packet from codes of levels, 0..2 [units, 4] a layer, in the network's order."""
         beats = []
         for codes, units in zip(levels, self.order):
             packed = (codes[units].int() << LEVEL_BITS * torch.arange(len(GATES))).sum(1)
@@ -220,14 +220,15 @@ class Image:
         return levels
 
     def decode_activation(self, byte: int) -> int:
-        """An h, or a value of x without exponent, from its byte in the activation memory."""
+        """An h in units of 1/120, or a value of x without exponent, from its byte, 0..255, in the activation memory."""
         upper, lower = ((nibble & 15 ^ 8) - 8 for nibble in (byte >> 4, byte))
         return 16 * upper + lower if self.build.dynamic else (byte & 255 ^ 128) - 128
 
     def encode_state(self, state: State) -> list[list[int]]:
-        """Image packets that load a State of one sequence, for a run with the stateful bit.
+        """Image packets, lists of 128-bit beats, that load a State of one sequence, for a run with the stateful bit.
 
-        h goes to both banks, so that it does not matter which one the next step reads.
+        h goes to both banks, so that it does not matter which one the next step reads. Raises CompileError for the state of several sequences, or of one that has not
+        begun.
         """
         if state.first or len(state.c[0]) != 1:
             raise CompileError("only the state of one sequence that has begun can be loaded: others start without the stateful bit")

@@ -25,18 +25,19 @@ def first_level(layer: QuantizedLayer, policy: Policy) -> Quarters:
 
 
 def level_counts(levels: Tensor, codes: int) -> list[int]:
-    """Rows at each level, by code."""
+    """Rows at each level, by code, of an integer tensor of codes of any shape; codes: how many there are."""
     return torch.bincount(levels.flatten().long(), minlength=codes).tolist()
 
 
 def work_counters(run: Run, q: QuantizedLSTM, build: Build) -> dict:
     """Counters of a Run of network q on a build, summed over its batch: by name in small letters those of WORK, "rows" by layer, "ideal_cycles".
 
-    A row's early and late pass add the quarters of the level that it starts with, a refinement those that are missing: a word of weights and activations a
-    cycle. Where a pass adds quarters of a segment, it reads a scale and writes a row sum once. A pass of post-processing reads four row constants and one
-    cell: one pass a unit, two where a row was refined by decision. "rows": units, and rows at MIDDLE and at ALL by gate, of each layer. ideal_cycles
-    spreads the words over the tiles, with ceil(units / Tiles) units in each. The baseline build adds 8-bit words, counted in HH, and refuses runs of
-    other policies than STATIC_HIGH.
+    A row's early and late pass add the quarters of the level that it starts with, a refinement those that are missing: a word of weights and activations a cycle.
+    Where a pass adds quarters of a segment, it reads a scale and writes a row sum once. A pass of post-processing reads four row constants and one cell: one pass a
+    unit, two where a row was refined by decision. "rows": units, and rows at MIDDLE and at ALL by gate, of each layer. ideal_cycles spreads the words over the tiles,
+    with ceil(units / Tiles) units in each. The baseline build adds 8-bit words, counted in HH.
+
+    Raises ValueError for a run on the baseline build under another policy than STATIC_HIGH.
     """
     if not build.dynamic and any(policy != Policy.STATIC_HIGH for policy in run.policies):
         raise ValueError("the baseline build computes every row in 8 bits: run the network with STATIC_HIGH")

@@ -17,10 +17,10 @@ PRECISION = 0.25  # of log2_lambda
 
 def set_by_error(quantized: QuantizedNetwork, inputs: list[Tensor], exact: list[Tensor], decibels: float = LOSS_DB,
                  policies: Iterable[Policy] = DECIDING) -> QuantizedNetwork:
-    """The network with thresholds of policies that decide: the fastest with which the error of the last layer's outputs on some inputs, each from zero
-    state, has so many decibels more power than under STATIC_HIGH at most.
+    """The network with thresholds of policies that decide: the fastest with which the error of the last layer's outputs on some inputs, each from zero state, has so
+    many decibels more power than under STATIC_HIGH at most.
 
-    exact: outputs of the float LSTM for each input, [steps, outputs].
+    inputs: float sequences [steps, inputs]; exact: outputs of the float LSTM for each input, [steps, outputs]. Raises ValueError where they are not as many.
     """
     def error(policy):
         hidden = quantized.run(inputs, policy).hidden

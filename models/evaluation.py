@@ -19,25 +19,27 @@ PART_STEPS = 1 << 17  # of samples that are run at once
 
 @dataclass
 class Estimate:
-    """An estimate of the metric of a task, with its 95 % interval, and its replicates (float64 [replicates])."""
+    """An estimate of the metric of a task, with its 95 % interval, and its replicates (float64 [replicates]), all in the unit of the metric."""
 
     value: float
     replicates: np.ndarray
 
     @property
     def interval(self) -> tuple[float, float]:
+        """(low, high) of 95 %, in the unit of the metric."""
         return interval(self.replicates)
 
 
 def interval(replicates: np.ndarray) -> tuple[float, float]:
-    """95 % percentile interval (low, high)."""
+    """95 % percentile interval (low, high) of replicates [replicates]; those that are NaN are left out."""
     return tuple(float(end) for end in np.nanquantile(replicates, (0.025, 0.975)))
 
 
 class Bootstrap:
     """Resamples the groups (speakers, documents, images) of a list of samples with replacement: always the same draws.
 
-    `estimate(outputs)` of two policies have paired replicates, whose differences give the paired interval.
+    `estimate(outputs)` of two policies have paired replicates, whose differences give the paired interval. group: place of each sample's group, [samples]; members:
+    places of the samples of each group; draws: how often each group is drawn, [REPLICATES, groups].
     """
 
     def __init__(self, network: Network, samples: list[Sample], seed: int = 0):
@@ -49,12 +51,13 @@ class Bootstrap:
         self.draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=REPLICATES)
 
     def mean(self, values: np.ndarray, weights: np.ndarray) -> Estimate:
-        """A weighted mean of values of the samples, both [samples]."""
+        """A weighted mean of values of the samples, both float [samples], in the unit of the values."""
         sums, counts = np.bincount(self.group, weights * values), np.bincount(self.group, weights)
         return Estimate(float(sums.sum() / counts.sum()), self.draws @ sums / (self.draws @ counts))
 
     def estimate(self, outputs: list[Tensor]) -> Estimate:
-        """The metric of one head output a sample. Means over samples, each with its weight, are found to be such, and resampled as group sums."""
+        """The metric of one head output a sample, each of the network's own shape. Means over samples, each with its weight, are found to be such, and resampled as
+        group sums, REPLICATES times; other metrics are computed anew, SLOW_REPLICATES times, and are NaN where one kind is missing."""
         value = self.network.metric(self.samples, outputs)
         single = np.array([self.network.metric([sample], [output]) for sample, output in zip(self.samples, outputs)])
         weights = np.array([self.network.weight(sample) for sample in self.samples])
@@ -83,24 +86,31 @@ def margin(network: Network, base: float) -> float:
 
 
 def loss(network: Network, base: float, reference: float | np.ndarray, metric: float | np.ndarray) -> float | np.ndarray:
-    """How much worse a metric is than a reference, in margins, of figures or replicates alike. base: the float network's metric on the same samples."""
+    """How much worse a metric is than a reference, in margins, of figures or replicates [replicates] alike, both in the metric's unit.
+
+    base: the float network's metric on the same samples.
+    """
     return (reference - metric) / margin(network, base) * (1 if network.higher_is_better else -1)
 
 
 def no_loss(losses: np.ndarray) -> bool:
-    """Non-inferiority: the unfavourable end of the 95 % interval of replicates of a paired loss, in margins, stays within one margin."""
+    """Non-inferiority: the unfavourable end of the 95 % interval of replicates [replicates] of a paired loss, in margins, stays within one margin."""
     return bool(interval(losses)[1] <= 1)
 
 
 def outputs(network: Network, samples: list[Sample], run: NetworkRun) -> list[Tensor]:
-    """Head outputs of a NetworkRun over the samples."""
+    """Head outputs of a NetworkRun over the samples, one a sample, float64 of the shape that `network.head` gives it."""
     with torch.no_grad():
         return [network.head(sample, hidden) for sample, hidden in zip(samples, run.hidden)]
 
 
 def evaluate(network: Network, quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, shares: list | None = None, seed: int = 0,
              progress: Progress = lambda steps: None) -> tuple[list[Tensor], NetworkRun]:
-    """(head outputs of all samples, NetworkRun without its hidden states): a part at a time, as hidden states take room."""
+    """(head outputs of all samples, NetworkRun without its hidden states): a part at a time, as hidden states take room.
+
+    shares [direction][layer][gate][level] and seed: of RANDOM, as of QuantizedNetwork.run. progress is called with the steps of each batch. Raises ValueError as
+    QuantizedLSTM.run.
+    """
     found, runs = [], []
     for part in _parts(samples):
         run = quantized.run([sample.inputs for sample in part], policy, shares, seed, progress)
@@ -125,7 +135,7 @@ def _parts(samples):
 
 
 def spread(samples: list[Sample], steps: int) -> list[Sample]:
-    """Whole samples, evenly spread over a list, that hold so many steps (all, if there are not so many)."""
+    """Whole samples, evenly spread over a list, that hold so many steps or a few more (all samples, if there are not so many steps)."""
     chosen, total = [], sum(len(sample.inputs) for sample in samples)
     stride = max(1, int(total / (steps + 1)))
     for sample in samples[::stride]:

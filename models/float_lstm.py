@@ -29,7 +29,7 @@ class LayerStates(NamedTuple):
 
 
 def layer_weights(lstm: nn.LSTM, layer: int, suffix: str = "") -> LayerWeights:
-    """Weights of a layer of an nn.LSTM; suffix: "_reverse" for its second direction."""
+    """Weights of a layer of an nn.LSTM in float64, a bias of zeros where it has none; suffix: "_reverse" for its second direction."""
     w_ih, w_hh = (getattr(lstm, f"weight_{kind}_l{layer}{suffix}").double() for kind in ("ih", "hh"))
     if not lstm.bias:
         return LayerWeights(w_ih, w_hh, w_ih.new_zeros(len(w_ih)))
@@ -37,16 +37,19 @@ def layer_weights(lstm: nn.LSTM, layer: int, suffix: str = "") -> LayerWeights:
 
 
 def cell_step(z: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """(c, h) [batch, units] after a step with pre-activations z [batch, 4 * units] and the cell state c before it."""
+    """(c, h), float64 [batch, units], after a step with pre-activations z [batch, 4 * units] and the cell state c [batch, units] before it.
+
+    c' = f c + i g, h = o tanh(c'), as torch.nn.LSTM has them.
+    """
     i, f, g, o = z.chunk(4, dim=1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return c, o.sigmoid() * c.tanh()
 
 
 def layer_steps(weights: LayerWeights, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yields (z, c, h) of each step of a layer over x [batch, steps, inputs], from state (h, c) [batch, units], or from zero.
+    """Yields (z, c, h), float64 [batch, 4 * units] and twice [batch, units], of each step of a layer over x, float [batch, steps, inputs].
 
-    z is part of the graph where gradients are enabled.
+    state: (h, c) before the first step, float64 [batch, units]; None: zero. z is part of the graph where gradients are enabled.
     """
     h, c = state or (x.new_zeros(len(x), weights.w_hh.shape[1], dtype=torch.float64),) * 2
     for prepared in (x.double() @ weights.w_ih.T + weights.bias).unbind(1):
@@ -58,7 +61,7 @@ def layer_steps(weights: LayerWeights, x: Tensor, state: tuple[Tensor, Tensor] |
 
 
 def run_layer(weights: LayerWeights, x: Tensor, state: tuple[Tensor, Tensor] | None = None) -> LayerStates:
-    """States of all steps; arguments as of layer_steps."""
+    """States of all steps, float64, of x [batch, steps, inputs] from state (h, c) [batch, units], or from zero: what layer_steps yields, stacked."""
     return LayerStates(*(torch.stack(parts, dim=1) for parts in zip(*layer_steps(weights, x, state))))
 
 

@@ -162,20 +162,22 @@ Number = int | Term  # of a build, or of a parameter that has a name only
 
 
 def choose(condition: Number, yes: Number, no: Number) -> Number:
-    """yes if the condition is not zero, else no."""
+    """yes if the condition is not zero, else no; an expression of Verilog where the condition is one."""
     return Term(f"{condition} != 0 ? {yes} : {no}") if isinstance(condition, Term) else yes if condition else no
 
 
 def larger(value: Number, least: int) -> Number:
+    """The larger of two numbers; an expression of Verilog where the value is one."""
     return Term(f"{value} > {least} ? {value} : {least}") if isinstance(value, Term) else max(value, least)
 
 
 def smaller(value: Number, most: int) -> Number:
+    """The smaller of two numbers; an expression of Verilog where the value is one."""
     return Term(f"{value} < {most} ? {value} : {most}") if isinstance(value, Term) else min(value, most)
 
 
 def clog2(value: Number) -> Number:
-    """Bits that count so many things."""
+    """Bits that count so many things, ceil(log2(value)) for value >= 1; an expression of Verilog where the value is one."""
     return Term(f"$clog2{value}" if str(value).startswith("(") else f"$clog2({value})") if isinstance(value, Term) else math.ceil(math.log2(value))
 
 
@@ -192,51 +194,61 @@ def derived(reason: str) -> Callable:
 
 @derived("products of a tile in a cycle, values of a word of weights or activations: an 8x8 multiplier takes the place of four of 4x4")
 def dot_lanes(Lanes: Number, DynamicPrecision: Number) -> Number:
+    """Values, not bits: Lanes in a dynamic build, a quarter of it in the baseline build."""
     return choose(DynamicPrecision, Lanes, Lanes // 4)
 
 
 @derived("of a weight or an activation, as they are multiplied")
 def operand_bits(DynamicPrecision: Number) -> Number:
+    """Bits: 4 in a dynamic build, 8 in the baseline build."""
     return choose(DynamicPrecision, 4, 8)
 
 
 @derived("number of a unit in flight")
 def index_width(InFlight: Number) -> Number:
+    """Bits of a number below InFlight."""
     return clog2(InFlight)
 
 
 @derived("number of a unit in a tile, over all layers")
 def unit_width(UnitDepth: Number) -> Number:
+    """Bits of a number below UnitDepth."""
     return clog2(UnitDepth)
 
 
 @derived("address of a word of weights")
 def weight_width(WeightDepth: Number) -> Number:
+    """Bits of a number below WeightDepth."""
     return clog2(WeightDepth)
 
 
 @derived("address of an activation word in a bank")
 def offset_width(ActivationDepth: Number) -> Number:
+    """Bits of a number below ActivationDepth."""
     return clog2(ActivationDepth)
 
 
 @derived("the load bus: the widest of an activation word, a weight word and a descriptor")
 def load_width(DotLanes: Number) -> Number:
+    """Bits of the load bus, from the values of a word."""
     return larger(8 * DotLanes, DESCRIPTOR.width)
 
 
 @derived("a tile's answer to a state read: an activation word, or a cell word on the 32 bits of a register")
 def read_width(DotLanes: Number) -> Number:
+    """Bits of the answer, from the values of a word."""
     return larger(8 * DotLanes, 32)
 
 
 @derived("bytes of x that are written in a cycle: a beat, or a word that is narrower")
 def granule_bytes(DotLanes: Number) -> Number:
+    """Bytes, MAX_GRANULE at most, from the values of a word."""
     return smaller(DotLanes, MAX_GRANULE)
 
 
 @derived("sum of a word: Lanes products of two operands")
 def word_sum_width(OperandBits: Number, Lanes: Number) -> Number:
+    """Bits of the signed sum of Lanes products of two operands of OperandBits."""
     return 2 * OperandBits + clog2(Lanes)
 
 
@@ -282,7 +294,7 @@ class Field:
         return self.least, (1 << self.width) - 1 if self.most is None else self.most
 
     def encode(self, value: SupportsInt) -> int:
-        """Bits of a value; ValueError if they do not hold it."""
+        """Bits of a value. Raises ValueError if they do not hold it."""
         value = int(value)
         low = -(1 << self.width - 1) if self.signed else 0
         if not low <= value < low + (1 << self.width):
@@ -296,6 +308,7 @@ class Field:
 
 
 def reserved(width: int) -> Field:
+    """A field of so many bits without name, which are zero."""
     return Field("", width)
 
 
@@ -327,7 +340,7 @@ class Format:
         return " + ".join([*parameters, str(number)]) if parameters else number
 
     def kept(self, dynamic: bool) -> int:
-        """Bits that a memory of a build keeps: up to the highest bit of its fields."""
+        """Bits that a memory of a build keeps: up to the highest bit of its fields. dynamic: of the dynamic build, else of the baseline build."""
         kept = ((low, field, field.width if isinstance(field.kept, str) else field.kept) for low, field in self.places.values())
         return max(low + field.width * (field.count - 1) + bits for low, field, bits in kept if dynamic or not field.dynamic)
 
@@ -335,14 +348,14 @@ class Format:
         return self.places[name][1]
 
     def pack(self, **values) -> int:
-        """The word of these values, every field given by name, one that is there once a gate as a sequence. ValueError for values that do not fit."""
+        """The word of these values, every field given by name, one that is there once a gate as a sequence. Raises ValueError for values that do not fit."""
         if values.keys() != self.places.keys():
             missing, unknown = sorted(self.places.keys() - values.keys()), sorted(values.keys() - self.places.keys())
             raise ValueError(f"{self.name}: {f'no value of {missing}' if missing else f'no field {unknown}'}, its fields are {list(self.places)}")
         return sum(self._bits(name, value) for name, value in values.items())
 
     def replace(self, word: int, **values) -> int:
-        """The word with some fields replaced."""
+        """The word with some fields replaced, given as for `pack`. Raises KeyError for an unknown field, ValueError for values that do not fit."""
         for name, value in values.items():
             low, field = self.places[name]
             word = word & ~((1 << field.width * field.count) - 1 << low) | self._bits(name, value)
@@ -513,7 +526,7 @@ class Target(Code):
         return {Target.SCALES: SCALES, Target.ROW_CONSTANTS: ROW_CONSTANT, Target.CELL: CELL, Target.DESCRIPTORS: DESCRIPTOR}.get(self)
 
     def bits(self, build: "Build") -> int:
-        """Width of a word."""
+        """Width of a word in a build, in bits."""
         if self.word:
             return self.word.width
         return build.dot_lanes * (8 if self is Target.ACTIVATIONS else build.operand_bits)

@@ -14,18 +14,18 @@ from torch import Tensor
 
 
 def round_to(values: Tensor, step: float) -> Tensor:
-    """Nearest multiples of `step`, a power of two, float64."""
+    """Nearest multiples of `step`, a power of two: float64 of the shape of values."""
     return torch.floor(values.double() / step + 0.5) * step
 
 
 def significant_bits(values: Tensor, bits: int) -> Tensor:
-    """Positive numbers rounded to so many bits from the first one on, float64."""
+    """Positive numbers rounded to so many bits from the first one on: float64 of the shape of values."""
     mantissa, exponent = torch.frexp(values.double())
     return round_to(mantissa, 2.0**-bits) * power_of_two(exponent)
 
 
 def power_of_two(exponent: Tensor) -> Tensor:
-    """2**exponent, float64, of integers -1022..1023: put together from its bits, as functions may err by one."""
+    """2**exponent, float64 of the shape of exponent, of integers -1022..1023: put together from its bits, as functions may err by one."""
     return (exponent.long() + 1023 << 52).view(torch.float64)
 
 

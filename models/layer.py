@@ -75,10 +75,12 @@ class QuantizedLayer:
 
     @property
     def units(self) -> int:
+        """Units of the layer, 1..1024."""
         return self.w_hh.shape[1]
 
     @property
     def inputs(self) -> int:
+        """Inputs of the layer, 1..1024, of each term."""
         return self.w_ih.shape[1]
 
     @property
@@ -102,7 +104,7 @@ class QuantizedLayer:
         return levels_by_code(self.levels)
 
     def level_constants(self, place: int | None) -> tuple[Level, Tensor]:
-        """(quarters by segment, b [units, 4]) of a level by its place in the layer's list, or of all quarters (None)."""
+        """(quarters by segment, b, integers of 18 bits [units, 4] in units of 2**-12) of a level by its place in the layer's list, or of all quarters (None)."""
         return (ALL, self.b) if place is None else (self.levels[place], self.b_level[place])
 
 
@@ -118,19 +120,22 @@ def levels_by_code(levels: Levels) -> Levels:
 
 
 def segment_words(inputs: int, units: int, terms: int, lanes: int = EXPONENT_GROUP) -> tuple[int, int, int]:
-    """Words of each segment of a row, x0, x1 and h, of so many values each."""
+    """Words of each segment of a row, x0, x1 and h, of `lanes` values each; terms: 1 or 2."""
     x, h = -(-inputs // lanes), -(-units // lanes)
     return x, x * (terms - 1), h
 
 
 def split_planes(w: Tensor) -> tuple[Tensor, Tensor]:
-    """(upper, lower) nibbles, -8..7 each, of integer weights -127..119: w = 16 * upper + lower."""
+    """(upper, lower) nibbles, -8..7 each, of integer weights -127..119 of any shape: w = 16 * upper + lower."""
     upper = (w + 8) >> 4
     return upper, w - (upper << 4)
 
 
 def group_exponents(a: Tensor) -> Tensor:
-    """The least e, 0..4, with which all values of each group of EXPONENT_GROUP are two nibbles, 2**e ah + al: [..., groups] of integers a [..., values]."""
+    """The least e, 0..4, with which all values of each group of EXPONENT_GROUP are two nibbles, 2**e ah + al: int32 [..., groups] of integers a [..., values].
+
+    a is within ACTIVATIONS; behind the last value of a group that is not full come zeros ("Formats" in docs/numerics.md).
+    """
     groups = torch.nn.functional.pad(a.int(), (0, -a.shape[-1] % EXPONENT_GROUP)).unflatten(-1, (-1, EXPONENT_GROUP))
     largest, least = groups.amax(-1), groups.amin(-1)
     e = torch.full_like(largest, MAX_EXPONENT)
@@ -142,7 +147,8 @@ def group_exponents(a: Tensor) -> Tensor:
 
 
 def split_activations(a: Tensor, exponents: bool = False) -> tuple[Tensor, Tensor | int]:
-    """(ah, e) of integers a [..., values] in ACTIVATIONS: a = 2**e ah + al with nibbles ah and al. Without exponents e is 4, with them the least of each group."""
+    """(ah, e) of integers a [..., values] in ACTIVATIONS: a = 2**e ah + al with nibbles ah and al, -8..7. Without exponents e is 4, with them the least of each
+    group, of the shape of a."""
     if not exponents:
         return (a + 8) >> 4, MAX_EXPONENT
     e = group_exponents(a).repeat_interleave(EXPONENT_GROUP, dim=-1)[..., :a.shape[-1]]

@@ -12,7 +12,10 @@ from .quantized_network import QuantizedNetwork
 
 
 def cycles(quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, build: Build = Build()) -> int:
-    """Cycles that a build takes for whole sequences, one after the other; each direction is a run of its own, and loading is not counted."""
+    """Cycles that a build takes for whole sequences, one after the other; each direction is a run of its own, and loading is not counted.
+
+    Raises CompileError where the build does not hold the network, ValueError as QuantizedLSTM.run.
+    """
     runs = [found for stage in quantized.run_singly([sample.inputs for sample in samples], policy) for found in stage]
     total = 0
     for direction, found in zip(quantized.directions, runs):

@@ -42,10 +42,12 @@ class PolicyEntry:
 
     @property
     def name(self) -> str:
+        """The policy's name, as POLICY= and tables have it."""
         return self.code.name
 
     @property
     def in_build(self) -> bool:
+        """Whether builds have it, or the models only."""
         return self.code.in_build
 
     @property
@@ -68,7 +70,10 @@ DECIDING = tuple(code for code, entry in POLICIES.items() if entry.decides)
 
 
 def make_selector(policy: Policy, layer: QuantizedLayer, shares: list | None, seed: int) -> Selector | None:
-    """Selector of a policy for a layer; None where nothing is to be decided. shares: of the layer, [gate][level], for those that need them."""
+    """Selector of a policy for a layer; None where nothing is to be decided.
+
+    shares: of the layer, [gate][level], of rows, for those that need them; seed: of RANDOM. Raises ValueError where a policy needs shares and none are given.
+    """
     entry = POLICIES[policy]
     if entry.needs_shares and shares is None:
         raise ValueError(f"{entry.name} needs the shares of levels, [layer][gate][level]")

@@ -144,6 +144,7 @@ def with_levels(fitted: Fitted, levels: Levels, exponents: bool = False, cost: C
     """The network with a set of levels: biases of each, and what its thresholds follow from (row_offsets).
 
     exponents: of the groups of x. cost: of a row at a level, what is to be saved. own_biases: of each level, else levels above the lowest have b, as in builds.
+    Raises ValueError for levels that cannot be refined one into the next.
     """
     layers, offsets = [], []
     for number, (constants, inputs, effect, seen) in enumerate(zip(fitted.layers, fitted.inputs, fitted.effects, fitted.seen)):
@@ -162,11 +163,10 @@ def with_levels(fitted: Fitted, levels: Levels, exponents: bool = False, cost: C
 
 
 def needs_two_terms(x: Tensor, w_ih: Tensor, largest: float) -> bool:
-    """Whether one int8 vector with the largest value `largest` does not carry inputs x [frames, inputs] to W_ih [rows, inputs].
+    """Whether one int8 vector with the largest value `largest` does not carry inputs x, float64 [frames, inputs], to W_ih, float64 [rows, inputs].
 
-    Per frame, the norm of the error of W_ih x over the norm of W_ih x plus that of a vector of SMALL_PREACTIVATION, as an error in what
-    is hardly there does not matter; two terms where the mean over the frames exceeds INPUT_ERROR. A mean over frames, not over energy:
-    inputs of many decades lose the quiet frames.
+    Per frame, the norm of the error of W_ih x over the norm of W_ih x plus that of a vector of SMALL_PREACTIVATION, as an error in what is hardly there does not
+    matter; two terms where the mean over the frames exceeds INPUT_ERROR. A mean over frames, not over energy: inputs of many decades lose the quiet frames.
     """
     if largest == 0:
         return False
@@ -178,6 +178,7 @@ def needs_two_terms(x: Tensor, w_ih: Tensor, largest: float) -> bool:
 
 
 def check(lstm: nn.LSTM, calibration: list[Tensor]) -> None:
+    """Raises ValueError, which says what and why, for an nn.LSTM or sample inputs, float [steps, inputs] each, that cannot be quantized."""
     if not isinstance(lstm, nn.LSTM):
         raise ValueError(f"expected a torch.nn.LSTM, got {type(lstm).__name__}")
     if lstm.bidirectional:
@@ -200,7 +201,7 @@ def check(lstm: nn.LSTM, calibration: list[Tensor]) -> None:
 
 
 def float_states(weights: list[LayerWeights], x: Tensor) -> Iterator[LayerStates]:
-    """LayerStates of each layer over x [batch, steps, inputs]."""
+    """LayerStates, float64, of each layer over x [batch, steps, inputs], from zero state; a generator, layer by layer."""
     for parameters in weights:
         yield (states := run_layer(parameters, x))
         x = states.h
@@ -212,15 +213,16 @@ def cell_fraction_bits(largest: float) -> int:
 
 
 def row_scale(w: Tensor) -> Tensor:
-    """Scale of each row [rows, 1] with which its largest weights fill -127..119; 1 for a row of zeros."""
+    """Scale of each row of w [rows, columns], float64 [rows, 1], with which its largest weights fill -127..119; 1 for a row of zeros."""
     scale = torch.maximum(w.amax(1) / 119, -w.amin(1) / 127).unsqueeze(1)
     return scale.where(scale > 0, 1)
 
 
 def round_weights(w: Tensor, scale: Tensor, activations: Tensor, importance: Tensor, low_weight: float = LOW_WEIGHT) -> tuple[Tensor, Tensor]:
-    """(integers of w [rows, columns], mean error of each row's sum): gate by gate, as each has its important frames.
+    """(integers of w, float64 [rows, columns], mean error of each row's sum [rows]): gate by gate, as each has its important frames.
 
-    activations [frames, columns], importance [frames, rows].
+    w: real weights [rows, columns]; scale: broadcasts to it; activations [frames, columns], importance [frames, rows], all float64. low_weight: of the squared error
+    of the upper halves alone beside that of 8 bits.
     """
     integers, means = [], []
     for rows, row_scales, frames in zip(w.chunk(4), scale.chunk(4), importance.chunk(4, dim=1)):
@@ -234,10 +236,10 @@ def round_weights(w: Tensor, scale: Tensor, activations: Tensor, importance: Ten
 
 
 def input_scales(x: Tensor, w_ih: Tensor, effects: Effects, terms: int | None = None) -> tuple[Tensor, ...]:
-    """Scales of one or two terms of inputs x [frames, inputs], by input; negative where the largest value is positive, as -127 is farther than 119.
+    """Scales of one or two terms of inputs x [frames, inputs], float64 [inputs] each; negative where the largest value is positive, as -127 is farther than 119.
 
-    Inputs are brought to one size, half of it in their own scales and half in their weights, so that neither loses much by rounding. The
-    range is the one of INPUT_RANGES with the least error: large inputs may saturate if the gates do.
+    Inputs are brought to one size, half of it in their own scales and half in their weights w_ih [rows, inputs], so that neither loses much by rounding. The range is
+    the one of INPUT_RANGES with the least error: large inputs may saturate if the gates do. terms: 1 or 2 (default: as many as needs_two_terms asks for).
     """
     size, weight = x.abs().mean(0), w_ih.abs().mean(0)
     balance = torch.where((size > 0) & (weight > 0), (size / weight).sqrt(), 1)
@@ -304,7 +306,11 @@ def _missing(layer, level, x, h):
 
 
 def mantissas(number: int, ratio: Tensor) -> tuple[Tensor, Tensor]:
-    """(m [rows, 3], s [rows]) of a layer with the nearest m / 2**s to ratios [rows, 3]: the largest one of a row gets all bits."""
+    """(m, int64 [rows, 3], 0..65535, s, int64 [rows], 0..63) of a layer with the nearest m / 2**s to ratios, float64 [rows, 3]: the largest one of a row gets all
+    bits.
+
+    Raises ValueError, which names the row of layer `number`, for ratios that are too large.
+    """
     largest = ratio.amax(1)
     s = MULTIPLIER.width - torch.frexp(largest).exponent.long()
     refuse(number, "weights times the scale of the input", largest / Z_UNITS, s < 0)
@@ -313,7 +319,7 @@ def mantissas(number: int, ratio: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def refuse(number: int, what: str, values: Tensor, bad: Tensor) -> None:
-    """Raises ValueError for the first of the values [rows] of a layer that is bad, if there is one."""
+    """Raises ValueError for the first of the values [rows] of layer `number` that is bad, bool [rows], if there is one; what: they are, in words."""
     if bad.any():
         row = bad.nonzero()[0].item()
         gate, unit = divmod(row, len(bad) // len(GATES))
@@ -321,7 +327,7 @@ def refuse(number: int, what: str, values: Tensor, bad: Tensor) -> None:
 
 
 def by_unit(rows: Tensor, units: int) -> Tensor:
-    """[units, 4, ...] of values [4 * units, ...] in PyTorch's order of rows."""
+    """[units, 4, ...] of values [4 * units, ...], any type, in PyTorch's order of rows."""
     return rows.unflatten(0, (len(GATES), units)).transpose(0, 1).contiguous()
 
 

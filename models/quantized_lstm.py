@@ -51,6 +51,7 @@ class Run:
 
     @property
     def h(self) -> Tensor:
+        """h of the last layer, int8 [batch, steps, units] in units of 1/120."""
         return self.layer_h[-1]
 
     def rows(self, layer: int, gate: int, level: int) -> int:
@@ -58,13 +59,14 @@ class Run:
         return int((self.levels[layer][..., gate] == level).sum())
 
     def level_shares_of(self, gates: Sequence[int]) -> list[float]:
-        """Share of the row-weights of some gates at each level, by code."""
+        """Share of the row-weights of some gates, 0..3 each, at each level, by code."""
         codes = max(len(layer.by_code) for layer in self.layers)
         totals = [sum(layer.row_weights * self.rows(number, gate, code) for number, layer in enumerate(self.layers) for gate in gates) for code in range(codes)]
         return [total / sum(totals) for total in totals]
 
     @property
     def level_shares(self) -> list[float]:
+        """Share of the row-weights of all gates at each level, by code."""
         return self.level_shares_of(range(4))
 
     @property
@@ -74,11 +76,12 @@ class Run:
 
     @property
     def low_share_by_gate(self) -> list[float]:
+        """Share of the row-weights of each gate, i, f, g and o, whose row stayed at the lowest level."""
         return [self.level_shares_of([gate])[Level.LOWEST] for gate in range(4)]
 
     @property
     def mean_quarters(self) -> float:
-        """Words of quarter products over words of products, as the default build has them."""
+        """Words of quarter products over words of products, as the default build has them: 0..4."""
         quarters = words = 0
         for number, layer in enumerate(self.layers):
             for code, level in enumerate(layer.by_code):
@@ -88,21 +91,24 @@ class Run:
         return quarters / words
 
     def refinements(self) -> list[list[float]]:
-        """Refinements of each unit in a step, [layer][unit]: see `refinement_rows`."""
+        """Refinements of each unit, in rows of all quarters a step, [layer][unit]: see `refinement_rows`."""
         return [refinement_rows(layer, torch.stack([(levels == code).sum((0, 1)) for code in range(len(layer.by_code))]))
                 for layer, levels in zip(self.layers, self.levels)]
 
 
 def refinement_rows(layer: QuantizedLayer, counts: Tensor) -> list[float]:
-    """By unit, the work of its refinements in a step, in rows of all quarters, from the counts of its rows at each level [codes, units, 4]: what
-    balances tiles."""
+    """By unit, the work of its refinements in a step, in rows of all quarters, from the counts of its rows at each level, integers [codes, units, 4]: what balances
+    tiles."""
     lowest, every = row_quarters(layer.by_code[0], layer.row_words), row_quarters(ALL, layer.row_words)
     added = torch.tensor([(row_quarters(level, layer.row_words) - lowest) / every for level in layer.by_code], dtype=torch.float64)
     return (torch.einsum("lug,l->u", counts.double(), added) / counts[:, 0, 0].sum()).tolist()
 
 
 def input_terms(x: Tensor, scales: Sequence[float | Tensor]) -> list[Tensor]:
-    """Integers of each term, -127..119, as floats, for real inputs x [..., inputs]: a term carries what the ones before leave."""
+    """Integers of each term, -127..119, as floats of the shape of x, for real inputs x [..., inputs]: a term carries what the ones before leave.
+
+    scales: real value of one unit of each term, a number or a tensor [inputs].
+    """
     terms = []
     for scale in scales:
         terms.append(torch.floor(x / scale + 0.5).clamp(-127, ACTIVATIONS[1]))
@@ -111,12 +117,12 @@ def input_terms(x: Tensor, scales: Sequence[float | Tensor]) -> list[Tensor]:
 
 
 class QuantizedLSTM:
-    """A stack of quantized layers.
+    """A stack of quantized layers. Raises ValueError, which says what, for layers that no accelerator holds one above the other.
 
-    input_scales: the real value of one unit of each term of the input, or a tensor [inputs] where it differs by input; negative where inputs change
-    their sign. order: the network's input at each place of the words of the input (default: as they come). refinements: by layer, the refinements
-    [units] of each unit in a step (refinement_rows), if they are known. row_offsets, thresholds: by layer and policy, what calibration left
-    (row offsets of models.quantize: float64 [levels - 1, units, 4] by cell_floor; thresholds: theta, offset, refinements).
+    input_scales: the real value of one unit of each term of the input, or a tensor [inputs] where it differs by input; negative where inputs change their sign.
+    order: the network's input at each place of the words of the input (default: as they come). refinements: by layer, the refinements [units] of each unit in a step
+    (refinement_rows), if they are known. row_offsets, thresholds: by layer and policy, what calibration left (row offsets of models.quantize: float64 [levels - 1,
+    units, 4] by cell_floor; thresholds: theta, offset, refinements).
     """
 
     def __init__(self, layers: list[QuantizedLayer], input_scales: Sequence[float | Tensor] = (1.0,), order: Tensor | None = None,
@@ -140,7 +146,10 @@ class QuantizedLSTM:
                 raise ValueError(f"layer {number} has {layer.inputs} inputs, but the layer below has {below.units} units")
 
     def quantize_input(self, x: Tensor) -> Tensor:
-        """Real inputs [..., inputs] to int8 [..., terms, inputs], in the order of the words; beyond the range of the scales they saturate."""
+        """Real inputs [..., inputs] to int8 [..., terms, inputs], in the order of the words; beyond the range of the scales they saturate.
+
+        Raises ValueError for values that are NaN or infinite.
+        """
         if not torch.isfinite(x).all():
             raise ValueError("the input has values that are NaN or infinite")
         return torch.stack(input_terms(x.double(), self.input_scales), dim=-2).to(torch.int8)[..., self.order]
@@ -155,7 +164,7 @@ class QuantizedLSTM:
         return other
 
     def zero_state(self, batch: int) -> State:
-        """State before the first step of a sequence."""
+        """State before the first step of a batch of so many sequences."""
         h, c, history = ([torch.zeros(batch, layer.units, dtype=torch.int32) for layer in self.layers] for _ in range(3))
         return State(h, c, history, first=True)
 
@@ -207,9 +216,10 @@ class QuantizedLSTM:
 
 
 def run_layer(layer: QuantizedLayer, x: Tensor, policy: Policy, selector: Selector | None, start: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, tuple]:
-    """Run a layer over integers x [steps, batch, terms, inputs] from start (h, c, history) [batch, units].
+    """Run a layer over integers x [steps, batch, terms, inputs] from start (h, c, history), integers [batch, units].
 
-    Returns h int8 and c int16 [steps, batch, units], codes of levels int8 [steps, batch, 4, units], and the final (h, c, history).
+    Returns h, int8 in units of 1/120, and c, int16 with c_frac fraction bits, [steps, batch, units], codes of levels, int8 [steps, batch, 4, units], and the final
+    (h, c, history), int32 [batch, units]. selector: of the policy, None where nothing is to be decided (docs/numerics.md).
     """
     steps, batch = x.shape[:2]
     fixed = POLICIES[policy].level

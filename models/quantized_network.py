@@ -43,8 +43,8 @@ def _direction(lstm, layer, suffix):
 
 
 def by_direction(modules: list[list[nn.LSTM]], calibration: list[Tensor], make: Callable[[nn.LSTM, list[Tensor], float | None], T]) -> list[list[T]]:
-    """make(module, inputs, input_scale) of each module of [stage][direction], from float sequences: a stage's inputs are the float outputs of the one below,
-    in units of h."""
+    """make(module, inputs, input_scale) of each module of [stage][direction], from float sequences [steps, inputs]: a stage's inputs are the float outputs of the one
+    below, in units of h; input_scale: of these, None for the network's own inputs."""
     result = []
     for number, stage in enumerate(modules):
         made, outputs = [], []
@@ -61,14 +61,15 @@ def quantize_network(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[l
                      low_share: float | None = 0.80) -> "QuantizedNetwork":
     """QuantizedNetwork of an nn.LSTM with one or two directions, from sample inputs as of `quantize`, which it calls direction by direction.
 
-    gradients, by direction, emphasis and low_share: as of `quantize`.
+    calibration: float sequences [steps, inputs]. gradients: by direction and layer, float [projections, sequences, steps, 4 * units]; emphasis and low_share: as of
+    `quantize`. Raises ValueError as `quantize`.
     """
     return quantize_stages(stages(lstm), calibration, gradients, emphasis, low_share)
 
 
 def quantize_stages(modules: list[list[nn.LSTM]], calibration: list[Tensor], gradients: list[list[Tensor]] | None = None, emphasis: float = 1.0,
                     low_share: float | None = 0.80) -> "QuantizedNetwork":
-    """As quantize_network, of [stage][direction] of nn.LSTM modules. Stages of one direction above each other become one."""
+    """As quantize_network, of [stage][direction] of nn.LSTM modules. Stages of one direction above each other become one. Raises ValueError."""
     own, result = iter(gradients or ()), []
     for directions in by_direction(modules, calibration, lambda module, inputs, scale: quantize(
             module, inputs, input_scale=scale, gradients=next(own, None), emphasis=emphasis, low_share=low_share)):
@@ -112,11 +113,11 @@ class QuantizedNetwork:
         return [direction for stage in self.stages for direction in stage]
 
     def for_policy(self, policy: Policy) -> "QuantizedNetwork":
-        """As of QuantizedLSTM."""
+        """The same network with the thresholds and refinements of a policy, as of QuantizedLSTM.for_policy."""
         return QuantizedNetwork([[direction.for_policy(policy) for direction in stage] for stage in self.stages])
 
     def set_log2_lambda(self, policy: Policy, log2_lambda: float, own_offsets: bool = False) -> None:
-        """Set a policy's thresholds in all directions: see models.thresholds."""
+        """Set a policy's thresholds in all directions: see models.thresholds. Raises KeyError for a policy without thresholds."""
         for direction in self.directions:
             thresholds.set_log2_lambda(direction, policy, log2_lambda, own_offsets)
 
@@ -143,7 +144,7 @@ class QuantizedNetwork:
         return sum(int(counts.sum()) * build.row_words(layer) for layer, counts in self._counts(run))
 
     def mean_quarters(self, run: NetworkRun) -> float:
-        """Quarter products over products, with padded words."""
+        """Quarter products over products, with padded words of the default build: 0..4."""
         return sum(self.words_by_quarter(run)) / self._all_words(run, Build())
 
     def speedup_over_high(self, run: NetworkRun) -> float:
@@ -165,12 +166,12 @@ class QuantizedNetwork:
         return words / base
 
     def shares(self, run: NetworkRun) -> list:
-        """Shares of levels by [direction][layer][gate][level], as RANDOM takes them."""
+        """Shares of levels, of rows, by [direction][layer][gate][level], as RANDOM takes them."""
         return [[(counts[list(layer.codes)].sum(1) / counts.sum((0, 1))).T.tolist() for layer, counts in zip(direction.layers, layers)]
                 for direction, layers in zip(self.directions, run.rows)]
 
     def refinements(self, run: NetworkRun) -> list:
-        """Refinements of each unit in a step, [direction][layer][unit], by which the compiler deals units to tiles."""
+        """Refinements of each unit, in rows of all quarters a step, [direction][layer][unit], by which the compiler deals units to tiles."""
         return [[refinement_rows(layer, counts) for layer, counts in zip(direction.layers, layers)] for direction, layers in zip(self.directions, run.rows)]
 
     def level_shares(self, run: NetworkRun) -> list[float]:
@@ -201,8 +202,8 @@ class QuantizedNetwork:
             progress: Progress = lambda steps: None) -> NetworkRun:
         """Run float sequences [steps, inputs], each from zero state, several at once.
 
-        policy, shares, seed: as of QuantizedLSTM.run, shares [direction][layer][gate][level]. progress is called with the steps of each batch.
-        Sequences of a batch have similar lengths; the zeros behind the shorter ones count nowhere.
+        policy, shares, seed: as of QuantizedLSTM.run, shares [direction][layer][gate][level]. progress is called with the steps of each batch. Sequences of a batch
+        have similar lengths; the zeros behind the shorter ones count nowhere. Raises ValueError as QuantizedLSTM.run.
         """
         rows = [[torch.zeros(len(layer.by_code), layer.units, 4, dtype=torch.int64) for layer in direction.layers] for direction in self.directions]
         sequence_rows = [[torch.zeros(len(inputs), len(layer.by_code), dtype=torch.int64) for layer in direction.layers] for direction in self.directions]
@@ -217,7 +218,8 @@ class QuantizedNetwork:
     def run_singly(self, inputs: list[Tensor], policy: Policy | None = None, shares: list | None = None, states: list | None = None) -> list:
         """Run float sequences [steps, inputs] one by one, as the accelerator does: [stage][direction][sequence] of (integer input, Run).
 
-        policy, shares: as of `run`. states: by direction, with which each sequence begins (None: zero).
+        The integer input is int8 [1, steps, terms, inputs], in the order in which the direction takes it. policy, shares: as of `run`. states: by direction, with
+        which each sequence begins (None: zero). Raises ValueError as QuantizedLSTM.run.
         """
         result, number = [], 0
         for stage in self.stages:
@@ -254,7 +256,7 @@ class QuantizedNetwork:
 
 
 def directed(sequence: Tensor, reverse: bool | int) -> Tensor:
-    """A sequence in the order in which a direction takes it, or back from it."""
+    """A sequence [steps, values], of any type, in the order in which a direction takes it, or back from it; reverse: whether it is the second direction."""
     return sequence.flip(0) if reverse else sequence
 
 
@@ -265,7 +267,7 @@ def side_by_side(directions: Iterable[list[Tensor]]) -> list[Tensor]:
 
 
 def batches(lengths: list[int]) -> Iterator[list[int]]:
-    """Indices in batches of similar lengths, and of at most BATCH_STEPS steps with the padding."""
+    """Indices of sequences of these lengths, in steps, in batches of similar lengths, and of at most BATCH_STEPS steps with the padding."""
     batch = []
     for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
         if (batch and (len(batch) + 1) * lengths[batch[0]] > BATCH_STEPS) or (batch and lengths[index] < 0.7 * lengths[batch[0]]):

@@ -18,12 +18,11 @@ Selector = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def sensitivity(gates: Tensor, tanh_c: Tensor, c: Tensor, cell_floor: int = 0) -> Tensor:
-    """Estimates S [batch, 4, units] of how far an error in each pre-activation would move h, in half octaves, int8.
+    """Estimates S [batch, 4, units] of how far an error in each pre-activation would move h, in half octaves, int8 ("Precision selection" in docs/numerics.md).
 
-    gates [batch, 4, units] and tanh_c [batch, units]: words of i, f, g, o and of tanh(c'), as models.activation gives them;
-    c: the cell state before the step. cell_floor: least value of the code of o * tanh'(c'), as an error that stays in the cell state shows
-    later. Another factor that is zero makes S negative. int8 holds it all: S is 113 at most, and one factor at most is zero, as only tanh
-    has slopes of zero, where its value is not.
+    gates [batch, 4, units] and tanh_c [batch, units]: words, int32, of i, f, g, o and of tanh(c'), as models.activation gives them; c: the cell state before the
+    step, integers [batch, units]. cell_floor: least value of the code of o * tanh'(c'), 0..63, as an error that stays in the cell state shows later. Another factor
+    that is zero makes S negative. int8 holds it all: S is 113 at most, and one factor at most is zero, as only tanh has slopes of zero, where its value is not.
     """
     (i, _, g, o), (slope_i, slope_f, slope_g, slope_o) = (codes.unbind(1) for codes in codes_of(gates))
     t, slope_t = codes_of(tanh_c)
@@ -33,13 +32,16 @@ def sensitivity(gates: Tensor, tanh_c: Tensor, c: Tensor, cell_floor: int = 0) -
 
 
 def cell_codes(c: Tensor, history: Tensor) -> Tensor:
-    """Sizes X [batch, 4, units] that CELL_HISTORY compares, in octaves: of c before the step for f and o, of its latest changes for i and g."""
+    """Sizes X, int32 [batch, 4, units], that CELL_HISTORY compares, in octaves: of c before the step for f and o, of its latest changes for i and g.
+
+    c: int32 [batch, units]; history: int32 [batch, units], 0..31 in half octaves ("Precision selection" in docs/numerics.md).
+    """
     size, change = size_code(c.abs()) >> 1, history >> 2
     return torch.stack((change, size, change, size), dim=1)
 
 
 def next_history(history: Tensor, change: Tensor) -> Tensor:
-    """Decaying peak of the size of the change c' - c, half octaves, 0..31."""
+    """Decaying peak of the size of the change c' - c, half octaves, 0..31: int32 of the shape of both, history 0..31 ("Precision selection" in docs/numerics.md)."""
     return torch.maximum(size_code(change.abs().clamp(max=32767)), history - 1)
 
 
@@ -65,7 +67,8 @@ def row_thresholds(layer: QuantizedLayer) -> Tensor:
 
 
 def level_of(seen: Tensor, thresholds: Tensor) -> Tensor:
-    """The highest level [batch, 4, units] whose threshold [levels - 1, 4, units] is exceeded by what the policy sees [batch, 4, units]; else 0."""
+    """The highest level, int8 [batch, 4, units], whose threshold, int16 [levels - 1, 4, units], is exceeded by what the policy sees, integers [batch, 4, units]; else
+    0."""
     level = torch.zeros(seen.shape, dtype=torch.int8)
     for number, threshold in enumerate(thresholds, start=1):
         level.masked_fill_(seen > threshold, number)
@@ -73,7 +76,10 @@ def level_of(seen: Tensor, thresholds: Tensor) -> Tensor:
 
 
 class CellHistory:
-    """By the size of the cell state, or of its latest changes."""
+    """By the size of the cell state, or of its latest changes.
+
+    Called with z [batch, 4, units], which it does not look at, and c and history, int32 [batch, units]; gives levels, int8 [batch, 4, units].
+    """
 
     def __init__(self, layer: QuantizedLayer):
         self.thresholds = row_thresholds(layer)
@@ -83,7 +89,11 @@ class CellHistory:
 
 
 class Sensitivity:
-    """By how far an error in the row would move h."""
+    """By how far an error in the row would move h.
+
+    Called with z, int32 [batch, 4, units] in Q3.12 at the lowest level, c, int32 [batch, units], and history, which it does not look at; gives levels, int8 [batch,
+    4, units].
+    """
 
     def __init__(self, layer: QuantizedLayer):
         self.thresholds, self.c_frac, self.cell_floor = row_thresholds(layer), layer.c_frac, layer.cell_floor
@@ -94,7 +104,10 @@ class Sensitivity:
 
 
 class StaticRows:
-    """The same level of a row in every step: that of its thresholds below zero."""
+    """The same level of a row in every step: that of its thresholds below zero.
+
+    Called with z [batch, 4, units], c and history [batch, units], of which the size of the batch alone counts; gives levels, int8 [batch, 4, units].
+    """
 
     def __init__(self, layer: QuantizedLayer):
         self.level = level_of(torch.zeros(1, 4, layer.units, dtype=torch.int16), row_thresholds(layer))
@@ -104,7 +117,10 @@ class StaticRows:
 
 
 class Random:
-    """Levels with the probabilities given, [gate][level]."""
+    """Levels with the probabilities given, [gate][level], of which those of a gate add up to 1; seed: the same one gives the same levels.
+
+    Called with z [batch, 4, units], of which the shape alone counts, c and history; gives levels, int8 [batch, 4, units].
+    """
 
     def __init__(self, shares: list[list[float]], seed: int):
         # Shares of rows at or above each level but the lowest, [gates, levels - 1].

@@ -31,6 +31,7 @@ SETTINGS = {"resemblyzer": Settings(emphasis=1.0, cell_floor=45), "ddddocr": Set
 
 
 def settings_of(name: str) -> Settings:
+    """How a network is quantized: its entry of SETTINGS, or Settings() as it is."""
     return SETTINGS.get(name, Settings())
 
 
@@ -64,8 +65,9 @@ class Design:
 class Point:
     """What a policy gives: errors of the output and metric of each sample, the metric's estimate, speeds, shares by level, words by quarter.
 
-    speed: ideal, over the baseline build, with padded words; over_high: over STATIC_HIGH. counts: rows at each level, [direction][layer][code].
-    times: of each sample, its ideal time over the baseline build's.
+    errors: mean squared difference of the comparable output from float, and single: metric, both float64 [samples]. speed: ideal, over the baseline build, with
+    padded words; over_high: over STATIC_HIGH. shares: of row-weights, by code; low_weights: as the paper counts. counts: rows at each level,
+    [direction][layer][code]. times: of each sample, its ideal time over the baseline build's, float64 [samples].
     """
 
     errors: np.ndarray
@@ -81,6 +83,7 @@ class Point:
 
     @property
     def error(self) -> float:
+        """Mean error of the output, without the worst samples: see models.choose.trimmed_mean."""
         return trimmed_mean(self.errors)
 
 
@@ -120,11 +123,15 @@ class Study:
 
     @cached_property
     def fitted(self) -> FittedNetwork:
+        """The network fitted to the first fit_steps steps of FIT; kept in the cache. Raises FileNotFoundError that names the package whose data are not installed."""
         return cached(("fit", *self._fit_key), lambda: fit(self.network, self._part(Part.FIT, self.fit_steps), self.settings))
 
     @kept_by_use
     def samples(self, use: Use) -> list[Sample]:
-        """Samples of a use; groups of the held-out part are dealt to SEARCH and CHECK by the hash of their name."""
+        """Samples of a use; groups of the held-out part are dealt to SEARCH and CHECK by the hash of their name.
+
+        Raises FileNotFoundError that names the package whose data are not installed.
+        """
         if use is Use.TEST:
             return self._part(Part.TEST, self.test_steps)
         return leading([sample for sample in self._part(Part.HELD_OUT, 4 * self.steps) if use_of(sample.group) is use], self.steps)
@@ -151,11 +158,15 @@ class Study:
         return self._quantized[design]
 
     def float_estimate(self, use: Use) -> Estimate:
+        """The metric of the float network on the samples of a use, in its own unit; kept in the cache."""
         return cached(("float", *self.data_key, code("models.evaluation"), use.name, self._steps_of(use)), lambda: self.bootstrap(use).estimate(self._exact(use)))
 
     def point(self, use: Use, design: Design, policy: Policy, log2_lambda: float | None = None, shares: list | None = None, seed: int = 0,
               progress: Progress = lambda steps: None) -> Point:
-        """Measure a policy, at a multiplier if it has thresholds; shares: of RANDOM."""
+        """Measure a policy on a use, at a multiplier if it has thresholds; shares [direction][layer][gate][level] and seed: of RANDOM.
+
+        Kept in the cache. log2_lambda: None for a policy without thresholds. progress: told of steps as they are done.
+        """
         def measure():
             q, samples = self.quantized(design), self.samples(use)
             if log2_lambda is not None:
@@ -182,7 +193,7 @@ class Study:
         return Swept(log2_lambda, point.error - high.error, replicates, error)
 
     def against_float(self, use: Use, point: Point) -> np.ndarray:
-        """Replicates of the loss against float, in margins."""
+        """Replicates of the loss against float, float64 [replicates], in margins."""
         return self.loss(use, self.float_estimate(use).replicates, point.estimate.replicates)
 
     def speed(self, use: Use, point: Point) -> Estimate:
@@ -191,7 +202,7 @@ class Study:
         return Estimate(1 / time.value, 1 / time.replicates)
 
     def loss(self, use: Use, reference: float | np.ndarray, metric: float | np.ndarray) -> float | np.ndarray:
-        """How much worse a metric is than a reference, in margins."""
+        """How much worse a metric is than a reference, in margins, of figures or float64 replicates [replicates] alike, both in the metric's unit."""
         return loss(self.network, self.float_estimate(use).value, reference, metric)
 
     def _errors(self, use, found):
@@ -241,7 +252,7 @@ def check_samples(network: Network, steps: int) -> list[Sample]:
 
 
 def leading(samples: list[Sample], steps: int) -> list[Sample]:
-    """The first samples that hold so many steps; all, where there are not so many."""
+    """The first samples that hold so many steps, none of them cut; all, where there are not so many."""
     count = np.cumsum([len(sample.inputs) for sample in samples])
     return samples[:int(np.searchsorted(count, steps)) + 1]
 

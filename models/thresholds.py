@@ -20,10 +20,11 @@ OFFSET_GRID = 2.0**-12  # of log2_lambda and row offsets, before they are rounde
 
 
 def set_log2_lambda(q: QuantizedLSTM, policy: Policy, log2_lambda: float, own_offsets: bool = False) -> None:
-    """Give all layers of a network the thresholds of a policy at a Lagrange multiplier; the policy becomes their own if it decides. Real numbers: rounded row
-    by row, to reach shares between those of whole units.
+    """Give all layers of a network the thresholds of a policy at a Lagrange multiplier; the policy becomes their own if it decides. Real numbers: rounded row by row,
+    to reach shares between those of whole units.
 
-    own_offsets: offsets of each row and level; else a row has one, that of the first level, and the levels differ by gate, as in builds.
+    log2_lambda: log2 of the squared effect that a word of quarter products must take away. own_offsets: offsets of each row and level; else a row has one, that of
+    the first level, and the levels differ by gate, as in builds. Raises KeyError for a policy without thresholds.
     """
     theta_range, offset_range = DESCRIPTOR["theta_all"].range, ROW_CONSTANT["offset"].range
     q.layers = list(q.layers)  # networks of other policies may have the same list
@@ -43,14 +44,15 @@ def set_log2_lambda(q: QuantizedLSTM, policy: Policy, log2_lambda: float, own_of
 
 
 def set_cell_floor(q: QuantizedLSTM, cell_floor: int) -> None:
-    """Give all layers a floor of models.effects.CELL_FLOORS; set_log2_lambda of SENSITIVITY must follow."""
+    """Give all layers a floor of models.effects.CELL_FLOORS, a code in half octaves; set_log2_lambda of SENSITIVITY must follow. Raises ValueError for one that the
+    format does not hold."""
     q.layers = [replace(layer, cell_floor=cell_floor) for layer in q.layers]
 
 
 def seek(set_to: Callable[[float], None], found: Callable[[], float], target: float, bounds: tuple[float, float], precision: float) -> float:
     """Set and return the number within bounds with which something comes near to a target; a larger number gives more of it.
 
-    set_to(number) sets it, found() is what it gives.
+    set_to(number) sets it, found() is what it gives, in the unit of target. Bisection, until the bounds are no farther apart than precision.
     """
     below, above = bounds
     while above - below > precision:

@@ -36,7 +36,10 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def read_part(path: Path, archive: zipfile.ZipFile, name: str, first: int = 0, count: int | None = None) -> bytes:
-    """count bytes (default: all) of a member that is not compressed. PyTorch may write no checksums, so none is checked. Raises ImportFailure."""
+    """count bytes (default: all) from byte `first` of a member that is not compressed. PyTorch may write no checksums, so none is checked.
+
+    Raises ImportFailure where it cannot be read, or has fewer bytes.
+    """
     try:
         member = archive.getinfo(name)
         count = member.file_size - first if count is None else count

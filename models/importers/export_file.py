@@ -13,7 +13,7 @@ KINDS = {6: "float16", 7: "float32", 8: "float64", 13: "bfloat16"}  # by the cod
 
 
 def tensors(path: Path) -> dict[str, StoredTensor]:
-    """All weights by the names that they have in the state dict. Raises ImportFailure."""
+    """All weights by the names that they have in the state dict, with their shapes; numbers are read when they are asked for. Raises ImportFailure."""
     with open_zip(path) as archive:
         config = next((name for name in archive.namelist() if name.endswith(f"/{CONFIG}")), None)
         if config is None:

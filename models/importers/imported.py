@@ -40,6 +40,7 @@ class ImportedLSTM:
 
     @property
     def inputs(self) -> int:
+        """Inputs of the lowest LSTM in a step."""
         return self.lstms[0].input_size
 
     def check(self) -> None:
@@ -65,7 +66,7 @@ class ImportedLSTM:
         return self.directed(x)
 
     def directed(self, x: Tensor) -> Tensor:
-        """A sequence in the order in which the LSTMs take it, or back from it."""
+        """A sequence [steps, values], of any type, in the order in which the LSTMs take it, or back from it."""
         return x.flip(0) if self.reverse else x
 
     def quantize(self, calibration: list[Tensor], decibels: float = LOSS_DB) -> QuantizedNetwork:
@@ -83,7 +84,10 @@ class ImportedLSTM:
         return set_by_error(q, inputs, [self.directed(from_zero(sample)) for sample in calibration], decibels)
 
     def initial_states(self, q: QuantizedNetwork) -> list[State | None]:
-        """By direction of q, the state that every sequence begins with; None: zero. Raises ImportFailure where a cell does not hold it."""
+        """By direction of q, the state of one sequence, integers [1, units] by layer, that every sequence begins with; None: zero.
+
+        Raises ImportFailure where a cell does not hold it.
+        """
         if self.h0 is None:
             return [None] * len(q.directions)
         states, layer = [], 0
@@ -124,7 +128,8 @@ def listed(names: Iterable[str]) -> str:
 
 
 def lstm_of(weights: list, bidirectional: bool) -> nn.LSTM:
-    """nn.LSTM of weights [layer][direction] of (w_ih, w_hh, b_ih, b_hh) in PyTorch's order of gates; no biases: None."""
+    """nn.LSTM of weights [layer][direction] of (w_ih [4 * units, inputs], w_hh [4 * units, units], b_ih, b_hh [4 * units]) in PyTorch's order of gates; no biases:
+    None."""
     first = weights[0][0]
     lstm = nn.LSTM(first[0].shape[1], first[1].shape[1], len(weights), bias=first[2] is not None, bidirectional=bidirectional)
     lstm.requires_grad_(False)

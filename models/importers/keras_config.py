@@ -30,6 +30,7 @@ class Layer:
 
     @property
     def bidirectional(self) -> bool:
+        """Whether it runs its LSTM in both directions."""
         return self.kind == "Bidirectional"
 
 

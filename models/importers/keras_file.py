@@ -23,14 +23,14 @@ ALONE = "the file has weights alone: activations are taken as tanh and sigmoid, 
 
 
 def load_archive(path: Path, node: str = "") -> ImportedLSTM:
-    """Of a .keras file. Raises ImportFailure."""
+    """The LSTM of a .keras file; node: the name of a layer. Raises ImportFailure."""
     with open_zip(path) as archive:
         weights = next(name for name in archive.namelist() if name.endswith(".weights.h5"))
         return _load(read_member(archive, weights), node, read_member(archive, "config.json"))
 
 
 def load_h5(path: Path, node: str = "") -> ImportedLSTM:
-    """Of a .h5 file. Raises ImportFailure."""
+    """The LSTM of a .h5 file, of a whole model or of weights alone; node: the name of a layer. Raises ImportFailure."""
     return _load(path, node, None)
 
 

@@ -51,7 +51,7 @@ class _Node:
 
 
 def load(path: Path, node: str = "") -> ImportedLSTM:
-    """Of an ONNX file. Raises ImportFailure."""
+    """The LSTM of an ONNX file; node: the name of one of its nodes. Raises ImportFailure."""
     try:
         model = onnx.load(path, load_external_data=False)
     except Exception as error:  # of many kinds, by what is wrong

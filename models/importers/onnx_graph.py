@@ -38,10 +38,12 @@ class Operator:
 
     @property
     def kind(self) -> str:
+        """Name of the operator, as LSTM."""
         return self.node.op_type
 
 
 def bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs that a node holds in its attributes: branches of an If, the body of a Loop or Scan."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
             yield attribute.g
@@ -58,7 +60,10 @@ def kinds(graph: onnx.GraphProto) -> Counter:
 
 
 class Graph:
-    """operators in their order, with tensors of constants and shapes of values that the file declares, by name. folder: where external data are."""
+    """operators in their order, with tensors of constants and shapes of values that the file declares, by name; 0: a size that it leaves open.
+
+    folder: where external data are. Raises ImportFailure for more than MOST_NODES operators.
+    """
 
     def __init__(self, graph: onnx.GraphProto, folder: Path):
         self.folder = folder
@@ -104,7 +109,10 @@ class Graph:
         return [needed[place] for place in sorted(needed)], leaves
 
     def array(self, tensor: onnx.TensorProto) -> np.ndarray:
-        """The numbers of a tensor. Raises ImportFailure for external data that are not there, ValueError and others for damage."""
+        """The numbers of a tensor, of its own shape and type, MOST_NUMBERS at most.
+
+        Raises ImportFailure for external data that are not there, ValueError and others for damage.
+        """
         size = 1
         for part in tensor.dims:
             size *= part

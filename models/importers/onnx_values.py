@@ -38,7 +38,10 @@ class Values:
         self.opsets = [opset for opset in opsets if opset.domain in DEFAULT] or [helper.make_opsetid("", 21)]
 
     def value(self, target: str, feeds: Mapping[str, np.ndarray] | None = None, float_activations: bool = False) -> np.ndarray:
-        """A value from constants and feeds by name. float_activations: floats are not quantized. Raises Unknown, and ImportFailure for a damaged file."""
+        """A value, of its own shape and type, from constants and feeds by name. float_activations: floats are not quantized.
+
+        Raises Unknown, and ImportFailure for a damaged file.
+        """
         feeds = feeds or {}
         operators, leaves = self.graph.way_to(target, feeds.__contains__)
         if leaves - feeds.keys():

@@ -13,7 +13,7 @@ KINDS = {"F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64
 
 
 def tensors(path: Path) -> dict[str, StoredTensor]:
-    """All tensors by name. Raises ImportFailure."""
+    """All tensors by name, with their shapes; numbers are read when they are asked for. Raises ImportFailure."""
     def reader(name):
         def get():
             with safe_open(path, "pt") as file:

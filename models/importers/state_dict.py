@@ -24,7 +24,10 @@ OTHERS = [
 
 
 def lstm_among(tensors: dict[str, StoredTensor], node: str = "") -> ImportedLSTM:
-    """The only LSTM, or that whose names begin with node. Raises ImportFailure that says what is there instead."""
+    """The only LSTM among tensors by name, w_ih [4 * units, inputs] and so on as nn.LSTM has them, or that whose names begin with node.
+
+    Raises ImportFailure that says what is there instead.
+    """
     tensors = _without_weight_norm(tensors)
     modules: dict[str, dict] = {}
     for name, tensor in tensors.items():

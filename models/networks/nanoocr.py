@@ -45,7 +45,7 @@ BLUR, NOISE = (0.7, 1.4), (30, 70)  # least and most: radius of the blur in pixe
 
 
 def package_weights() -> dict[str, Tensor]:
-    """The package's weights. Raises FileNotFoundError when it is not installed."""
+    """The package's weights, float32 of the shapes of its state dict, by their names there. Raises FileNotFoundError when it is not installed."""
     try:
         path = distribution("nano-ocr").locate_file("nano_ocr/model/nano_ocr_ftr.pth")
     except PackageNotFoundError:
@@ -54,7 +54,7 @@ def package_weights() -> dict[str, Tensor]:
 
 
 class Nanoocr(Network):
-    """Pictures of words; labels are int64 [letters], counted from 1 in ALPHABET. A word in any case is a group."""
+    """Pictures of words; inputs are float32 [33, 512], labels int64 [letters], counted from 1 in ALPHABET. A word in any case is a group."""
 
     name = "nanoocr"
     needs_whole = True
@@ -72,27 +72,31 @@ class Nanoocr(Network):
         self._convolutions.double().eval().requires_grad_(False)
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
+        """As Network.calibration, in whole samples: words of FIT and HELD_OUT."""
         return self._first(steps, (*words(Part.FIT), *words(Part.HELD_OUT)))
 
     def test(self, steps: int | None = None) -> list[Sample]:
+        """As Network.test, in whole samples: words of the frozen test."""
         return self.samples(Part.TEST, steps)
 
     def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        """As Network.samples, in whole samples, of FROZEN_WORDS words at most."""
         return self._first(steps, islice(words(part), FROZEN_WORDS))
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
-        """Logits [steps, 1 + characters] of the blank and of ALPHABET."""
+        """Logits, float64 [steps, 1 + characters], of the blank and of ALPHABET, from h [steps, 512] of both directions."""
         return functional.linear(hidden[-1].double(), self._weight, self._bias)
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
-        """Share of words with every letter right and in its case, on the best path through the logits."""
+        """Share, 0..1, of words with every letter right and in its case, on the best path through the logits [steps, 1 + characters]."""
         return share_read(samples, outputs)
 
     def comparable(self, output: Tensor) -> Tensor:
+        """Roots of the probabilities, of the shape of the logits, [steps, 1 + characters]: their distance is Hellinger's."""
         return root_probabilities(output)
 
     def features(self, pixels: np.ndarray) -> Tensor:
-        """LSTM inputs [33, 512] of a picture, uint8 [32, 128] from 0 black to 255 white."""
+        """LSTM inputs, float32 [33, 512], of a picture, uint8 [32, 128] from 0 black to 255 white."""
         scaled = torch.tensor(pixels, dtype=torch.float64) / 127.5 - 1
         return on_grid(self._convolutions(scaled[None, None])[0, :, 0].T)
 
@@ -105,7 +109,8 @@ class Nanoocr(Network):
 
 
 def words(part: Part) -> Iterator[str]:
-    """Words of a part, each once and in one of the cases it is written in, in an order fixed by hash."""
+    """Words of a part, each once and in one of the cases it is written in, in an order fixed by hash. Raises FileNotFoundError that names the Debian package when it
+    is not installed."""
     return (word for word in _words() if part_of(word.lower()) is part)
 
 

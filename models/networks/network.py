@@ -75,7 +75,7 @@ class Network(ABC):
 
     @abstractmethod
     def test(self, steps: int | None = None) -> list[Sample]:
-        """As `calibration`, from the groups that calibration never sees."""
+        """As `calibration`, from the groups that calibration never sees. Raises the same errors."""
 
     def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
         """The first `steps` steps (all without it) of a part of the frozen data.
@@ -90,25 +90,24 @@ class Network(ABC):
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
         """Task output from the LSTM's hidden states.
 
-        hidden: a float tensor [steps, outputs] for each layer, as `nn.LSTM` gives it (both
-            directions side by side in a bidirectional layer). Integer states are Q0.7: divide
-            them by 128 first. Whatever their type, the output is computed in float64.
+        hidden: a float tensor [steps, outputs] for each layer, as `nn.LSTM` gives it (both directions side by side in a bidirectional layer). Integer states are in
+        units of 1/120: divide them by 120 first. Whatever their type, the output is computed in float64; its shape is the network's own.
         """
 
     @abstractmethod
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
-        """Metric of the task, of one head output a sample."""
+        """Metric of the task, in the unit that metric_name says, of one head output a sample, float64 of the shape that `head` gives it."""
 
     def weight(self, sample: Sample) -> int:
         """What a sample counts in a metric that is a mean: 1, or the number of its letters."""
         return 1
 
     def comparable(self, output: Tensor) -> Tensor:
-        """The head's output where equal distances mean equal changes of the task, differentiable."""
+        """The head's output where equal distances mean equal changes of the task, float64 of its own shape, differentiable."""
         return output
 
     def float_outputs(self, samples: Iterable[Sample]) -> list[Tensor]:
-        """Head outputs of the float LSTM, the reference for every integer run."""
+        """Head outputs of the float LSTM, the reference for every integer run: one a sample, float64, of the shape that `head` gives it."""
         samples, outputs = list(samples), []
         for start in range(0, len(samples), FLOAT_BATCH):
             batch = samples[start : start + FLOAT_BATCH]
@@ -118,7 +117,7 @@ class Network(ABC):
 
 
 def on_grid(inputs: Tensor, step: float = INPUT_GRID) -> Tensor:
-    """Inputs of an LSTM, float32, from float64: multiples of a step far below one of 8 bits."""
+    """Inputs of an LSTM, float32, from float64 of the same shape: multiples of a step, a power of two far below a unit of 8 bits."""
     return round_to(inputs, step).float()
 
 

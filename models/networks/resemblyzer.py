@@ -57,7 +57,7 @@ FROZEN_SAMPLES = 24  # of a voice at most in a part of the frozen data, or few v
 
 
 def package_weights() -> dict[str, Tensor]:
-    """The package's weights. Raises FileNotFoundError when it is not installed."""
+    """The package's weights, float32 of the shapes of its state dict, by their names there. Raises FileNotFoundError when it is not installed."""
     try:
         path = distribution("Resemblyzer").locate_file("resemblyzer/pretrained.pt")
     except PackageNotFoundError:
@@ -66,7 +66,8 @@ def package_weights() -> dict[str, Tensor]:
 
 
 class Resemblyzer(Network):
-    """Speaker verification; labels are int64 [1], the speaker's place in SPEAKERS, and behind them those of the frozen test."""
+    """Speaker verification; inputs are float32 [steps, 40], 160 steps but where a sample is cut; labels int64 [1], the speaker's place in SPEAKERS, and behind them
+    those of the frozen test."""
 
     name = "resemblyzer"
     metric_name = "equal error rate"
@@ -80,25 +81,28 @@ class Resemblyzer(Network):
         )
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
+        """As Network.calibration: utterances of SPEAKERS."""
         return self._first(steps, filter(in_calibration, SPEAKERS))
 
     def test(self, steps: int | None = None) -> list[Sample]:
+        """As Network.test: utterances of SPEAKERS."""
         return self._first(steps, (name for name in SPEAKERS if not in_calibration(name)))
 
     def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        """As Network.samples: utterances of SPEAKERS, and of voices.VOICES in the test."""
         speakers = voices.VOICES if part is Part.TEST else [name for name in SPEAKERS if in_fit(name) == (part is Part.FIT)]
         return take_turns(self.name, steps, (islice(_samples(speaker), FROZEN_SAMPLES) for speaker in speakers))
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
-        """Embedding [256] of length 1, after the last step."""
+        """Embedding, float64 [256] of length 1, after the last step, from h [steps, 256] of the last layer."""
         weight, bias = (self._weights[f"linear.{name}"].double() for name in ("weight", "bias"))
         return functional.normalize((weight @ hidden[-1][-1].double() + bias).relu(), dim=0)
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
-        """Rate at which pairs of one speaker are refused and pairs of two are accepted alike.
+        """Rate, 0..1, at which pairs of one speaker are refused and pairs of two are accepted alike, of embeddings [256] a sample; NaN without pairs of either kind.
 
-        Over all pairs of samples. A speaker whose samples come k times, as a bootstrap draws
-        them, counts k times; the copies of a speaker make no pairs with each other.
+        Over all pairs of samples. A speaker whose samples come k times, as a bootstrap draws them, counts k times; the copies of a speaker make no pairs with each
+        other.
         """
         copies: dict[int, int] = {}
         for sample in samples:
@@ -174,10 +178,9 @@ def equal_error_rate(scores: Tensor, same: Tensor, weight: Tensor) -> float:
 
 
 def utterances(speaker: str) -> Iterator[np.ndarray]:
-    """The first SPEAKER_SAMPLES stretches of speech without silences, FRAMES * HOP_SAMPLES each.
+    """The first SPEAKER_SAMPLES stretches of speech without silences, float64 [FRAMES * HOP_SAMPLES] at 16 kHz each.
 
-    float64, the recordings one after the other in an order fixed by hash. Raises
-    FileNotFoundError that names the Debian package when it is not installed.
+    The recordings come one after the other in an order fixed by hash. Raises FileNotFoundError that names the Debian package when it is not installed.
     """
     size = FRAMES * HOP_SAMPLES
     recordings = _recordings if speaker in FOLDERS else speech.prompts if speaker in speech.SPEAKERS else voices.prompts

@@ -45,7 +45,7 @@ HANGOVER_STEPS = 6  # 0.2 s
 
 
 def package_network() -> torch.jit.ScriptModule:
-    """The package's own network. Raises FileNotFoundError when it is not installed."""
+    """The package's own network, in TorchScript. Raises FileNotFoundError when it is not installed."""
     try:
         path = distribution("silero-vad").locate_file("silero_vad/data/silero_vad.jit")
     except PackageNotFoundError:
@@ -56,7 +56,7 @@ def package_network() -> torch.jit.ScriptModule:
 
 
 class Silero(Network):
-    """Voice activity detection; labels are float32 [steps], 1 where somebody speaks."""
+    """Voice activity detection; inputs are float32 [steps, 128], labels float32 [steps], 1 where somebody speaks."""
 
     name = "silero"
     metric_name = "area under the ROC curve"
@@ -70,25 +70,28 @@ class Silero(Network):
         self._weights = {name: weight.double() for name, weight in weights.items()}
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
+        """As Network.calibration: recordings of speech.SPEAKERS, cut at the last step."""
         return self._first(steps, map(recordings, filter(in_calibration, speech.SPEAKERS)))
 
     def test(self, steps: int | None = None) -> list[Sample]:
+        """As Network.test: recordings of speech.SPEAKERS."""
         return self._first(steps, (recordings(name) for name in speech.SPEAKERS if not in_calibration(name)))
 
     def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        """As Network.samples: recordings of speech.SPEAKERS, and of voices.VOICES in the test."""
         if part is Part.TEST:
             chosen = (name for name in voices.VOICES if name not in NO_PAUSES)
             return self._first(steps, (islice(recordings(name), FROZEN_SAMPLES) for name in chosen))
         return self._first(steps, (recordings(name) for name in speech.SPEAKERS if in_fit(name) == (part is Part.FIT)))
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
-        """Probability of speech [steps]."""
+        """Probability of speech, float64 [steps], from h [steps, 128] of the last layer."""
         weight = self._weights["decoder.decoder.2.weight"][0, :, 0]
         bias = self._weights["decoder.decoder.2.bias"]
         return (hidden[-1].double().relu() @ weight + bias).sigmoid()
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
-        """Chance that a step of speech scores above one without, ties counting half."""
+        """Chance, 0..1, that a step of speech scores above one without, ties counting half, of outputs, float64 [steps] a sample: the area under the ROC curve."""
         labels = torch.cat([sample.labels for sample in samples]).double()
         scores = round_to(torch.cat(tuple(outputs)), SCORE_GRID)
         _, rank = scores.unique(return_inverse=True)
@@ -130,7 +133,10 @@ class Silero(Network):
 
 
 def recordings(speaker: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Recordings of SAMPLE_STEPS steps each: speaker, audio in float64, labels."""
+    """Recordings of SAMPLE_STEPS steps each: speaker, audio, float64 [SAMPLE_STEPS * STEP_SAMPLES] at 16 kHz, labels, float32 [SAMPLE_STEPS].
+
+    Raises FileNotFoundError that names the Debian package when it is not installed.
+    """
     random = np.random.default_rng(list(sha256(speaker.encode()).digest()))
     size = SAMPLE_STEPS * STEP_SAMPLES
     clean = np.zeros(0)

@@ -58,10 +58,9 @@ def prompts(speaker: str) -> Iterator[np.ndarray]:
 
 
 def resampled(audio: np.ndarray, rate: int) -> np.ndarray:
-    """At SAMPLE_RATE, by cutting its spectrum there or filling it up with zeros.
+    """Audio at SAMPLE_RATE, float64 [samples], from audio [samples] at `rate` Hz, by cutting its spectrum there or filling it up with zeros.
 
-    Ends in zeros up to a whole tenth of a second, which makes the ratio exact and the transform
-    fast.
+    Ends in zeros up to a whole tenth of a second, which makes the ratio exact and the transform fast.
     """
     audio = np.pad(audio, (0, -len(audio) % (rate // 10)))
     size = len(audio) * SAMPLE_RATE // rate

@@ -44,7 +44,7 @@ DOCUMENTS = tuple(
 
 
 def package_weights() -> tuple[dict[str, Tensor], dict[str, int]]:
-    """The package's weights by their names in Keras, and the class of each character.
+    """The package's weights by their names in Keras, float32 of the shapes of Keras, and the class of each character.
 
     Raises FileNotFoundError when the package is not installed.
     """
@@ -62,7 +62,7 @@ def package_weights() -> tuple[dict[str, Tensor], dict[str, int]]:
 
 
 class Textgenrnn(Network):
-    """Next character; labels are int64 [steps], the class that follows each character."""
+    """Next character; inputs are float32 [steps, 100], labels int64 [steps], the class that follows each character; 40 steps but where a sample is cut."""
 
     name = "textgenrnn"
     metric_name = "bits per character"
@@ -87,12 +87,15 @@ class Textgenrnn(Network):
             self._weights[name] = self._weights[name].double()
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
+        """As Network.calibration: windows of the fortunes' documents."""
         return self._first(steps, filter(in_calibration, DOCUMENTS))
 
     def test(self, steps: int | None = None) -> list[Sample]:
+        """As Network.test: windows of the fortunes' documents."""
         return self._first(steps, (name for name in DOCUMENTS if not in_calibration(name)))
 
     def samples(self, part: Part, steps: int | None = None) -> list[Sample]:
+        """As Network.samples: windows of the fortunes' documents, and of `texts` in the test."""
         chosen = texts.documents() if part is Part.TEST else [name for name in DOCUMENTS if in_fit(name) == (part is Part.FIT)]
         return take_turns(self.name, steps, map(self._windows_samples, (self.frozen_windows(name) for name in chosen), chosen))
 
@@ -106,24 +109,24 @@ class Textgenrnn(Network):
         return islice((window for window in found if not repeats(window, seen)), FROZEN_WINDOWS)
 
     def head(self, sample: Sample, hidden: Sequence[Tensor]) -> Tensor:
-        """Natural logarithm of the probability of each class [465], after the last step."""
+        """Natural logarithm of the probability of each class, float64 [465], after the last step, from h [steps, 128] of both layers."""
         states = torch.cat((sample.inputs, *hidden), dim=1).double()
         attention = (states @ self._weights["attention/attention_W"]).softmax(0)
         logits = (attention * states).sum(0) @ self._weights["output/kernel"]
         return (logits + self._weights["output/bias"]).log_softmax(0)
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
-        """Mean information of the character that follows the last step, in bits."""
+        """Mean information of the character that follows the last step, in bits, of outputs, float64 [465] a sample."""
         following = _last_labels(samples)
         found = torch.stack(tuple(outputs)).gather(1, following[:, None])
         return -float(found.double().mean()) / log(2)
 
     def comparable(self, output: Tensor) -> Tensor:
-        """Roots of the probabilities: their distance is Hellinger's."""
+        """Roots of the probabilities [465]: their distance is Hellinger's."""
         return (output / 2).exp()
 
     def accuracy(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
-        """Share of samples whose most probable character is the one that follows."""
+        """Share, 0..1, of samples whose most probable character is the one that follows, of outputs, float64 [465] a sample."""
         hits = torch.stack(tuple(outputs)).argmax(1) == _last_labels(samples)
         return float(hits.double().mean())
 
@@ -149,6 +152,7 @@ def windows(document: str, known: Iterable[str]) -> Iterator[str]:
 
 
 def quotations(document: str) -> list[str]:
+    """The quotations of a document of the fortunes. Raises FileNotFoundError that names the Debian package when it is not installed."""
     path = TEXT / document
     if not path.exists():
         raise FileNotFoundError(
@@ -175,13 +179,13 @@ def cut(parts: list[str], known: Iterable[str]) -> Iterator[str]:
 
 @cache
 def shingles_of(documents: tuple[str, ...]) -> np.ndarray:
-    """Sorted hashes of all stretches of SHINGLE characters in the quotations of documents."""
+    """Hashes, uint64 and sorted, of all stretches of SHINGLE characters in the quotations of documents, [hashes]. Raises FileNotFoundError as `quotations`."""
     found = [shingles(" ".join(text.split())) for name in documents for text in quotations(name)]
     return np.unique(np.concatenate([np.zeros(0, np.uint64), *found]))
 
 
 def shingles(text: str) -> np.ndarray:
-    """Hashes uint64 of the stretches of SHINGLE characters of a text, in small letters."""
+    """Hashes, uint64 [hashes], of the stretches of SHINGLE characters of a text, in small letters."""
     codes = np.frombuffer(text.lower().encode("utf-32-le"), np.uint32).astype(np.uint64)
     count = max(len(codes) - SHINGLE + 1, 0)
     hashes = np.zeros(count, np.uint64)
@@ -191,7 +195,7 @@ def shingles(text: str) -> np.ndarray:
 
 
 def repeats(window: str, seen: np.ndarray) -> bool:
-    """Whether a window holds a stretch of SHINGLE characters that was seen."""
+    """Whether a window holds a stretch of SHINGLE characters that was seen; seen: sorted hashes, uint64 [hashes], as of shingles_of."""
     hashes = shingles(window)
     return bool(len(seen)) and bool((seen[np.searchsorted(seen, hashes).clip(max=len(seen) - 1)] == hashes).any())
 

@@ -40,7 +40,10 @@ def documents() -> tuple[str, ...]:
 
 
 def paragraphs(document: str) -> list[str]:
-    """The paragraphs of a document, with ASCII quotation marks and one blank between words; those with little but words, each once."""
+    """The paragraphs of a document, with ASCII quotation marks and one blank between words; those with little but words, each once.
+
+    Raises KeyError for an unknown document, and FileNotFoundError that names the Debian package that is not installed.
+    """
     found = dict.fromkeys(" ".join(text.translate(PLAIN).split()) for text in _readers()[document]())
     return [text for text in found if sum(letter.isalpha() or letter == " " for letter in text) > 0.85 * len(text)]
 

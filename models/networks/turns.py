@@ -10,8 +10,8 @@ from .network import Sample
 def take_turns(name: str, steps: int | None, groups: Iterable[Iterator[Sample]]) -> list[Sample]:
     """One sample of each group after the other, so that few steps already hold many groups.
 
-    Ends with step number `steps` (all without it): the last sample is cut there, in its inputs
-    and its labels. Raises ValueError, which says `name`, when there are not so many steps.
+    Ends with step number `steps` (all without it): the last sample is cut there, in its inputs [steps, inputs] and, along their first dimension, its labels. Raises
+    ValueError, which says `name`, when there are not so many steps.
     """
     samples, wanted = [], steps
     waiting = deque(groups)

@@ -92,7 +92,10 @@ def prompts(name: str) -> Iterator[np.ndarray]:
 
 @cache
 def paths(name: str) -> tuple[Path, ...]:
-    """Files of a voice in the order of their hashes, none of whose contents an earlier voice of the package has."""
+    """Files of a voice in the order of their hashes, none of whose contents an earlier voice of the package has.
+
+    Raises FileNotFoundError that names the Debian package when it is not installed.
+    """
     voice, taken = VOICES[name], set()
     for earlier, other in VOICES.items():
         if earlier == name:

@@ -21,7 +21,7 @@ from .task import OwnTask
 
 
 def table(title: str, metric: str, points: list[Point], chosen: dict[Policy, float] | None = None) -> Table:
-    """Points as a person reads them; those of the choice with a star."""
+    """Points as a person reads them, losses in the unit of the metric; those of the choice with a star."""
     result = Table(title=f"{title}: {metric}", box=box.SIMPLE_HEAD)
     for heading in ("policy", "log2_lambda", "levels, %", "quarters", "speed", "metric", "loss", "95 % interval"):
         result.add_column(heading, justify="left" if heading == "policy" else "right", no_wrap=True)
@@ -92,6 +92,10 @@ def _target(name, text):
 
 
 def main(arguments: list[str] | None = None) -> Calibration:
+    """The command of `make calibrate MODEL=`, with the arguments of its line (default: those of the process). Prints and saves what it found.
+
+    Raises ImportFailure and FileNotFoundError, which say what to do, and ValueError for weights or inputs that the formats do not hold.
+    """
     options = parse(arguments)
     task = OwnTask(options.model, options.inputs, as_metric(options.metric), node=options.node or "")
     task.check_enough()

@@ -51,7 +51,7 @@ CYCLE_STEPS = 32  # that the cycle model runs, to know how long rows wait for ea
 
 @dataclass(frozen=True)
 class Target:
-    """What to reach: a loss of the metric against 8 bits in its own unit (budget), a share of rows at the lowest level, or a speed over the baseline build."""
+    """What to reach. kind: budget, a loss of the metric against 8 bits in its own unit; low_share, of rows at the lowest level, 0..1; speed, over the baseline build."""
 
     kind: str
     value: float
@@ -102,7 +102,7 @@ class Calibration:
     points: list[Point] = field(default_factory=list)
 
     def quantized(self, policy: Policy = Policy.SENSITIVITY) -> QuantizedNetwork:
-        """The network with the thresholds of all policies that were calibrated; `policy` is its own."""
+        """The network with the thresholds of all policies that were calibrated; `policy` is its own. Raises ValueError as OwnTask.quantize."""
         q = self.task.quantize()
         probe = leading(self.task.of(Use.SEARCH), PROBE_STEPS)
         for own, log2_lambda in self.chosen.items():
@@ -118,7 +118,7 @@ class Calibration:
         return [measured.point(policy, self.chosen.get(policy)) for policy in known]
 
     def float_metric(self, use: Use = Use.CHECK, steps: int | None = None) -> float:
-        """Of the LSTM in float."""
+        """The metric of the LSTM in float, in its own unit, on so many steps of a use, as of OwnTask.of."""
         samples = self.task.of(use, steps)
         return self.task.metric(samples, self.task.float_outputs(samples))
 
@@ -157,6 +157,7 @@ def calibrate(task: OwnTask, target: Target | None = None, policies: Iterable[Po
 
 
 def default_target(metric: Metric) -> Target:
+    """The loss that a metric accepts by itself, its margin. Raises ImportFailure, which says what to give, where it has none."""
     if metric.margin is None:
         raise ImportFailure(f"BUDGET= is needed, the loss of {metric.name} against 8 bits that is accepted, in its own unit; or SHARE= or SPEED=, or a line "
                             "`margin = ...` in the file of METRIC=")
@@ -164,6 +165,7 @@ def default_target(metric: Metric) -> Target:
 
 
 def folder_of(task: OwnTask) -> Path:
+    """The folder below build/ with what was found for a task, whether it is there or not."""
     return _folder(task.name, task.model_key)
 
 

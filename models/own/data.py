@@ -75,7 +75,7 @@ def sequences_of(inputs: Iterable, labels: Iterable | None = None, groups: Itera
 
 
 def random_sequences(low: float, high: float, size: int, seed: int) -> list[Sequence]:
-    """Sequences of numbers of a range, each as likely as the others."""
+    """Sequences, float32 [RANDOM_STEPS, size], of numbers from low to high, each as likely as the others; RANDOM_SEQUENCES of them."""
     generator = torch.Generator().manual_seed(seed)
     values = low + (high - low) * torch.rand(RANDOM_SEQUENCES, RANDOM_STEPS, size, generator=generator)
     return [Sequence(x, group=f"{number}") for number, x in enumerate(values)]

@@ -96,8 +96,11 @@ class Limits:
 
 
 def limits(imported: ImportedLSTM, build: Build = Build(), inputs: list[Tensor] | None = None) -> Limits:
-    """inputs: sequences [steps, inputs], by which an input takes one or two vectors; without them it takes one. Raises ImportFailure, which says what to set,
-    where the build does not hold the LSTM."""
+    """What a build says of an LSTM: memories, cycles of a step, sentences.
+
+    inputs: sequences, float [steps, inputs], by which an input takes one or two vectors; without them it takes one. Raises ImportFailure, which says what to set,
+    where the build does not hold the LSTM.
+    """
     terms, notes = _terms(imported, inputs)
     runs = [list(run) for run in _runs(imported, terms)]
     memories = max((demands(run, build)[1] for run in runs), key=lambda found: max(needed / available for _, needed, available, _ in found))

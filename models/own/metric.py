@@ -31,6 +31,7 @@ class Metric:
 
     @property
     def is_signal_to_error(self) -> bool:
+        """Whether it is signal to error of h, as without METRIC=."""
         return self.function is signal_to_error
 
     def __call__(self, outputs: list, labels: list) -> float:
@@ -51,16 +52,17 @@ class Metric:
 
 
 def signal_to_error(outputs: Sequence[np.ndarray], exact: Sequence[np.ndarray]) -> float:
-    """Power of the float h over that of the error, in dB."""
+    """Power of the float h over that of the error, in dB, of h, float64 [steps, units] a sequence."""
     return decibels(*(sum(part) for part in zip(*powers(outputs, exact))))
 
 
 def powers(outputs: Sequence[np.ndarray], exact: Sequence[np.ndarray]) -> list[tuple[float, float]]:
-    """(power of the float h, power of the error) of each sequence."""
+    """(power of the float h, power of the error) of each sequence, sums of squares of [steps, units]."""
     return [(float(np.square(right).sum()), float(np.square(output - right).sum())) for output, right in zip(outputs, exact)]
 
 
 def decibels(signal: float, error: float) -> float:
+    """10 log10(signal / error), of powers; infinite where one of them is zero."""
     return 10 * math.log10(signal / error) if error and signal else math.inf
 
 
@@ -93,7 +95,8 @@ def load_metric(path: str | Path) -> Metric:
 
 
 def as_metric(metric: "Metric | Callable | str | Path | None") -> Metric:
-    """A Metric from a file, from a function with attributes as of such a file, or, of None, signal to error."""
+    """A Metric from a file, from a function with attributes as of such a file, or, of None, signal to error. Raises ImportFailure and FileNotFoundError as
+    load_metric."""
     if metric is None:
         return SIGNAL_TO_ERROR
     if isinstance(metric, Metric):

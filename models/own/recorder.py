@@ -14,8 +14,9 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 class Recorder:
     """`with Recorder(model.lstm) as seen: ...` keeps every sequence of every call, then `seen.save("inputs.npz", labels=...)`.
 
-    sequences: float32 [steps, inputs] each, without padding, in the order of the batch; packed sequences count as what was packed. A padded batch that is not
-    packed is recorded with its padding: give `lengths` to `save`. states: (h, c) [layers * directions, units] that each began with, or None.
+    sequences: float32 [steps, inputs] each, without padding, in the order of the batch; packed sequences count as what was packed. A padded batch that is not packed
+    is recorded with its padding: give `lengths` to `save`. states: (h, c) [layers * directions, units] that each began with, or None. Raises ValueError for what is
+    no nn.LSTM.
     """
 
     def __init__(self, lstm: nn.LSTM):

@@ -93,7 +93,7 @@ class OwnTask(Network):
         self.check_key = other.data_key
 
     def play(self, sequences: list[Sequence], steps: int) -> list[OwnSample]:
-        """The first sequences with so many steps; the last one is cut there, unless a metric of the task needs all of it."""
+        """Samples of the first sequences with so many steps; the last one is cut there, unless a metric of the task needs all of it."""
         chosen: list[Sequence] = []
         for sequence in sequences:
             left = steps - sum(len(before.inputs) for before in chosen)
@@ -102,16 +102,18 @@ class OwnTask(Network):
         return self.samples_of(chosen)
 
     def from_zero(self, use: Use, steps: int) -> tuple[list[Tensor], list[Tensor]]:
-        """(inputs, outputs of the float LSTM) of so many steps of a use, from zero state, in the order in which the LSTM takes them."""
+        """(inputs, float32 [steps, inputs] each, outputs of the float LSTM, float64 [steps, outputs] each) of so many steps of a use, from zero state, in the order
+        in which the LSTM takes them."""
         zero = replace(self.imported, h0=None, c0=None)
         inputs = [sequence.inputs for sequence in first_steps(self.parts[use], steps, cut=True)]
         return [zero.directed(x) for x in inputs], _float_outputs([(zero, x) for x in inputs])
 
     def inputs_of(self, use: Use) -> list[Tensor]:
-        """Inputs of a use in the order of time, cut where `of` cuts those of FIT."""
+        """Inputs of a use, float32 [steps, inputs] each, in the order of time, cut where `of` cuts those of FIT."""
         return [sequence.inputs for sequence in first_steps(self.parts[use], STEPS[use], cut=True)]
 
     def samples_of(self, sequences: list[Sequence]) -> list[OwnSample]:
+        """Samples of sequences, with the outputs of the float LSTM as their labels. Raises ImportFailure where a state does not fit the LSTM."""
         starts = [self._start(sequence) for sequence in sequences]
         exact = _float_outputs([(start, sequence.inputs) for start, sequence in zip(starts, sequences)])
         return [OwnSample(self.imported.directed(sequence.inputs), h, sequence.group, sequence.labels, start)
@@ -137,19 +139,26 @@ class OwnTask(Network):
     # As a Network, for reports of runs in RTL.
 
     def calibration(self, steps: int | None = None) -> list[Sample]:
+        """As Network.calibration: samples of FIT, of so many steps at least."""
         return self.of(Use.FIT, steps)
 
     def test(self, steps: int | None = None) -> list[Sample]:
+        """As Network.test: samples of CHECK, of so many steps at least."""
         return self.of(Use.CHECK, steps)
 
     def head(self, sample: Sample, hidden: ListOf[Tensor]) -> Tensor:
+        """h of the last layer, float [steps, outputs], as it is: what comes behind the LSTM is the metric's."""
         return hidden[-1]
 
     def metric(self, samples: ListOf[Sample], outputs: ListOf[Tensor], whole: bool = True) -> float:
-        """whole: whether these are all of a use, so that an error is told; else it gives NaN."""
+        """The metric, in its own unit, of outputs, float [steps, outputs] a sample, in the order in which the LSTM takes the steps.
+
+        whole: whether these are all of a use, so that an error is told (ImportFailure); else it gives NaN.
+        """
         return (self.metric_of if whole else self.metric_of.of_part)(self._in_time(outputs), self._labels(samples))
 
     def float_outputs(self, samples: list[Sample]) -> list[Tensor]:
+        """Outputs of the float LSTM, float64 [steps, outputs] a sample, in the order in which it takes the steps."""
         return [sample.labels for sample in samples]
 
     def _in_time(self, outputs):
@@ -160,7 +169,7 @@ class OwnTask(Network):
         return [sample.given if own and sample.given is not None else self.imported.directed(sample.labels).numpy() for sample in samples]
 
     def replicates(self, samples: list[OwnSample], outputs: list[Tensor]) -> np.ndarray:
-        """The metric over groups drawn anew with replacement, always the same draws: float64 [replicates]."""
+        """The metric, in its own unit, over groups drawn anew with replacement, always the same draws: float64 [replicates]. outputs: as of `metric`."""
         bootstrap = Bootstrap(_Parts(self), samples)
         if not self.metric_of.is_signal_to_error:
             return bootstrap.estimate(outputs).replicates
@@ -183,7 +192,7 @@ class _Parts:
 
 
 def run(quantized: QuantizedNetwork, samples: list[OwnSample], policy: Policy, progress: Progress = lambda steps: None) -> NetworkRun:
-    """Runs samples, each from its own state: several at once where all begin with zero."""
+    """Runs samples, each from its own state: several at once where all begin with zero. progress: told of steps as they are done."""
     if all(sample.start.h0 is None for sample in samples):
         return quantized.run([sample.inputs for sample in samples], policy, progress=progress)
     rows = [[torch.zeros(len(layer.by_code), layer.units, 4, dtype=torch.int64) for layer in direction.layers] for direction in quantized.directions]

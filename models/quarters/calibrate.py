@@ -49,13 +49,14 @@ class Task:
 
 
 def tasks(design: Design) -> list[Task]:
+    """What is calibrated of a design: SENSITIVITY for each cost, policies of thresholds, and rivals."""
     found = [Task(f"SENSITIVITY for {cost}", Policy.SENSITIVITY, replace(design, cost=cost)) for cost in COSTS]
     found += [Task(policy.name, policy, design) for policy in (Policy.STATIC_ROWS, Policy.CELL_HISTORY)]
     return [*found, Task("static widths", Policy.STATIC_HIGH, Widths("ideal", design.exponents)), Task("RANDOM", Policy.RANDOM, Shares(design))]
 
 
 def details(study: RivalStudy, task: Task, log2_lambda: float, progress: Progress) -> dict:
-    """Of a rival alone: the widths, and what they would cost on either machine; RANDOM under several seeds."""
+    """Of a rival alone: the widths, and what they would cost on either machine; RANDOM under several seeds. log2_lambda: of the choice."""
     if isinstance(task.design, Widths):
         return study.widths_at(task.design, log2_lambda)
     if isinstance(task.design, Shares):
@@ -90,6 +91,10 @@ def checked(study: RivalStudy, design: Design, policy: Policy, log2_lambda: floa
 
 
 def network_results(name: str, labels: list[str], budget: float, progress: Progress) -> dict:
+    """What the command writes of a network: the tasks of these labels, STATIC_HIGH and STATIC_LOW on CHECK; operating points go to models/calibrated/ as well.
+
+    budget: largest loss in margins. Raises FileNotFoundError that names the package whose data are not installed.
+    """
     study = RivalStudy(name, settings_of(name))
     found = [calibrate(study, task, budget, progress) for task in tasks(DESIGN) if task.label in labels]
     fixed = {policy.name: checked(study, DESIGN, policy, None, progress) for policy in (Policy.STATIC_HIGH, Policy.STATIC_LOW)}
@@ -123,6 +128,7 @@ def table(found: list[dict]) -> Table:
 
 
 def main() -> None:
+    """The command; its arguments are those of the process. Writes OUT."""
     parser = argparse.ArgumentParser(prog="python -m models.quarters.calibrate", description=__doc__.splitlines()[0])
     parser.add_argument("--net", action="append", choices=MODULES, help="network; several times for several")
     parser.add_argument("--task", action="append", choices=list(STARTS), help="what to calibrate; several times for several (default: all)")

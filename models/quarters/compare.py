@@ -92,7 +92,10 @@ def reference(study: RivalStudy, progress: Progress) -> tuple[Curve, float, floa
 
 
 def speed_at(errors: list[np.ndarray], speeds: list[float], high: np.ndarray, excess: float, draw: slice | np.ndarray = slice(None)) -> float:
-    """Speed at an excess error, linear in both logarithms between points; beyond them along the line of the two nearest."""
+    """Speed at an excess error, linear in both logarithms between points; beyond them along the line of the two nearest.
+
+    errors: of each point, float64 [samples]; speeds: of each point, over the baseline build; high: errors of STATIC_HIGH [samples]; draw: which samples count.
+    """
     base = trimmed_mean(high[draw])
     x = np.log(np.maximum(isotonic([trimmed_mean(one[draw]) - base for one in errors]), excess * 1e-4))
     y = np.log(speeds)
@@ -158,6 +161,7 @@ def table(found: list[dict]) -> Table:
 
 
 def main() -> None:
+    """The command; its arguments are those of the process. Writes OUT."""
     parser = argparse.ArgumentParser(prog="python -m models.quarters.compare", description=__doc__.splitlines()[0])
     parser.add_argument("--net", action="append", choices=MODULES, help="network; several times for several")
     parser.add_argument("--design", action="append", choices=[*DESIGNS, *RIVALS], help="design or rival; several times for several (default: all)")

@@ -64,7 +64,7 @@ SIZE_LEVELS, SIZE_SHARES = LEVELS["HH HL 3/4 all"], (0.65, 0.18, 0.09, 0.08)
 
 @dataclass
 class Stack:
-    """One run: layers, and their levels [steps, units, 4] by which units are dealt and which are counted."""
+    """One run: layers, and their codes of levels, integers [steps, units, 4] a layer: `before`, by which units are dealt, and `levels`, which are counted."""
 
     shapes: list[Shape]
     before: list[Tensor]
@@ -72,10 +72,11 @@ class Stack:
 
     @property
     def steps(self) -> int:
+        """Steps that are counted."""
         return len(self.levels[0])
 
     def of(self, value: int) -> list[Tensor]:
-        """The same level in every row."""
+        """The same level in every row, of the shapes of `levels`: integers [steps, units, 4] a layer."""
         return [torch.full_like(part, value) for part in self.levels]
 
     def cycles(self, policy: Policy, build: QuarterBuild) -> tuple[int, float]:
@@ -92,7 +93,10 @@ class Stack:
 
 
 def stacks(name: str) -> list[Stack]:
-    """The runs of a network, one a direction, with levels of held-out samples, at its operating point for time."""
+    """The runs of a network, one a direction, with levels of held-out samples, at its operating point for time; kept in the cache.
+
+    Raises FileNotFoundError where the network was never calibrated, or its data are not installed.
+    """
     study = Study(name, settings_of(name))
 
     def find():
@@ -109,12 +113,15 @@ def stacks(name: str) -> list[Stack]:
 
 
 def log2_lambda_of(name: str) -> float:
-    """Lagrange multiplier of a network's operating point for time."""
+    """log2 of the Lagrange multiplier of a network's operating point for time. Raises FileNotFoundError where it was never calibrated."""
     return read(name)["log2_lambda"][Policy.SENSITIVITY.name]
 
 
 def levels_of(q: QuantizedNetwork, sequences: list[Tensor], steps: int) -> list[list[Tensor]]:
-    """Levels under SENSITIVITY of so many steps of sequences one behind the other, [direction][layer] of [steps, units, 4]."""
+    """Codes of levels under SENSITIVITY of so many steps of sequences one behind the other, int8, [direction][layer] of [steps, units, 4].
+
+    sequences: float [steps, inputs] each.
+    """
     count, chosen = 0, []
     for sequence in sequences:
         if count >= steps:
@@ -133,7 +140,7 @@ def levels_of(q: QuantizedNetwork, sequences: list[Tensor], steps: int) -> list[
 
 
 def made_up(inputs: int, units: int, terms: int) -> Stack:
-    """A layer with levels at random, as often as SIZE_SHARES says."""
+    """A layer with levels at random, as often as SIZE_SHARES says; terms: 1 or 2. The same levels on every call."""
     steps = max(4, SIZE_STEPS // units)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.multinomial(torch.tensor(SIZE_SHARES), 2 * steps * units * 4, replacement=True, generator=generator).view(2, steps, units, 4)
@@ -162,6 +169,7 @@ def measure(key: tuple, make: Callable, tiles: int, machine: str | None, policie
 
 
 def network_tables(found: dict) -> list[Table]:
+    """Speeds by tiles, policy and network, and what other machines gain, in per cent. found: by network, what `measure` gave."""
     names = list(found)
     shown = Table(box=box.SIMPLE_HEAD, title="networks: speed over the baseline build with as many tiles (cycles over the ideal), one h a cycle, a unit every 8")
     for heading in ("tiles", "policy", *names, "mean"):
@@ -183,6 +191,7 @@ def network_tables(found: dict) -> list[Table]:
 
 
 def size_table(found: dict, tiles: int) -> Table:
+    """Speeds over the baseline build of layers of made-up sizes on so many tiles. found: by size, what `measure` gave by tiles and machine."""
     shown = Table(box=box.SIMPLE_HEAD, title=f"layers of {tiles} tiles: speed over the baseline build")
     for heading in ("layer", *(f"{policy}, {sharing}" for policy in POLICIES for sharing in ("alone", "rows share", "quarters share")), "all HH, a unit every 5, two h"):
         shown.add_column(heading, justify="right" if heading != "layer" else "left")
@@ -198,6 +207,7 @@ def _mean(cells):
 
 
 def main() -> None:
+    """The command; its arguments are those of the process. Writes OUT."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--net", action="append", choices=sorted(NETWORKS),
                         help="network; several times for several; without layers of made-up sizes (default: all, with them)")

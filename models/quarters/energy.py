@@ -32,7 +32,7 @@ CHOICES = {"2048x64": {"weights": "1P_2048x64"}, "1024x64": {"weights": "1P_1024
 
 
 def segment_words(layer: Shape, lanes: int = WORD) -> tuple[int, int, int]:
-    """Words of each segment of a row."""
+    """Words of each segment of a row, x0, x1 and h, of `lanes` values each."""
     x = math.ceil(layer.inputs / lanes)
     return x, x * (layer.terms - 1), math.ceil(layer.units / lanes)
 
@@ -50,7 +50,7 @@ def memory_energy(layers: list, counts: list[Tensor], steps: int = 1, tiles: int
 
 def parts(layers: list, counts: list[Tensor], steps: int = 1, tiles: int = 4, own: Memories = OWN, rows_at_once: int = 1,
           starts: list | None = None, second_passes: list | None = None) -> dict[str, float]:
-    """As memory_energy, by what is read or written."""
+    """As memory_energy, in pJ of a step, by what is read or written; counts by layer, integers [levels, units, 4]."""
     rows = passes = 0.0
     for number, (layer, found) in enumerate(zip(layers, counts)):
         levels = layer.levels if len(found) == len(layer.levels) else (ALL,)
@@ -67,7 +67,7 @@ def parts(layers: list, counts: list[Tensor], steps: int = 1, tiles: int = 4, ow
 
 
 def baseline_parts(layers: list, tiles: int = 4, own: Memories = BASELINE, rows_at_once: int = 1) -> dict[str, float]:
-    """The same of a step of the 8-bit baseline build."""
+    """The same of a step of the 8-bit baseline build, in pJ."""
     rows = passes = 0.0
     for layer in layers:
         words = segment_words(layer, Build().baseline().dot_lanes)
@@ -84,12 +84,12 @@ def _writes(layers, tiles, own):
 
 
 def level_counts(levels: Tensor, count: int) -> Tensor:
-    """Rows at each level, [levels, units, 4], of levels [steps, units, 4]."""
+    """Rows at each level, int64 [levels, units, 4], of levels, integers [steps, units, 4]; count: how many levels there are."""
     return torch.stack([(levels == place).sum(0) for place in range(count)])
 
 
 def best_starts(layer: Shape | QuantizedLayer, counts: Tensor, cost: Callable, own: Memories = OWN) -> Tensor:
-    """Level [units, 4] at which each row starts so that it costs least: cost(level, words, start) of a row; counts as of memory_energy."""
+    """Level, int64 [units, 4], at which each row starts so that it costs least: cost(level, words, start) of a row; counts as of memory_energy, of one layer."""
     words, levels = segment_words(layer), layer.levels
     totals = torch.stack([sum(found * cost(levels[max(place, start)], words, levels[start]) for place, found in enumerate(counts.double()))
                           for start in range(len(levels))])
@@ -97,7 +97,7 @@ def best_starts(layer: Shape | QuantizedLayer, counts: Tensor, cost: Callable, o
 
 
 def by_last_level(layers: list, levels: list[Tensor], own: Memories = OWN, rows_at_once: int = 1) -> tuple[float, float]:
-    """(pJ of rows, words) of a step where a row starts at the level that was asked for in the step before."""
+    """(pJ of rows, words) of a step where a row starts at the level that was asked for in the step before. levels: by layer, integers [steps, units, 4]."""
     energy = words = 0.0
     for layer, found in zip(layers, levels):
         start, asked = found[:-1].long(), found[1:].long()
@@ -195,6 +195,7 @@ def network_table(found: dict, title: str) -> Table:
 
 
 def main() -> None:
+    """The command; its arguments are those of the process. Writes OUT."""
     from .cost import NETWORKS, stacks  # their imports are slow
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

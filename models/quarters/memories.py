@@ -69,6 +69,7 @@ class Memories:
 
     @cached_property
     def cell_write(self) -> float:
+        """pJ of the cell of a unit."""
         return side_by_side(self.cell_bits, self.cells) * macro(self.cells)["write_pj"]
 
     @cached_property
@@ -118,7 +119,7 @@ def row_energy(level: Level, words: tuple[int, int, int], start: Level = HH, own
 
 
 def energy_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
-    """pJ of the memories."""
+    """pJ of the memories of a row that ends at a level, where the lowest level was computed first; words: of each segment, x0, x1 and h."""
     return row_energy(level, words, lowest)
 
 

@@ -15,7 +15,10 @@ from ..quantized_network import Progress
 
 
 def measure_networks(names: Iterable[str], measure: Callable[[str, Progress], dict], table: Callable[[list[dict]], Table], out: Path) -> None:
-    """Measure networks, print their table, and write what was found to `out`. Interrupted, it says how to go on."""
+    """Measure networks, print their table, and write what was found to `out`. Interrupted, it says how to go on, and ends the process.
+
+    measure(name, progress): what was found of a network; progress is told of steps. table: of all that was found.
+    """
     torch.set_num_threads(1)
     with tqdm(unit="step", dynamic_ncols=True) as bar:
         try:

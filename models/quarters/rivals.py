@@ -51,6 +51,7 @@ class Shares:
 
     @property
     def own_offsets(self) -> bool:
+        """As of the design."""
         return self.design.own_offsets
 
 
@@ -69,6 +70,7 @@ class RandomNetwork(QuantizedNetwork):
 
     def run(self, inputs: list[Tensor], policy: Policy = Policy.RANDOM, shares: list | None = None, seed: int = 0,
             progress: Progress = lambda steps: None) -> NetworkRun:
+        """As QuantizedNetwork.run, of float sequences [steps, inputs], with the shares [direction][layer][gate][level] that were learned, unless others are given."""
         return super().run(inputs, policy, shares or self.learned, seed, progress)
 
 
@@ -78,6 +80,7 @@ class RivalStudy(Study):
     costs: ClassVar[dict[str, Cost]] = COSTS
 
     def quantized(self, design: Design | Widths | Shares) -> QuantizedNetwork:
+        """As Study.quantized, of a design or of a rival's."""
         if isinstance(design, Design):
             return super().quantized(design)
         if design not in self._quantized:

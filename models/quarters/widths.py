@@ -76,6 +76,7 @@ def own_level(width: Width) -> Level:
 
 
 def own_words(size: Size) -> tuple[int, int, int]:
+    """Words of WORD values of each segment of a row on the quarter-product machine: x0, x1 and h."""
     inputs, units = (-(-count // WORD) for count in size)
     return inputs, inputs, units
 
@@ -95,13 +96,13 @@ def limits(bits: int, eight: tuple[int, int] = EIGHT_BITS) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class HiddenCode:
-    """Integers of h, or of an input that is the h of a layer below: factor of them are 1."""
+    """Integers of h, or of an input that is the h of a layer below: factor of them are 1. bits: 4..8."""
 
     bits: int
     factor: float = 120.0
 
     def __call__(self, h: Tensor) -> Tensor:
-        """Integers of real h, float64."""
+        """Integers, float64, of real h of any shape."""
         return torch.floor(h * self.factor + 0.5).clamp(*limits(self.bits, LARGEST_H))
 
 
@@ -131,7 +132,7 @@ class InputCode:
         return torch.stack(terms, dim=-2)
 
     def value(self, integers: Tensor) -> Tensor:
-        """What integers [..., terms, inputs] say, in the units of 8 bits."""
+        """What integers [..., terms, inputs] say, in the units of 8 bits: float64 [..., inputs]."""
         return sum(term / self.second**number for number, term in enumerate(integers.unbind(-2))) * self.ratio
 
 
@@ -147,7 +148,8 @@ def _with_exponent(word, bits):
 
 @dataclass
 class Weights:
-    """Integers of w_ih and w_hh of some bits, and their scales [rows, 1], of w_ih for inputs in the units of 8 bits."""
+    """Integers of w_ih, int8 [rows, inputs], and w_hh, int8 [rows, units], of some bits, and their scales, float64 [rows, 1], of w_ih for inputs in the units of 8
+    bits."""
 
     w_ih: Tensor
     w_hh: Tensor
@@ -176,7 +178,7 @@ class FittedWidths:
         return min(self.errors, key=lambda width: (self.errors[width] + price * rows * cost(width, self.size), cost(width, self.size)))
 
     def layer(self, width: Width) -> QuantizedLayer:
-        """The layer with a width: a machine of 8 bits whose integers are smaller."""
+        """The layer with a width: a machine of 8 bits whose integers are smaller. Raises ValueError for values that the formats do not hold."""
         weights, x, h = self.weights[width.weights], self.inputs[width.x, width.terms], self.hidden[width.h]
         ratio, second = (x.ratio, 1 / x.second) if isinstance(x, InputCode) else (120 / x.factor, 0.0)
         scale_ih = weights.scale_ih * ratio
@@ -190,7 +192,10 @@ class FittedWidths:
 
 
 class WidthLSTM:
-    """A stack of layers with their widths, one for each of the layers; takes the place of QuantizedLSTM."""
+    """A stack of layers with their widths, one for each of the layers; takes the place of QuantizedLSTM.
+
+    unit: real value of one unit of 8 bits of each input, float64 [inputs]; order: the network's input at each place of the words, int64 [inputs].
+    """
 
     def __init__(self, fitted: list[FittedWidths], unit: Tensor, order: Tensor):
         self.fitted, self.unit, self.order = fitted, unit, order
@@ -205,7 +210,7 @@ class WidthLSTM:
         return self.fitted[number].inputs[self.widths[number].x, self.widths[number].terms]
 
     def quantize_input(self, x: Tensor) -> Tensor:
-        """Real inputs [..., inputs] to integers [..., terms, inputs], in the order of the words."""
+        """Real inputs [..., inputs] to integers, int16 [..., terms, inputs], in the order of the words."""
         code, x = self._input_code(0), x.double()[..., self.order]
         return (code(x, self.unit[self.order]) if isinstance(code, InputCode) else code(x).unsqueeze(-2)).to(torch.int16)
 
@@ -246,6 +251,8 @@ class WidthNetwork(QuantizedNetwork):
         self.cost = cost
 
     def set_log2_lambda(self, policy: Policy, log2_lambda: float, own_offsets: bool = False) -> None:
+        """Give each layer the width with the least sum of its squared effect and its cycles, at a price of 2**log2_lambda each; policy and own_offsets are not looked
+        at."""
         for direction in self.directions:
             direction.set_widths([layer.choose(log2_lambda, WIDTH_COSTS[self.cost]) for layer in direction.fitted])
 
@@ -274,24 +281,28 @@ class WidthNetwork(QuantizedNetwork):
         return self._high("ideal") / self.cycles(cost)
 
     def speedup(self, run: NetworkRun) -> float:
+        """Ideal speed over the baseline build, whatever was run."""
         return self.speed()
 
     def time_over_baseline(self, run: NetworkRun) -> Tensor:
+        """Of each sequence, float64 [sequences], its ideal time over that of the baseline build: the same for all."""
         return torch.full((len(run.sequence_rows[0][0]),), 1 / self.speed(), dtype=torch.float64)
 
     def speedup_over_high(self, run: NetworkRun) -> float:
+        """Ideal speed over 8 bits in all layers on the same machine, whatever was run."""
         return self._high(self.cost) / self.cycles()
 
     def words_by_quarter(self, run: NetworkRun) -> list[int]:
-        """Of the quarter-product machine."""
+        """Words of HH, HL, LH and LL of the quarter-product machine, for the steps of a run."""
         words = [[run.steps * rows * count for count in quarter_words(own_level(width), own_words(size))] for rows, width, size, _ in self._layers()]
         return [sum(column) for column in zip(*words)]
 
     def level_shares(self, run: NetworkRun) -> list[float]:
+        """All rows are at one level."""
         return [1.0]
 
     def low_weight_share(self, run: NetworkRun) -> float:
-        """Of weights of 4 bits."""
+        """Share, 0..1, of weights of 4 bits."""
         weights = [(rows * (size.inputs + size.units), width.weights <= 4) for rows, width, size, _ in self._layers()]
         return sum(count for count, low in weights if low) / sum(count for count, _ in weights)
 
@@ -316,7 +327,10 @@ def fit(network: Network, samples: list[Sample], settings: quantize.Settings, fi
 @torch.no_grad()
 def fit_direction(lstm: nn.LSTM, calibration: list[Tensor], settings: quantize.Settings, fitted: quantize.Fitted, exponents: bool = False,
                   own_input: bool = True) -> list[FittedWidths]:
-    """As `fit`, of an nn.LSTM of one direction. own_input: the network's, whose units are by input; else it is the h of a stage below."""
+    """As `fit`, of an nn.LSTM of one direction, by layer; calibration: float sequences [steps, inputs].
+
+    own_input: the network's, whose units are by input; else it is the h of a stage below.
+    """
     below = nn.utils.rnn.pad_sequence([sample.double() for sample in calibration], batch_first=True)
     valid = torch.arange(below.shape[1]) < torch.tensor([len(sample) for sample in calibration]).unsqueeze(1)
     weights = [layer_weights(lstm, number) for number in range(lstm.num_layers)]
@@ -346,8 +360,8 @@ def network_of(fitted: list[list[list[FittedWidths]]], base: FittedNetwork, cost
 
 
 def gate_covariances(activations: Tensor, importance: Tensor) -> list[tuple[Tensor, float]]:
-    """Of each gate, the covariance [columns, columns] of activations [frames, columns] weighed by importance [frames, rows], and of how many
-    frames it is worth."""
+    """Of each gate, the covariance [columns, columns] of activations [frames, columns] weighed by importance [frames, rows], and how many frames it is worth;
+    float64."""
     result = []
     for frames in importance.chunk(4, dim=1):
         weight = frames.mean(1)
@@ -389,8 +403,11 @@ def _row_scales(w, covariance, low, high):
 
 
 def round_within(w: Tensor, scale: Tensor, covariance: Tensor, within: tuple[int, int], frames: float) -> tuple[Tensor, Tensor]:
-    """(integers within two limits, their squared errors [rows]) for real weights w and scales [rows, columns]: models.weight_rounding.round_planes
-    for one precision, any width."""
+    """(integers, float64 [rows, columns], within two limits, their squared errors [rows]) for real weights w and scales, float64 [rows, columns]:
+    models.weight_rounding.round_planes for one precision, any width.
+
+    covariance: float64 [columns, columns], over so many frames.
+    """
     columns = len(covariance)
     damping = max(LEAST_DAMPING, SMALL_SAMPLE_DAMPING * columns / frames) * covariance.diag().mean()
     if damping == 0:
