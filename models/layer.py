@@ -134,7 +134,7 @@ def split_planes(w: Tensor) -> tuple[Tensor, Tensor]:
 def group_exponents(a: Tensor) -> Tensor:
     """The least e, 0..4, with which all values of each group of EXPONENT_GROUP are two nibbles, 2**e ah + al: int32 [..., groups] of integers a [..., values].
 
-    a is within ACTIVATIONS; behind the last value of a group that is not full come zeros ("Formats" in docs/numerics.md).
+    a is within ACTIVATIONS; after the last value of a group that is not full come zeros ("Formats" in docs/numerics.md).
     """
     groups = torch.nn.functional.pad(a.int(), (0, -a.shape[-1] % EXPONENT_GROUP)).unflatten(-1, (-1, EXPONENT_GROUP))
     largest, least = groups.amax(-1), groups.amin(-1)
