@@ -33,7 +33,7 @@ BUDGET ?=
 SHARE ?=
 ## speed of MODEL over the baseline build that `make calibrate` looks for instead of a BUDGET
 SPEED ?=
-## processes that `make eval` or `make mutants` runs at once (empty: one per core)
+## processes that `make eval`, `make mutants` or `make endurance` runs at once (empty: one per core)
 JOBS ?=
 ## Dask scheduler, such as tcp://host:8786, whose workers do the work of `make eval` instead of processes here
 SCHEDULER ?=
@@ -41,6 +41,8 @@ SCHEDULER ?=
 MINUTES ?= 5
 ## mutants that `make mutants` judges
 N ?= 100
+## values that `make endurance` compares
+VALUES ?= 1e8
 ## 1: write waveforms for GTKWave under build/ (slower)
 WAVES ?= 0
 ## 1: `make waves` draws the pictures of docs/images/
@@ -54,8 +56,8 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test weekly regress soak test-bench mutants formal bench calibrate eval lint silicon docs clean distclean
-variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N WAVES PNG PDK FPGA PYTHON
+targets := help setup generate sim waves test weekly regress soak endurance test-bench mutants formal bench calibrate eval lint silicon docs clean distclean
+variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N VALUES WAVES PNG PDK FPGA PYTHON
 .PHONY: $(targets)
 
 # No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
@@ -135,6 +137,12 @@ takes.soak := SIM SEED MINUTES WAVES
 soak:
 	$(setup) "$$SIM"
 	@$(python) -m tb.commands.soak --minutes="$$MINUTES" $(call given,SEED,--seed)
+
+## play random builds and long runs until VALUES values were compared with the models; goes on where it was
+takes.endurance := VALUES SEED JOBS
+endurance:
+	$(setup) verilator
+	@$(python) -m tb.commands.endurance --values="$$VALUES" --seed="$$SEED" $(call option,JOBS,jobs)
 
 ## plant known bugs in copies of the RTL; each must be caught
 test-bench:
