@@ -33,7 +33,7 @@ BUDGET ?=
 SHARE ?=
 ## speed of MODEL over the baseline build that `make calibrate` looks for instead of a BUDGET
 SPEED ?=
-## processes that `make eval`, `make mutants` or `make endurance` runs at once (empty: one per core)
+## processes that `make eval`, `make mutants`, `make endurance` or `make coverage` runs at once (empty: one per core)
 JOBS ?=
 ## Dask scheduler, such as tcp://host:8786, whose workers do the work of `make eval` instead of processes here
 SCHEDULER ?=
@@ -56,7 +56,7 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test weekly regress soak endurance test-bench mutants formal bench calibrate eval lint silicon docs clean distclean
+targets := help setup generate sim waves test weekly regress soak endurance coverage test-bench mutants formal bench calibrate eval lint silicon docs clean distclean
 variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N VALUES WAVES PNG PDK FPGA PYTHON
 .PHONY: $(targets)
 
@@ -143,6 +143,12 @@ takes.endurance := VALUES SEED JOBS
 endurance:
 	$(setup) verilator
 	@$(python) -m tb.commands.endurance --values="$$VALUES" --seed="$$SEED" $(call option,JOBS,jobs)
+
+## count which lines, branches, expressions and toggles of the RTL the tests reach, on Verilator; a page, an lcov file, and what was not reached
+takes.coverage := SEED JOBS
+coverage:
+	$(setup) verilator
+	@$(python) -m tb.commands.coverage --seed="$$SEED" $(call option,JOBS,jobs)
 
 ## plant known bugs in copies of the RTL; each must be caught
 test-bench:

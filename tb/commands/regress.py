@@ -116,12 +116,16 @@ def _outcomes(name: str, every: list[Result]) -> set[str]:
     return {result.outcome for result in every if pattern.search(result.name) and result.outcome != "skipped"} or {"not run"}
 
 
-def run_pytest(seed: int, paths: list[str]) -> float:
-    """Runs the tests with this seed; returns the seconds. What failed stands in the JUnit file."""
-    environment = {**os.environ, "SIM": "verilator", "SEED": str(seed), "WAVES": "0", "RUNS": str(RUNS)}
+def run_pytest(seed: int, arguments: list[str], junit: Path = JUNIT, runs: Path = RUNS, jobs: int = 2, **environment: str) -> float:
+    """Runs the tests with this seed; returns the seconds. What failed stands in the JUnit file.
+
+    arguments: of pytest, such as paths; runs: folder for what tests write; jobs: processes; environment: of the tests.
+    """
+    environment = {**os.environ, "SIM": "verilator", "SEED": str(seed), "WAVES": "0", "RUNS": str(runs), **environment}
     start = time.monotonic()
-    ended = leash.run([sys.executable, "-m", "pytest", "-n", "2", f"--junitxml={JUNIT}", *paths], cwd=ROOT, env=environment)
-    if not JUNIT.exists():
+    junit.unlink(missing_ok=True)
+    ended = leash.run([sys.executable, "-m", "pytest", "-n", str(jobs), f"--junitxml={junit}", *arguments], cwd=ROOT, env=environment)
+    if not junit.exists():
         sys.exit(ended.returncode or 1)
     return time.monotonic() - start
 
