@@ -43,6 +43,8 @@ MINUTES ?= 5
 N ?= 100
 ## values that `make endurance` compares
 VALUES ?= 1e8
+## what `make signoff` runs first: all, or some of regress, test-bench, formal, mutants, coverage, endurance with commas between (empty: nothing)
+PARTS ?=
 ## 1: write waveforms for GTKWave under build/ (slower)
 WAVES ?= 0
 ## 1: `make waves` draws the pictures of docs/images/
@@ -56,8 +58,8 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test weekly regress soak endurance coverage test-bench mutants formal bench calibrate eval lint silicon docs clean distclean
-variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N VALUES WAVES PNG PDK FPGA PYTHON
+targets := help setup generate sim waves test weekly regress soak endurance coverage test-bench mutants formal signoff bench calibrate eval lint silicon docs clean distclean
+variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N VALUES PARTS WAVES PNG PDK FPGA PYTHON
 .PHONY: $(targets)
 
 # No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
@@ -166,6 +168,13 @@ formal:
 	$(setup) verilator
 	@scripts/setup-formal.sh
 	@$(python) -m tb.commands.formal
+
+## write docs/signoff.md: what was verified of this text, what failed and what was not run; runs PARTS first
+takes.signoff := PARTS SEED
+signoff:
+	$(setup) icarus
+	@case ",$$PARTS," in *,all,*|*,formal,*) scripts/setup-formal.sh;; esac
+	@$(python) -m tb.commands.signoff --parts="$$PARTS" --seed="$$SEED"
 
 ## measure the speed of the bench against a bare C++ harness, and of the integer model against nn.LSTM
 bench:

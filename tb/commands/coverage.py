@@ -21,12 +21,13 @@ from typing import NamedTuple
 import jinja2
 
 from tb.bench.runner import BUILD, COVERAGE, ROOT, RTL
-from tb.commands.provenance import commit, fingerprint, now
+from tb.commands.provenance import source
 from tb.commands.regress import results_of, run_pytest
 
 FOLDER, REPORT = BUILD / "coverage", BUILD / "coverage.json"
 EXCLUSIONS = Path(__file__).with_name("coverage_exclusions.json")
 TEMPLATE = Path(__file__).with_name("coverage.html")
+JUDGED = ("rtl", "tb")
 AIMS = {"line": 100.0, "branch": 100.0, "expr": 100.0, "toggle": 98.0}  # percent
 MOST_EXCLUDED = 2.0  # percent of all points
 ACCELERATOR = ["test_lstm_accelerator.py::test_lstm_accelerator[small]", "test_lstm_accelerator.py::test_lstm_accelerator[small_baseline]", "test_errors.py",
@@ -186,19 +187,20 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.seed < 0:
         parser.error(f"SEED={options.seed}: a whole number of 0 or more is needed")
-    text = fingerprint("rtl", "tb")
-    own = FOLDER / text
+    judged = source(*JUDGED)
+    own = FOLDER / judged["text"]
     for other in FOLDER.glob("*") if FOLDER.exists() else []:
         if other.is_dir() and other != own:
             shutil.rmtree(other)
     own.mkdir(parents=True, exist_ok=True)
+    REPORT.unlink(missing_ok=True)
     junit, runs = own / "junit.xml", own / "tests"
     if not options.report:
         run_pytest(options.seed, ["-q", "-m", "not slow", "-k", "not icarus", *(options.paths or default_paths())], junit, runs, options.jobs, COVERAGE="1", RETRACE="0")
     failed = [result.name for result in results_of(junit) if result.outcome == "failed"] if junit.exists() else []
     coverage = collect(runs, RTL)
     found, without = report(coverage, json.loads(EXCLUSIONS.read_text()), RTL)
-    found = {"commit": commit(), "date": now(), "text": text, "seed": options.seed, "failed_tests": failed, **found}
+    found = {**judged, "seed": options.seed, "failed_tests": failed, **found}
     REPORT.write_text(json.dumps(found, indent=1) + "\n")
     (FOLDER / "lcov.info").write_text(lcov(coverage, without, RTL))
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(TEMPLATE.read_text())

@@ -16,7 +16,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
@@ -28,12 +28,13 @@ from models.formats import MAX_TILES
 from tb.bench import leash
 from tb.bench.harness import parameters
 from tb.bench.runner import BUILD, SimulationError, build, environment_simulator
-from tb.commands.provenance import commit, fingerprint, now
+from tb.commands.provenance import failure, fingerprint, source
 from tb.tests.lstm_accelerator.cases import run_on
 
 FOLDER, REPORT = BUILD / "endurance", BUILD / "endurance.json"
 RESULTS, RUNS = "results.jsonl", "runs"  # in the folder
 MODULE = "tb.tests.lstm_accelerator.endurance"
+JUDGED = ("rtl", "tb", "models")
 BUILD_VALUES = 6_250_000  # of a build: 16 builds for the default
 CASE_VALUES = 500_000
 MOST_FAILURES = 3  # of a build, which then gives up
@@ -110,14 +111,19 @@ def play_build(one: Build, seed: int, goal: int, values: int, text: str, kept: d
             "cpu_seconds": round(sum(result["cpu_seconds"] for result in results), 1)}
 
 
-def summary(builds: list[dict], results: list[dict], wanted: int, seed: int, text: str) -> dict:
+def failures_of(results: Iterable[dict]) -> list[dict]:
+    """What is told of cases that failed."""
+    return [failure(f"seed {result['seed']} on {result['build']}", result["message"], result["repeat"]) for result in results if not result["passed"]]
+
+
+def summary(builds: list[dict], results: list[dict], wanted: int, seed: int, judged: dict) -> dict:
     """What stands in build/endurance.json."""
     kinds, seconds = Counter(), sum(one["cpu_seconds"] for one in builds)
     for result in results:
         kinds.update(result["compared"] if result["passed"] else {})
     values = sum(one["values"] for one in builds)
-    failures = [{name: result[name] for name in ("build", "seed", "message", "repeat")} for result in results if not result["passed"]]
-    return {"commit": commit(), "date": now(), "text": text, "seed": seed, "wanted": wanted, "values": values, "by_kind": dict(kinds), "cases": len(results),
+    failures = failures_of(results)
+    return {**judged, "seed": seed, "wanted": wanted, "values": values, "by_kind": dict(kinds), "cases": len(results),
             "passed": len(results) - len(failures), "complete": all(one["values"] >= one["wanted"] for one in builds),
             "values_per_cpu_minute": round(60 * values / seconds) if seconds else None, "builds": builds, "failures": failures}
 
@@ -148,7 +154,8 @@ def number(text: str) -> int:
 def endure(values: int, seed: int, jobs: int, case_values: int) -> dict:
     """Plays random builds until so many values have been compared, and returns the summary."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    text, kept = fingerprint("rtl", "tb", "models"), kept_in(FOLDER / RESULTS)
+    judged, kept = source(*JUDGED), kept_in(FOLDER / RESULTS)
+    text = judged["text"]
     count = max(1, round(values / BUILD_VALUES))
     chosen = [one for one, _ in zip(random_builds(seed), range(count))]
     goal, results, lock = -(-values // count), [], Lock()
@@ -165,7 +172,7 @@ def endure(values: int, seed: int, jobs: int, case_values: int) -> dict:
                     bar.write(f"FAILED seed {result['seed']} on {result['build']}: {result['message']}")
 
         builds = list(pool.map(lambda one: play_build(one, seed, goal, case_values, text, kept, note), chosen))
-    return summary(builds, results, values, seed, text)
+    return summary(builds, results, values, seed, judged)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -179,13 +186,13 @@ def main(arguments: list[str] | None = None) -> int:
     if options.seed < 0:
         parser.error(f"SEED={options.seed}: a whole number of 0 or more is needed")
     if options.build:
-        result = play(name_of(options.build), options.seed, options.case_values, fingerprint("rtl", "tb", "models"))
+        result = play(name_of(options.build), options.seed, options.case_values, fingerprint(*JUDGED))
         print(result["message"] or f"passed, {sum(result['compared'].values())} values compared")
         return int(not result["passed"])
     found = endure(options.values, options.seed, options.jobs, options.case_values)
     REPORT.write_text(json.dumps(found, indent=1) + "\n")
     for one in found["failures"]:
-        print(f"failed: seed {one['seed']} on {one['build']}: {one['message'].splitlines()[0]}\n  again: {one['repeat']}")
+        print(f"failed: {one['name']}: {one['message'].splitlines()[0]}\n  again: {one['repeat']}")
     print(f"{found['values']:,} of {found['wanted']:,} values compared, {len(found['builds'])} builds, {found['passed']} of {found['cases']} cases passed; {REPORT}")
     return int(bool(found["failures"]) or not found["complete"])
 

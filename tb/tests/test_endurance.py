@@ -34,7 +34,7 @@ def bench(tmp_path, monkeypatch):
     monkeypatch.setattr(endurance, "REPORT", tmp_path / "endurance.json")
     monkeypatch.setattr(endurance, "run_on", run_on)
     monkeypatch.setattr(endurance, "build", lambda top, parameters: None)
-    monkeypatch.setattr(endurance, "fingerprint", lambda *folders: "text")
+    monkeypatch.setattr(endurance, "source", lambda *folders: {"commit": "c", "date": "d", "text": "text"})
     return played, failing, silent
 
 
@@ -70,7 +70,7 @@ def test_what_was_compared_is_counted_and_not_played_again(bench, tmp_path):
 def test_another_text_is_played_again(bench, monkeypatch):
     played, _, _ = bench
     endurance.main(["--values=100", "--jobs=1"])
-    monkeypatch.setattr(endurance, "fingerprint", lambda *folders: "changed")
+    monkeypatch.setattr(endurance, "source", lambda *folders: {"commit": "c", "date": "d", "text": "changed"})
     endurance.main(["--values=100", "--jobs=1"])
     assert len(played) == 2
 
@@ -83,7 +83,9 @@ def test_a_failure_counts_nothing_and_is_told_with_its_command(bench, tmp_path, 
     found = report(tmp_path)
     assert (found["values"], found["passed"], found["cases"], found["complete"]) == (300, 3, 4, True)
     failure, = found["failures"]
-    assert failure["repeat"].endswith(f"--build={failure['build']} --seed={played[1]} --case-values=500000") and failure["repeat"] in capsys.readouterr().out
+    seed, build = failure["name"].removeprefix("seed ").split(" on ")
+    assert seed == str(played[1]) and failure["repeat"].endswith(f"--build={build} --seed={seed} --case-values=500000")
+    assert failure["repeat"] in capsys.readouterr().out
     assert ("step 3" if kind == "failing" else "nothing was compared") in failure["message"]
 
 
