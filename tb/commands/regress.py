@@ -2,11 +2,12 @@
 """`make regress`: all tests on Verilator with fresh seeds, slow ones, a short soak and some mutants included, and one page about them.
 
 Writes to build/regress/: `index.html` (what passed and failed, with seeds, durations, commands that repeat and show a failure, and which rows of
-the testplan passed), `junit.xml`, and `tests/`, a folder a simulation with its log and, of a failure, its waves.
+the testplan passed), `report.json`, `junit.xml`, and `tests/`, a folder a simulation with its log and, of a failure, its waves.
 Exit code: 0, 1 when a test failed, 2 when the arguments are wrong.
 """
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -20,10 +21,14 @@ import jinja2
 
 from tb.bench import leash
 from tb.bench.runner import BUILD, RESULTS, ROOT
+from tb.commands.provenance import failure, source
 
 FOLDER = BUILD / "regress"
 JUNIT = FOLDER / "junit.xml"
 RUNS = FOLDER / "tests"
+REPORT = FOLDER / "report.json"
+JUDGED = ("rtl", "tb", "models")  # folders whose text a report speaks of
+ALL = ["models/tests", "codegen", "tb", "syn"]
 TESTPLAN = ROOT / "docs" / "verification.md"
 TEMPLATE = Path(__file__).with_name("regress.html")
 SEEDS = 2**31
@@ -116,12 +121,16 @@ def _outcomes(name: str, every: list[Result]) -> set[str]:
     return {result.outcome for result in every if pattern.search(result.name) and result.outcome != "skipped"} or {"not run"}
 
 
-def run_pytest(seed: int, paths: list[str]) -> float:
-    """Runs the tests with this seed; returns the seconds. What failed stands in the JUnit file."""
-    environment = {**os.environ, "SIM": "verilator", "SEED": str(seed), "WAVES": "0", "RUNS": str(RUNS)}
+def run_pytest(seed: int, arguments: list[str], junit: Path = JUNIT, runs: Path = RUNS, jobs: int = 2, **environment: str) -> float:
+    """Runs the tests with this seed; returns the seconds. What failed stands in the JUnit file.
+
+    arguments: of pytest, such as paths; runs: folder for what tests write; jobs: processes; environment: of the tests.
+    """
+    environment = {**os.environ, "SIM": "verilator", "SEED": str(seed), "WAVES": "0", "RUNS": str(runs), **environment}
     start = time.monotonic()
-    ended = leash.run([sys.executable, "-m", "pytest", "-n", "2", f"--junitxml={JUNIT}", *paths], cwd=ROOT, env=environment)
-    if not JUNIT.exists():
+    junit.unlink(missing_ok=True)
+    ended = leash.run([sys.executable, "-m", "pytest", "-n", str(jobs), f"--junitxml={junit}", *arguments], cwd=ROOT, env=environment)
+    if not junit.exists():
         sys.exit(ended.returncode or 1)
     return time.monotonic() - start
 
@@ -140,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", help="a whole number (default: from the clock)")
     parser.add_argument("--minutes", type=float, default=1, help="of soak; 0: none")
     parser.add_argument("--mutants", type=int, default=40, help="of the RTL that must be caught (%(default)s)")
-    parser.add_argument("paths", nargs="*", default=["models/tests", "codegen", "tb", "syn"], help="tests to run (default: all)")
+    parser.add_argument("paths", nargs="*", default=ALL, help="tests to run (default: all)")
     options = parser.parse_args(arguments)
     if options.seed is not None and not options.seed.isdecimal():
         print(f"regress: SEED={options.seed}: a seed is a whole number of 0 or more", file=sys.stderr)
@@ -149,6 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"regress: SEED={seed}", flush=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
+    judged = source(*JUDGED)
     seconds = run_pytest(seed, options.paths)
     found = tests(JUNIT, RUNS)
     if options.minutes:
@@ -160,6 +170,10 @@ def main(arguments: list[str] | None = None) -> int:
     page = FOLDER / "index.html"
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(TEMPLATE.read_text())
     page.write_text(template.render(seed=seed, seconds=seconds, tests=found, failed=failed, situations=plan, root=str(ROOT) + "/"))
+    REPORT.write_text(json.dumps({
+        **judged, "seed": seed, "whole": options.paths == ALL, "tests": len(found), "failed": failed,
+        "situations": {outcome: sum(row.outcome == outcome for row in plan) for outcome in ("passed", "failed", "not run")},
+        "failures": [failure(test.name, test.message) for test in found if test.outcome == "failed"]}, indent=1) + "\n")
     print(f"regress: {failed} of {len(found)} tests failed, {sum(row.outcome == 'passed' for row in plan)} of {len(plan)} situations passed, SEED={seed}")
     print(page)
     return int(failed > 0)

@@ -25,11 +25,11 @@ def commands(seed: int, minutes: str) -> dict[str, list[str]]:
     }
 
 
-def run_all(tasks: dict[str, list[str]]) -> dict[str, tuple[int, float]]:
-    """(exit code, seconds) of each, by name."""
+def run_all(tasks: dict[str, list[str]], who: str = "weekly") -> dict[str, tuple[int, float]]:
+    """(exit code, seconds) of each, by name; who: runs them, for the lines that say so."""
     results = {}
     for name, arguments in tasks.items():
-        print(f"weekly: {name}", flush=True)
+        print(f"{who}: {name}", flush=True)
         start = time.monotonic()
         results[name] = subprocess.run([sys.executable, *arguments], cwd=ROOT).returncode, time.monotonic() - start
     return results

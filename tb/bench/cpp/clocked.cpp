@@ -6,6 +6,8 @@
 //
 // +trace=FILE writes an FST waveform, +trace_from=NANOSECONDS no earlier than that (builds with tracing); with +trace_every=NANOSECONDS only the first
 // +trace_for=NANOSECONDS of every such span.
+//
+// Builds with coverage write coverage.dat at the end.
 
 #include <algorithm>
 #include <cstdint>
@@ -15,6 +17,9 @@
 #include "Vtop.h"
 #include "verilated.h"
 #include "verilated_vpi.h"
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 #if VM_TRACE
 #include "verilated_fst_c.h"
 #endif
@@ -102,6 +107,9 @@ int main(int argc, char** argv) {
 
   top->final();
   VerilatedVpi::callCbs(cbEndOfSimulation);
+#if VM_COVERAGE
+  Verilated::threadContextp()->coveragep()->write("coverage.dat");
+#endif
 #if VM_TRACE
   trace.close();
 #endif
