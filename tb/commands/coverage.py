@@ -21,6 +21,7 @@ from typing import NamedTuple
 import jinja2
 
 from tb.bench.runner import BUILD, COVERAGE, ROOT, RTL
+from tb.commands.endurance import number
 from tb.commands.provenance import source
 from tb.commands.regress import results_of, run_pytest
 
@@ -181,7 +182,7 @@ def default_paths() -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.coverage", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1, help="of the tests (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at a time (%(default)s)")
+    parser.add_argument("--jobs", type=number, default=os.cpu_count(), help="tests at a time (%(default)s)")
     parser.add_argument("--report", action="store_true", help="run no test, add up what there is")
     parser.add_argument("paths", nargs="*", help="tests to run (default: of modules, and some of the accelerator)")
     options = parser.parse_args(arguments)
