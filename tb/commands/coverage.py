@@ -2,7 +2,7 @@
 """`make coverage`: which lines, branches, expressions and toggles of rtl/ do the tests reach? Of all builds and tests together, by Verilator's own points.
 
 Runs the tests of modules and some of the accelerator with COVERAGE=1 (tb/bench/runner.py), and adds up their coverage.dat by file, line, column and name: a
-point counts as reached when any instance in any build reached it. Runs of the same text of rtl/ and tb/ add up, so that more tests may follow:
+point counts as reached when any instance in any build reached it. Runs of the same text of rtl/, tb/bench/ and tb/tests/ add up, so that more tests may follow:
 `python -m tb.commands.coverage PATHS`. What tb/commands/coverage_exclusions.json names, each with its reason, counts in no figure. Writes to build/coverage/:
 `index.html`, `lcov.info`; and build/coverage.json. Exit code: 1 if a test failed, an exclusion is wrong, or an aim is missed.
 """
@@ -22,13 +22,14 @@ import jinja2
 
 from tb.bench.runner import BUILD, COVERAGE, ROOT, RTL
 from tb.commands.endurance import number
-from tb.commands.provenance import source
+from tb.commands.provenance import fingerprint, source
 from tb.commands.regress import results_of, run_pytest
 
 FOLDER, REPORT = BUILD / "coverage", BUILD / "coverage.json"
 EXCLUSIONS = Path(__file__).with_name("coverage_exclusions.json")
 TEMPLATE = Path(__file__).with_name("coverage.html")
-JUDGED = ("rtl", "tb")
+PLAYED = ("rtl", "tb/bench", "tb/tests")  # runs of the same text add up
+JUDGED = (*PLAYED, "tb/commands/coverage_exclusions.json")
 AIMS = {"line": 100.0, "branch": 100.0, "expr": 100.0, "toggle": 98.0}  # percent
 MOST_EXCLUDED = 2.0  # percent of all points
 ACCELERATOR = ["test_lstm_accelerator.py::test_lstm_accelerator[small]", "test_lstm_accelerator.py::test_lstm_accelerator[small_baseline]", "test_errors.py",
@@ -189,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.seed < 0:
         parser.error(f"SEED={options.seed}: a whole number of 0 or more is needed")
     judged = source(*JUDGED)
-    own = FOLDER / judged["text"]
+    own = FOLDER / fingerprint(*PLAYED)
     for other in FOLDER.glob("*") if FOLDER.exists() else []:
         if other.is_dir() and other != own:
             shutil.rmtree(other)

@@ -37,7 +37,7 @@ RESULTS, RUNS = "results.jsonl", "runs"  # in the folder
 MODULE = "tb.tests.lstm_accelerator.endurance"
 JUDGED = ("rtl", "tb", "models")
 BUILD_VALUES = 6_250_000  # of a build: 16 builds for the default
-CASE_VALUES = 500_000
+CASE_VALUES = 1_000_000
 MOST_FAILURES = 3  # of a build, which then gives up
 NAME = "t{tiles}-l{lanes}-d{dynamic:d}-f{in_flight}-w{weight_depth}-u{unit_depth}-a{activation_depth}"
 
