@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import jinja2
 
-from tb.bench.runner import BUILD, COVERAGE, ROOT, RTL
+from tb.bench.runner import BUILD, COVERAGE, RESULTS, ROOT, RTL
 from tb.commands.endurance import number
 from tb.commands.provenance import fingerprint, source
 from tb.commands.regress import results_of, run_pytest
@@ -159,6 +159,12 @@ def collect(runs: Path, folder: Path) -> Coverage:
     return coverage
 
 
+def failed_in(junit: Path, runs: Path) -> list[str]:
+    """Tests that failed when pytest ran last, and cases of all simulations that failed, those of runs before among them."""
+    paths = [*[junit] * junit.exists(), *sorted(runs.glob(f"*/{RESULTS}"))]
+    return [result.name for path in paths for result in results_of(path) if result.outcome == "failed"]
+
+
 def report(coverage: Coverage, exclusions: list[dict], folder: Path) -> tuple[dict, dict[Point, dict]]:
     """What build/coverage.json says of coverage of the design in a folder, and the points that are excluded."""
     texts = {path.name: path.read_text(encoding="latin-1").splitlines() for path in folder.glob("*.v")}
@@ -199,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     junit, runs = own / "junit.xml", own / "tests"
     if not options.report:
         run_pytest(options.seed, ["-q", "-m", "not slow", "-k", "not icarus", *(options.paths or default_paths())], junit, runs, options.jobs, COVERAGE="1", RETRACE="0")
-    failed = [result.name for result in results_of(junit) if result.outcome == "failed"] if junit.exists() else []
+    failed = failed_in(junit, runs)
     coverage = collect(runs, RTL)
     found, without = report(coverage, json.loads(EXCLUSIONS.read_text()), RTL)
     found = {**judged, "seed": options.seed, "failed_tests": failed, **found}
