@@ -21,7 +21,7 @@ from typing import NamedTuple
 import jinja2
 
 from tb.bench.runner import BUILD, COVERAGE, RESULTS, ROOT, RTL
-from tb.commands.endurance import number
+from tb.commands.arguments import number
 from tb.commands.provenance import fingerprint, source
 from tb.commands.regress import results_of, run_pytest
 

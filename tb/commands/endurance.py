@@ -29,6 +29,7 @@ from models.formats import MAX_TILES
 from tb.bench import leash
 from tb.bench.harness import parameters
 from tb.bench.runner import BUILD, SimulationError, build, environment_simulator
+from tb.commands.arguments import number
 from tb.commands.provenance import failure, fingerprint, source
 from tb.tests.lstm_accelerator.cases import run_on
 
@@ -140,17 +141,6 @@ def kept_in(path: Path) -> dict[str, dict]:
             continue
         found[result["key"]] = result
     return found
-
-
-def number(text: str) -> int:
-    """A whole number above 0, also written as 1e8."""
-    try:
-        value = int(float(text))
-    except (ValueError, OverflowError):
-        value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: a number above 0 is needed, such as 1e8")
-    return value
 
 
 def endure(values: int, seed: int, jobs: int, case_values: int) -> dict:
