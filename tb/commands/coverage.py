@@ -2,7 +2,7 @@
 """`make coverage`: which lines, branches, expressions and toggles of rtl/ do the tests reach? Of all builds and tests together, by Verilator's own points.
 
 Runs the tests of modules and some of the accelerator with COVERAGE=1 (tb/bench/runner.py), and adds up their coverage.dat by file, line, column and name: a
-point counts as reached when any instance in any build reached it. Runs of the same text of rtl/ and tb/ add up, so that more tests may follow:
+point counts as reached when any instance in any build reached it. Runs of the same text of rtl/, tb/bench/ and tb/tests/ add up, so that more tests may follow:
 `python -m tb.commands.coverage PATHS`. What tb/commands/coverage_exclusions.json names, each with its reason, counts in no figure. Writes to build/coverage/:
 `index.html`, `lcov.info`; and build/coverage.json. Exit code: 1 if a test failed, an exclusion is wrong, or an aim is missed.
 """
@@ -20,14 +20,16 @@ from typing import NamedTuple
 
 import jinja2
 
-from tb.bench.runner import BUILD, COVERAGE, ROOT, RTL
-from tb.commands.provenance import source
+from tb.bench.runner import BUILD, COVERAGE, RESULTS, ROOT, RTL
+from tb.commands.arguments import number
+from tb.commands.provenance import fingerprint, source
 from tb.commands.regress import results_of, run_pytest
 
 FOLDER, REPORT = BUILD / "coverage", BUILD / "coverage.json"
 EXCLUSIONS = Path(__file__).with_name("coverage_exclusions.json")
 TEMPLATE = Path(__file__).with_name("coverage.html")
-JUDGED = ("rtl", "tb")
+PLAYED = ("rtl", "tb/bench", "tb/tests")  # runs of the same text add up
+JUDGED = (*PLAYED, "tb/commands/coverage_exclusions.json")
 AIMS = {"line": 100.0, "branch": 100.0, "expr": 100.0, "toggle": 98.0}  # percent
 MOST_EXCLUDED = 2.0  # percent of all points
 ACCELERATOR = ["test_lstm_accelerator.py::test_lstm_accelerator[small]", "test_lstm_accelerator.py::test_lstm_accelerator[small_baseline]", "test_errors.py",
@@ -157,6 +159,12 @@ def collect(runs: Path, folder: Path) -> Coverage:
     return coverage
 
 
+def failed_in(junit: Path, runs: Path) -> list[str]:
+    """Tests that failed when pytest ran last, and cases of all simulations that failed, those of runs before among them."""
+    paths = [*[junit] * junit.exists(), *sorted(runs.glob(f"*/{RESULTS}"))]
+    return [result.name for path in paths for result in results_of(path) if result.outcome == "failed"]
+
+
 def report(coverage: Coverage, exclusions: list[dict], folder: Path) -> tuple[dict, dict[Point, dict]]:
     """What build/coverage.json says of coverage of the design in a folder, and the points that are excluded."""
     texts = {path.name: path.read_text(encoding="latin-1").splitlines() for path in folder.glob("*.v")}
@@ -181,14 +189,14 @@ def default_paths() -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.coverage", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1, help="of the tests (%(default)s)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at a time (%(default)s)")
+    parser.add_argument("--jobs", type=number, default=os.cpu_count(), help="tests at a time (%(default)s)")
     parser.add_argument("--report", action="store_true", help="run no test, add up what there is")
     parser.add_argument("paths", nargs="*", help="tests to run (default: of modules, and some of the accelerator)")
     options = parser.parse_args(arguments)
     if options.seed < 0:
         parser.error(f"SEED={options.seed}: a whole number of 0 or more is needed")
     judged = source(*JUDGED)
-    own = FOLDER / judged["text"]
+    own = FOLDER / fingerprint(*PLAYED)
     for other in FOLDER.glob("*") if FOLDER.exists() else []:
         if other.is_dir() and other != own:
             shutil.rmtree(other)
@@ -197,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     junit, runs = own / "junit.xml", own / "tests"
     if not options.report:
         run_pytest(options.seed, ["-q", "-m", "not slow", "-k", "not icarus", *(options.paths or default_paths())], junit, runs, options.jobs, COVERAGE="1", RETRACE="0")
-    failed = [result.name for result in results_of(junit) if result.outcome == "failed"] if junit.exists() else []
+    failed = failed_in(junit, runs)
     coverage = collect(runs, RTL)
     found, without = report(coverage, json.loads(EXCLUSIONS.read_text()), RTL)
     found = {**judged, "seed": options.seed, "failed_tests": failed, **found}

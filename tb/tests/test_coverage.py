@@ -97,6 +97,14 @@ def test_another_file_is_refused():
         Coverage().add("TN:\n", RTL)
 
 
+def test_a_failure_of_an_earlier_run_is_not_forgotten(tmp_path):
+    """Where other tests were added that passed."""
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "runs" / "one" / "results.xml").write_text('<s><testcase classname="x" name="y"><failure/></testcase><testcase classname="x" name="z"/></s>')
+    (tmp_path / "junit.xml").write_text('<s><testcase classname="other" name="test_z"/></s>')
+    assert coverage.failed_in(tmp_path / "junit.xml", tmp_path / "runs") == ["x.y"] and coverage.failed_in(tmp_path / "none", tmp_path) == []
+
+
 def test_every_default_test_exists():
     paths = coverage.default_paths()
     assert all((runner.ROOT / path.split("::")[0]).exists() for path in paths) and len(paths) > 15

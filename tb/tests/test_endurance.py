@@ -84,7 +84,7 @@ def test_a_failure_counts_nothing_and_is_told_with_its_command(bench, tmp_path, 
     assert (found["values"], found["passed"], found["cases"], found["complete"]) == (300, 3, 4, True)
     failure, = found["failures"]
     seed, build = failure["name"].removeprefix("seed ").split(" on ")
-    assert seed == str(played[1]) and failure["repeat"].endswith(f"--build={build} --seed={seed} --case-values=500000")
+    assert seed == str(played[1]) and failure["repeat"].endswith(f"--build={build} --seed={seed} --case-values=1000000")
     assert failure["repeat"] in capsys.readouterr().out
     assert ("step 3" if kind == "failing" else "nothing was compared") in failure["message"]
 

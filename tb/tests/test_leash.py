@@ -121,6 +121,7 @@ runner.build("harness", simulator="verilator")
 COMMANDS = {
     "sim": (["-m", "tb.commands.sim", "--sim=icarus", "--policy=static_high", "--steps=200"], [VVP]),
     "soak": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], [VVP]),
+    "endurance": (["-m", "tb.commands.endurance", "--values=1000", "--case-values=1000000", "--seed=1"], [VVP]),
     "build": (["-c", BUILD], ["make", "cc1plus"]),
     "planted_bugs": (["-m", "tb.commands.planted_bugs", "withdraws"], ["pytest", VVP]),
     "regress": (["-m", "tb.commands.regress", "--minutes=0", "--seed=1", "tb/tests/lstm_accelerator/test_lstm_accelerator.py"], ["pytest", "verilator/harness-"]),

@@ -27,7 +27,7 @@ from tb.tests.lstm_accelerator.cases import harness, network_of, policies, seque
 
 ACTIONS = {action: weight for action, weight in soak.ACTIONS.items() if action is not soak.another_network}
 ACTIONS_PER_NETWORK = 2
-LONG_VALUES, LONG_CYCLES = 60_000, 120_000  # of a long run, whichever it reaches first
+LONG_VALUES, LONG_CYCLES = 200_000, 400_000  # of a long run, whichever it reaches first
 MOST_INPUTS = 256
 
 
