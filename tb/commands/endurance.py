@@ -73,7 +73,7 @@ def play(name: str, seed: int, values: int, text: str) -> dict:
     repeat = f"SIM={environment_simulator()} .venv/bin/python -m tb.commands.endurance --build={name} --seed={seed} --case-values={values}"
     folder, begin, message = FOLDER / RUNS / f"{name}-{seed}", time.monotonic(), ""
     try:
-        run_on(MODULE, build_of(name), {"VALUES": str(values)}, seed=seed, waves=False, folder=folder, repeat=repeat, retrace=False)
+        run_on(MODULE, build_of(name), {"GOAL": str(values)}, seed=seed, waves=False, folder=folder, repeat=repeat, retrace=False)
     except SimulationError as error:
         if leash.interrupted():
             raise KeyboardInterrupt from error

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Cocotb side of `tb.commands.endurance`: one case, which plays random networks on one build until VALUES have been compared.
+"""Cocotb side of `tb.commands.endurance`: one case, which plays random networks on one build until GOAL values have been compared.
 
 What the soak does (soak.py) with each network, and a long run of it, in which everything but cycles is compared. Every choice comes from the seed.
 Writes `compared.json`: values that the scoreboard compared, by monitor, and seconds of a processor; of a failure, those compared before.
@@ -66,7 +66,7 @@ async def long_run(bench: Harness, generator: random.Random, most: int) -> None:
 @cocotb.test()
 async def endurance(dut: SimHandleBase) -> None:
     torch.set_num_threads(1)  # a core for each simulation
-    generator, goal = random.Random(seed()), int(os.environ["VALUES"])
+    generator, goal = random.Random(seed()), int(os.environ["GOAL"])
     stalls = {stream: generator.choice(soak.RATES) for stream in ("x", "h", "trace", "image")} if generator.random() < 0.5 else {}
     bench = await harness(dut, **stalls, patient=generator.random() < 0.2)
     counts = bench.scoreboard.counts
