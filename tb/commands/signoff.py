@@ -114,7 +114,8 @@ def of_coverage() -> Part:
         kinds = [f"{kind} {one['percent']:.2f} % of {one['points']:,}{' (aim ' + format(report['aims'][kind], 'g') + ')' if kind in report['missed'] else ''}"
                  for kind, one in report["total"].items()]
         figures = f"{', '.join(kinds)}; {report['runs']} runs, {report['excluded']} points excluded" if kinds else "no run wrote any"
-        state = INCOMPLETE if not kinds else FAILED if report["failures"] or report["missed"] else PASSED
+        figures += f"; no run had {', '.join(report['absent'])}" if report["absent"] else ""
+        state = INCOMPLETE if report["absent"] or not kinds else FAILED if report["failures"] or report["missed"] else PASSED
         return state, figures, " ".join(f"{one['percent']:.2f}" for one in report["total"].values()) or NOT_RUN
 
     return judged("coverage", report, coverage.JUDGED, words)

@@ -15,7 +15,7 @@ REGRESS = SOURCE | {"seed": 7, "whole": True, "tests": 9, "failed": 0, "situatio
 PLANTED = SOURCE | {"bugs": 3, "caught": 3, "failures": []}
 PROOF = {"name": "fifo-Depth2", "what": "order kept", "verdict": "holds", "with_bug": "fails"}
 FORMAL = SOURCE | {"proofs": [PROOF]}
-COVERAGE = SOURCE | {"seed": 1, "runs": 4, "excluded": 0, "total": KINDS, "aims": coverage.AIMS, "missed": [], "failed_tests": [], "wrong_exclusions": []}
+COVERAGE = SOURCE | {"seed": 1, "runs": 4, "excluded": 0, "total": KINDS, "aims": coverage.AIMS, "missed": [], "absent": [], "failed_tests": [], "wrong_exclusions": []}
 CASE = {"key": "k", "build": "t1", "seed": 4, "text": "this", "passed": True, "compared": {"h": signoff.VALUES}, "message": "", "repeat": "again"}
 MUTANT = {"verdict": mutants.CAUGHT, "module": "fifo", "line": 1, "before": "+", "after": "-"}
 
@@ -79,6 +79,7 @@ def test_what_was_not_run_is_said_to_be_not_run(reports):
     ("coverage", "failed", {"covered": COVERAGE | {"failed_tests": ["test_fifo"]}}),
     ("coverage", "failed", {"covered": COVERAGE | {"wrong_exclusions": ["no reason"]}}),
     ("coverage", "incomplete", {"covered": COVERAGE | {"total": {}, "runs": 0, "missed": list(KINDS)}}),
+    ("coverage", "incomplete", {"covered": COVERAGE | {"absent": ["tile.v"]}}),
     ("coverage", "not run", {"covered": COVERAGE | {"text": "other"}}),
     ("endurance", "failed", {"case": CASE | {"passed": False, "message": "h: step 3 differs"}}),
     ("endurance", "incomplete", {"case": CASE | {"compared": {"h": signoff.VALUES - 1}}}),
