@@ -39,12 +39,15 @@ module refinement_walker #(
   wire             last   = (left & ~takes) == 0;
 
   integer k;
-  always @* begin
+  always @*
     for (k = 0; k < Gates; k = k + 1)
       left[k] = levels_i[`LEVEL_WIDTH*k +: `LEVEL_WIDTH] != `LEVEL_LOWEST && !taken_q[k];
-    for (k = 0; k < Gates; k = k + 1)
-      alike[k] = left[k] && k[`GATE] != gate && levels_i[`LEVEL_WIDTH*k +: `LEVEL_WIDTH] == levels_i[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH];
-  end
+
+  // In a block of its own: which row comes first follows from `left`.
+  integer other;
+  always @*
+    for (other = 0; other < Gates; other = other + 1)
+      alike[other] = left[other] && other[`GATE] != gate && levels_i[`LEVEL_WIDTH*other +: `LEVEL_WIDTH] == levels_i[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH];
 
   wire                   unused_last, unused_none;
   wire [`LAYER]          layer;

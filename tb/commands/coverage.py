@@ -169,11 +169,11 @@ def failed_in(junit: Path, runs: Path) -> list[str]:
 
 def report(coverage: Coverage, exclusions: list[dict], folder: Path) -> tuple[dict, dict[Point, dict]]:
     """What build/coverage.json says of coverage of the design in a folder, and the points that are excluded."""
-    texts = {path.name: path.read_text(encoding="latin-1").splitlines() for path in folder.glob("*.v")}
+    texts = {path.name: path.read_text(encoding="latin-1").splitlines() for path in folder.iterdir() if path.suffix in (".v", ".vh")}
     without = excluded(coverage.counts, exclusions, texts)
     tables = tally(coverage, without)
     total = tables.pop("", {})
-    absent = sorted(texts.keys() - {point.file for point in coverage.counts} - WITHOUT_POINTS)
+    absent = sorted({name for name in texts if name.endswith(".v")} - {point.file for point in coverage.counts} - WITHOUT_POINTS)
     missed = [kind for kind, aim in AIMS.items() if total.get(kind, {"percent": 0.0})["percent"] < aim]
     share = round(100 * len(without) / max(1, len(coverage.counts)), 3)
     return {"runs": coverage.runs, "total": total, "aims": AIMS, "missed": missed, "excluded": len(without), "excluded_percent": share,

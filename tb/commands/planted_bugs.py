@@ -175,7 +175,7 @@ BUGS = [
         "random_networks/stalls=0"),
     Bug("refinement_walker", "forgets rows at the middle level", "!= `LEVEL_LOWEST && !taken_q[k]", "== `LEVEL_ALL && !taken_q[k]", ACCELERATOR,
         "random_networks/stalls=0"),
-    Bug("refinement_walker", "lets rows of two levels share a pass", " && levels_i[`LEVEL_WIDTH*k +: `LEVEL_WIDTH] == levels_i[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH];", ";",
+    Bug("refinement_walker", "lets rows of two levels share a pass", " && levels_i[`LEVEL_WIDTH*other +: `LEVEL_WIDTH] == levels_i[`LEVEL_WIDTH*gate +: `LEVEL_WIDTH];", ";",
         "test_refinement_walker.py"),
     Bug("row_engine", "lets words of an aborted run complete a row", "if (!rst_ni || clear_i) valid_q <= 0;", "if (!rst_ni) valid_q <= 0;", ACCELERATOR, "a_soft_reset"),
     Bug("lstm_accelerator", "traces every row as refined", ".commit_levels_i    (commit_levels)", ".commit_levels_i    (8'haa)", ACCELERATOR, "random_networks/stalls=0"),

@@ -60,6 +60,12 @@ def test_a_module_that_no_test_had_is_told(design):
     assert judged(design, [], dat(entry(1, 1, "toggle", "a_i:0->1"), entry(0, 1, "toggle", "a_i:0->1", file="other.v")))["absent"] == []
 
 
+def test_what_a_module_includes_counts(design):
+    (design / "table.vh").write_text(TOY)
+    found = judged(design, [EXCLUSION], dat(entry(1, 4, "branch", "if", file="table.vh"), entry(1, 1, "line", "block")))
+    assert found["total"]["branch"]["hit"] == 1 and "table.vh" in found["files"] and found["absent"] == []
+
+
 def test_what_is_not_reached_stands_in_the_tracefile(design):
     found = Coverage()
     found.add(dat(entry(0, 3, "line", "block", lines="3-4,2"), entry(7, 4, "line", "block", lines="4"), entry(0, 4, "branch", "if")), design.__class__("/rtl"))
