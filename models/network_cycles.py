@@ -8,6 +8,7 @@ from .compiler import compile_image
 from .cycle_model import CycleModel
 from .networks import Sample
 from .policies import Policy
+from .quantized_lstm import QuantizedLSTM, Run
 from .quantized_network import QuantizedNetwork
 
 
@@ -17,9 +18,10 @@ def cycles(quantized: QuantizedNetwork, samples: list[Sample], policy: Policy, b
     Raises CompileError where the build does not hold the network, ValueError as QuantizedLSTM.run.
     """
     runs = [found for stage in quantized.run_singly([sample.inputs for sample in samples], policy) for found in stage]
-    total = 0
-    for direction, found in zip(quantized.directions, runs):
-        levels = [torch.cat([part[0] for part in layer]) for layer in zip(*(run.levels for _, run in found))]
-        order = compile_image(direction, build).order
-        total += CycleModel(direction, build, levels, order, policy).cycles()
-    return total
+    return sum(run_cycles(direction, [run for _, run in found], policy, build) for direction, found in zip(quantized.directions, runs))
+
+
+def run_cycles(lstm: QuantizedLSTM, runs: list[Run], policy: Policy, build: Build) -> int:
+    """Cycles of one run of a build over sequences, one after the other, of which the model's runs are given; loading is not counted. Raises CompileError."""
+    levels = [torch.cat([part[0] for part in layer]) for layer in zip(*(run.levels for run in runs))]
+    return CycleModel(lstm, build, levels, compile_image(lstm, build).order, policy).cycles()

@@ -21,7 +21,7 @@ from torch import Tensor
 from models.build import Build
 from models.calibration import load_quantized, read
 from models.compiler import compile_image
-from models.cycle_model import CycleModel
+from models.cycle_model import CycleModel, refinement_passes
 from models.formats import Level as Code
 from models.levels import ALL, QUARTERS, Level
 from models.networks import load
@@ -175,7 +175,7 @@ def operand_reads(item: Direction, counters: dict, levels: list[Tensor], policy:
     none = Level(0, 0, 0)
     for number, layer in enumerate(item.lstm.layers):
         rows = {code: sum(counters[number, Row[f"{code.name}_{gate}"]] for gate in "IFGO") for code in (Code.MIDDLE, Code.ALL)}
-        passes = {code: int(((levels[number] == code).sum(-1) + 1).div(2, rounding_mode="floor").sum()) for code in rows}
+        passes = Sum(unit[gates[0]] for unit in levels[number].flatten(0, -2).tolist() for gates in refinement_passes(unit))
         units = counters[number, Row.UNITS]
         lowest, middle, _ = layer.by_code
         work = [("first", none, ALL if policy == Policy.STATIC_HIGH else lowest, 4 * units, 2 * units)]

@@ -20,8 +20,8 @@ PARTS = ("datapath", "dynamic precision unit", "activation and update", "control
 
 # Rows that share a read of activations in a first pass, in the baseline and in the dynamic build: two in rtl/. Others are estimated, without the accumulators
 # that they would need.
-ROWS = 2
-SHARING = {"rtl/: two rows": (ROWS, ROWS), "baseline: four rows": (4, ROWS), "both: four rows": (4, 4)}
+ROWS, AS_BUILT = 2, "rtl/: two rows"
+SHARING = {AS_BUILT: (ROWS, ROWS), "baseline: four rows": (4, ROWS), "both: four rows": (4, 4)}
 
 RESAMPLES = 2000
 WEIGHT_MACROS = ("1P_256x64", "1P_512x64", "1P_1024x64", "1P_2048x64")
@@ -82,11 +82,11 @@ def results(activities: dict[tuple[str, str], Activity], leakage: dict[str, floa
     labels = [label for label in LABELS[1:] if any((name, label) in activities for name in names)]
     random = np.random.default_rng(1)
 
-    def energy(name, label, sharing="rtl/: two rows", **options):
+    def energy(name, label, sharing=AS_BUILT, **options):
         build = build_of(label)
         return step_energy(activities[name, label], build, leakage[build], clock_ns[build], SHARING[sharing][build == "dynamic"], **options)
 
-    def saving(name, label, sharing="rtl/: two rows", **options):
+    def saving(name, label, sharing=AS_BUILT, **options):
         return 1 - sum(energy(name, label, sharing, **options).values()) / sum(energy(name, BASELINE, sharing, **options).values())
 
     def speed(name, label):

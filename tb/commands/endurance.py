@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from threading import Lock
 
 from tqdm import tqdm
@@ -30,7 +29,7 @@ from tb.bench import leash
 from tb.bench.harness import parameters
 from tb.bench.runner import BUILD, SimulationError, build, environment_simulator
 from tb.commands.arguments import number
-from tb.commands.provenance import failure, fingerprint, source
+from tb.commands.provenance import failure, fingerprint, kept_in, source
 from tb.tests.lstm_accelerator.cases import run_on
 
 FOLDER, REPORT = BUILD / "endurance", BUILD / "endurance.json"
@@ -129,18 +128,6 @@ def summary(builds: list[dict], results: list[dict], wanted: int, seed: int, jud
     return {**judged, "seed": seed, "wanted": wanted, "values": values, "by_kind": dict(kinds), "cases": len(results),
             "passed": len(results) - len(failures), "complete": all(one["values"] >= one["wanted"] for one in builds),
             "values_per_cpu_minute": round(60 * values / seconds) if seconds else None, "builds": builds, "failures": failures}
-
-
-def kept_in(path: Path) -> dict[str, dict]:
-    """Results of earlier runs by key; a line that was cut off is none."""
-    found = {}
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            result = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        found[result["key"]] = result
-    return found
 
 
 def endure(values: int, seed: int, jobs: int, case_values: int) -> dict:

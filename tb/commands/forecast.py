@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from models.compiler import compile_image
 from models.counters import WORK, work_counters
-from models.cycle_model import CycleModel
+from models.network_cycles import run_cycles
 from models.quantized_lstm import Run
 from tb.bench.directions import Direction
 from tb.bench.registers import Counter, Row
@@ -25,13 +24,11 @@ def forecast(job: "Job") -> dict:
 
 
 def _direction(job, direction: Direction, runs: list[Run]) -> dict:
-    order, counters = compile_image(direction.lstm, job.build).order, Sum()
+    counters = Sum()
     for run in runs:
         work = work_counters(run, direction.lstm, job.build)
         counters.update({counter: work[counter.name.lower()] for counter in WORK})
         counters.update({(layer, field): count for layer, own in enumerate(work["rows"]) for field, count in zip(Row, own)})
     together = [runs] if direction.states is None else [[run] for run in runs]
-    for own in together:
-        levels = [torch.cat([part[0] for part in layer]) for layer in zip(*(run.levels for run in own))]
-        counters[Counter.CYCLES] += CycleModel(direction.lstm, job.build, levels, order, job.policy).cycles()
+    counters[Counter.CYCLES] = sum(run_cycles(direction.lstm, own, job.policy, job.build) for own in together)
     return {"h": torch.cat([run.h[0] for run in runs]), "counters": counters, "load_cycles": 0}

@@ -32,6 +32,7 @@ from syn.synthesize import SynthesisError, run_yosys
 from tb.bench.rtl_copy import changed_rtl, read, reason_of, run_test
 from tb.bench.runner import BUILD, ROOT, RTL, sources_of
 from tb.commands.mutation import Mutation, mutations
+from tb.commands.provenance import kept_in
 
 FOLDER, RESULTS = BUILD / "mutants", BUILD / "mutants.json"
 EXPLAINED = Path(__file__).with_name("survivors.json")
@@ -135,8 +136,7 @@ def check_clean(test: str) -> None:
 
 def kept() -> dict[str, dict]:
     """Results of earlier runs by key."""
-    path = FOLDER / "results.jsonl"
-    return {one["key"]: one for one in map(json.loads, path.read_text().splitlines())} if path.exists() else {}
+    return kept_in(FOLDER / "results.jsonl")
 
 
 def explained(result: dict) -> str:

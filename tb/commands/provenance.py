@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a result was made from, and what a failure is: the commit, the text of folders, the versions of tools; what repeats a failure."""
 
+import json
 import platform
 import re
 import subprocess
@@ -59,6 +60,18 @@ def tools() -> dict[str, str]:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "not there"
+    return found
+
+
+def kept_in(path: Path) -> dict[str, dict]:
+    """Results of earlier runs by key, of a file that has one a line; a line that was cut off is none."""
+    found = {}
+    for line in path.read_text().splitlines() if path.exists() else []:
+        try:
+            result = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        found[result["key"]] = result
     return found
 
 

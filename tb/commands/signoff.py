@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tb.bench.runner import ROOT
 from tb.commands import coverage, endurance, formal, mutants, planted_bugs, regress, weekly
-from tb.commands.provenance import SIGNED, commit, failure, fingerprint, now, tools
+from tb.commands.provenance import SIGNED, commit, failure, fingerprint, kept_in, now, tools
 
 PAGE = ROOT / SIGNED
 PASSED, FAILED, INCOMPLETE, NOT_RUN = "passed", "failed", "incomplete", "not run"
@@ -123,7 +123,7 @@ def of_coverage() -> Part:
 
 def of_endurance() -> Part:
     """Of all cases of this text, also where the command was interrupted."""
-    kept = endurance.kept_in(endurance.FOLDER / endurance.RESULTS).values()
+    kept = kept_in(endurance.FOLDER / endurance.RESULTS).values()
     text = fingerprint(*endurance.JUDGED)
     found = [one for one in kept if one["text"] == text]
     if not found:
