@@ -12,7 +12,7 @@ import math
 import pickle
 from collections import Counter as Sum
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -27,6 +27,7 @@ from models.levels import ALL, QUARTERS, Level
 from models.networks import load
 from models.policies import Policy
 from models.quantized_network import QuantizedNetwork
+from models.quarters.calibrate import design_for
 from models.quarters.rivals import RivalStudy
 from models.study import Design, Settings, check_samples
 from syn import memory
@@ -93,6 +94,11 @@ def policy_of(label: str) -> Policy:
     return Policy[label.partition(" ")[0]]
 
 
+def override_of(label: str) -> Policy | None:
+    """The policy of a label in all layers; None where each layer has its own, as at thresholds for another cost than time."""
+    return None if " for " in label else policy_of(label)
+
+
 def operating_points(names: Sequence[str] = NETWORKS) -> list[tuple[str, str]]:
     """Networks with the labels that they have thresholds for, the baseline first."""
     there = {name: {BASELINE, *read(name)["log2_lambda"], *read(name).get("costs", {})} for name in names}
@@ -104,7 +110,7 @@ def quantized(name: str, label: str) -> QuantizedNetwork:
     found, cost = read(name), label.partition(" for ")[2]
     if not cost:
         return load_quantized(name, policy_of(label))
-    design = replace(Design(**found["design"]), cost=cost)
+    design = design_for(Design(**found["design"]), cost)
     network = RivalStudy(name, Settings(**found["settings"])).quantized(design)
     network.set_log2_lambda(policy_of(label), found["costs"][label]["log2_lambda"], design.own_offsets)
     return network.for_policy(policy_of(label))
@@ -118,10 +124,10 @@ def directions_of(name: str, label: str) -> tuple[int, list[Direction]]:
         left -= len(inputs[-1])
         if not left:
             break
-    return sum(len(each) for each in inputs), plan(quantized(name, label), inputs, policy_of(label)).directions
+    return sum(len(each) for each in inputs), plan(quantized(name, label), inputs, override_of(label)).directions
 
 
-def play(item: Direction, policy: Policy, build: Build, folder: Path, windows: int) -> tuple[dict, list[Tensor], Waveform, list[int]]:
+def play(item: Direction, policy: Policy | None, build: Build, folder: Path, windows: int) -> tuple[dict, list[Tensor], Waveform, list[int]]:
     """Plays a run on rtl/; returns its counters, its levels by layer, and waves with the first cycles of windows that are spread over it.
 
     Raises SimulationError where it gives other values than models/.
@@ -148,7 +154,7 @@ def play(item: Direction, policy: Policy, build: Build, folder: Path, windows: i
 
 def measure(name: str, label: str, meter: Meter) -> Activity:
     """Activity of a network at the thresholds of a label. Raises SimulationError, ReplayError."""
-    folder, policy, build = BUILD / "activity" / f"{name}-{label.replace(' ', '-')}", policy_of(label), memory.BUILDS[build_of(label)]
+    folder, policy, build = BUILD / "activity" / f"{name}-{label.replace(' ', '-')}", override_of(label), memory.BUILDS[build_of(label)]
     steps, directions = directions_of(name, label)
     windows, weights, counters, reads, macs = [], [], Sum(), Sum(), 0
     for number, item in enumerate(directions):
@@ -164,12 +170,12 @@ def measure(name: str, label: str, meter: Meter) -> Activity:
     return Activity(steps, counters["CYCLES"], dict(counters), dict(reads), spent, weights, macs)
 
 
-def operand_reads(item: Direction, counters: dict, levels: list[Tensor], policy: Policy, build: Build) -> Sum:
+def operand_reads(item: Direction, counters: dict, levels: list[Tensor], policy: Policy | None, build: Build) -> Sum:
     """Reads of weights and activations of a run by memory and pass, from its rows by layer and level. In a pass over one row, or two of a unit, a word of weights is
     read once for each row at most, and a word of activations once.
 
-    counters: by number and by (layer, field); levels: by layer, codes [steps, units, 4]. Raises ReplayError where the words that follow are not those that the
-    accelerator counted.
+    counters: by number and by (layer, field); levels: by layer, codes [steps, units, 4]; policy: of all layers, or None for that of each. Raises ReplayError where the
+    words that follow are not those that the accelerator counted.
     """
     words, reads = Sum(), Sum()
     none = Level(0, 0, 0)
@@ -178,8 +184,9 @@ def operand_reads(item: Direction, counters: dict, levels: list[Tensor], policy:
         passes = Sum(unit[gates[0]] for unit in levels[number].flatten(0, -2).tolist() for gates in refinement_passes(unit))
         units = counters[number, Row.UNITS]
         lowest, middle, _ = layer.by_code
-        work = [("first", none, ALL if policy == Policy.STATIC_HIGH else lowest, 4 * units, 2 * units)]
-        if policy != Policy.STATIC_HIGH:
+        high_at_once = (layer.policy if policy is None else policy) == Policy.STATIC_HIGH
+        work = [("first", none, ALL if high_at_once else lowest, 4 * units, 2 * units)]
+        if not high_at_once:
             work += [("refined", lowest, high, rows[code], passes[code]) for code, high in ((Code.MIDDLE, middle), (Code.ALL, ALL))]
         sizes = (build.words(layer.inputs), (layer.terms - 1) * build.words(layer.inputs), build.words(layer.units))
         for kind, low, high, passed_rows, passed in work:

@@ -3,7 +3,7 @@
 
 Each policy is swept over its Lagrange multiplier on the SEARCH half of the held-out calibration data; models.choose finds the multiplier with
 which a test shows no loss against 8 bits with a probability of 90 %. What it gives is measured on the CHECK half, whose groups neither the fit
-nor the choice has seen. SENSITIVITY is calibrated for time, for the energy of the memories, and for their product; each rival (models.quarters.rivals) for itself. Points
+nor the choice has seen. SENSITIVITY is calibrated for time, for energy, and for their product; each rival (models.quarters.rivals) for itself. Points
 are cached; writes build/quarters/calibrated.json, and what it found of rivals and of other costs to models/calibrated/, where
 `make calibrate` has written of the network.
 """
@@ -26,7 +26,7 @@ from ..study import Design, Use, settings_of
 from .compare import CHOSEN, DESIGNS
 from .memories import COSTS
 from .report import measure_networks
-from .rivals import SEEDS, RivalStudy, Shares, Widths
+from .rivals import SEEDS, Frugal, RivalStudy, Shares, Widths
 
 OUT = Path("build/quarters/calibrated.json")
 DESIGN = DESIGNS[CHOSEN]
@@ -45,12 +45,17 @@ class Task:
 
     label: str
     policy: Policy
-    design: Design | Widths | Shares
+    design: Design | Widths | Shares | Frugal
+
+
+def design_for(design: Design, cost: str) -> Design | Frugal:
+    """A design whose thresholds save a cost of COSTS."""
+    return design if cost == design.cost else Frugal(replace(design, cost=cost))
 
 
 def tasks(design: Design) -> list[Task]:
     """What is calibrated of a design: SENSITIVITY for each cost, policies of thresholds, and rivals."""
-    found = [Task(f"SENSITIVITY for {cost}", Policy.SENSITIVITY, replace(design, cost=cost)) for cost in COSTS]
+    found = [Task(f"SENSITIVITY for {cost}", Policy.SENSITIVITY, design_for(design, cost)) for cost in COSTS]
     found += [Task(policy.name, policy, design) for policy in (Policy.STATIC_ROWS, Policy.CELL_HISTORY)]
     return [*found, Task("static widths", Policy.STATIC_HIGH, Widths("ideal", design.exponents)), Task("RANDOM", Policy.RANDOM, Shares(design))]
 
@@ -75,7 +80,7 @@ def calibrate(study: RivalStudy, task: Task, budget: float, progress: Progress) 
             "check": checked(study, task.design, task.policy, chosen, progress), **details(study, task, chosen, progress)}
 
 
-def checked(study: RivalStudy, design: Design, policy: Policy, log2_lambda: float | None, progress: Progress = lambda steps: None,
+def checked(study: RivalStudy, design: Design | Widths | Shares | Frugal, policy: Policy, log2_lambda: float | None, progress: Progress = lambda steps: None,
             seed: int = 0) -> dict:
     """What a policy gives on CHECK: speeds, shares, and losses in margins against 8 bits and float with their intervals."""
     high = study.point(Use.CHECK, DESIGN, Policy.STATIC_HIGH, progress=progress)

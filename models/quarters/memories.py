@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an access of the memories of a tile costs, from the macros of memories.json (syn/macros.py makes it from a public PDK).
+"""What an access of the memories of a tile costs, and what a row does, from the macros of memories.json (syn/macros.py makes it from a public PDK).
 
 A memory is as many macros as its words are wide, side by side, and as many such rows as its bytes ask; an access wakes one row. Row sums are flip-flops: 44 of
 them cost 1 or 2 pJ a write, and are left to the logic.
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from ..layer import QuantizedLayer
 from ..levels import ALL, HH, QUARTERS, Cost, Level, row_quarters, time_cost
 from ..quantized_network import QuantizedNetwork
 
@@ -91,6 +92,12 @@ OWN = Memories()
 # Of the 8-bit baseline build: words of 16 weights and activations in 8 bits; a row has no second bias and no threshold, a cell no history.
 BASELINE = Memories(constants="1P_256x48", weight_bits=128, activation_bits=128, constant_bits=24, cell_bits=16, h_macros=1)
 
+# A tile as docs/silicon.md measures it: macros of the weights, rows that share a read of activations in a first pass and, in the mean, in a refinement (one or two),
+# and pJ of logic and leakage in a cycle, which adds a word of a quarter. These were 200 to 238 by network (docs/silicon-tables.md).
+TILE = Memories(weights="1P_512x64")
+ROWS_AT_ONCE, REFINED_AT_ONCE = 2, 1.5
+CYCLE = 215.0
+
 
 def planes(before: int, after: int) -> tuple[int, int]:
     """Planes of weights and of activations that bring a segment from so many quarters to so many: a word of each is read once, as memories hold
@@ -99,17 +106,17 @@ def planes(before: int, after: int) -> tuple[int, int]:
     return len({weight for weight, _ in added}), len({activation for _, activation in added})
 
 
-def row_energy(level: Level, words: tuple[int, int, int], start: Level = HH, own: Memories = OWN, rows_at_once: int = 1,
-               second_pass: float = 0.5) -> float:
+def row_energy(level: Level, words: tuple[int, int, int], start: Level = HH, own: Memories = OWN, rows_at_once: float = 1,
+               second_pass: float = 0.5, refined_at_once: float = 1) -> float:
     """Energy in pJ of the memory reads of a row that starts at one level and ends at another: what row_quarters is in time. words: as there.
 
     The difference between two levels, in place of a difference of words, makes a Lagrangian one of energy. A refinement reads a plane again that the start had read.
-    rows_at_once: rows that share a word of activations until they are refined. second_pass: what a refined row bears of the second
-    post-processing of its unit.
+    rows_at_once: rows that share a word of activations until they are refined; refined_at_once: in a refinement. second_pass: what a refined row
+    bears of the second post-processing of its unit.
     """
     first = zip(level._replace(x0=0, x1=0, h=0), start, words)
     parts = [(before, after, count, rows_at_once) for before, after, count in first]
-    parts += [(before, after, count, 1) for before, after, count in zip(start, level, words)]
+    parts += [(before, after, count, refined_at_once) for before, after, count in zip(start, level, words)]
     total = 0.0
     for before, after, count, rows in parts:
         if after > before and count:
@@ -119,8 +126,8 @@ def row_energy(level: Level, words: tuple[int, int, int], start: Level = HH, own
 
 
 def energy_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
-    """pJ of the memories of a row that ends at a level, where the lowest level was computed first; words: of each segment, x0, x1 and h."""
-    return row_energy(level, words, lowest)
+    """pJ of a row of a tile of rtl/ that ends at a level, where the lowest level was computed first; words: of each segment, x0, x1 and h."""
+    return row_energy(level, words, lowest, TILE, ROWS_AT_ONCE, refined_at_once=REFINED_AT_ONCE) + CYCLE * row_quarters(level, words)
 
 
 def product_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> float:
@@ -131,13 +138,17 @@ def product_cost(level: Level, lowest: Level, words: tuple[int, int, int]) -> fl
 COSTS: dict[str, Cost] = {"time": time_cost, "energy": energy_cost, "product": product_cost}
 
 
+def rows_cost(layer: QuantizedLayer, rows: list[int], cost: Cost) -> float:
+    """Cost of a layer's rows, rows [codes] of them at each level; where all are at all quarters they began there, as under STATIC_HIGH."""
+    lowest = ALL if rows[-1] == sum(rows) else layer.by_code[0]
+    return sum(count * cost(level, lowest, layer.row_words) for level, count in zip(layer.by_code, rows) if count)
+
+
 def energy_over_high(q: QuantizedNetwork, counts: list[list[list[int]]]) -> float:
-    """Energy of what rows read from memories, over that of STATIC_HIGH. counts: rows at each level, as of models.study.Point."""
+    """Energy of rows, over that of STATIC_HIGH on the same build. counts: rows at each level, as of models.study.Point."""
     total = high = 0.0
     for direction, layers in zip(q.directions, counts):
         for layer, rows in zip(direction.layers, layers):
-            words, own = layer.row_words, layer.by_code
-            lowest = ALL if rows[-1] == sum(rows) else own[0]  # STATIC_HIGH starts there
-            total += sum(count * energy_cost(level, lowest, words) for level, count in zip(own, rows) if count)
-            high += sum(rows) * energy_cost(ALL, ALL, words)
+            total += rows_cost(layer, rows, energy_cost)
+            high += sum(rows) * energy_cost(ALL, ALL, layer.row_words)
     return total / high

@@ -2,6 +2,7 @@
 """Rivals of the precision unit: static widths by layer, and levels by chance."""
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from itertools import product
 
@@ -18,9 +19,10 @@ from models.quantized_lstm import QuantizedLSTM
 from models.quantized_network import QuantizedNetwork
 from models.quarters import widths
 from models.quarters.compare import own_constants
-from models.quarters.rivals import RandomNetwork, RivalStudy, Shares, Widths
+from models.quarters.memories import energy_over_high
+from models.quarters.rivals import Frugal, RandomNetwork, RivalStudy, Shares, Widths
 from models.quarters.widths import BITS, WIDTH_COSTS, HiddenCode, InputCode, Size, Width, ideal_cost, limits, own_cost, own_level, round_within
-from models.study import Use
+from models.study import Design, Use
 from models.tests.toy_network import INPUTS, UNITS, Toy
 
 DESIGN = own_constants("HH HL all")
@@ -231,6 +233,27 @@ def test_random_has_the_shares_of_sensitivity(study):
             assert torch.allclose(torch.tensor(a), torch.tensor(b), atol=0.06)
         assert not torch.equal(found.rows[0][0], chance.run(inputs, Policy.RANDOM, seed=1).rows[0][0])
     assert isinstance(chance, RandomNetwork)
+
+
+def test_a_layer_whose_rows_are_refined_often_takes_all_quarters_at_once(study):
+    """By energy: both layers where all rows are refined, none where none is, and one between; a layer of STATIC_HIGH decides nothing, the other one goes on."""
+    inputs = [sample.inputs for sample in study.network.samples(Part.FIT)]
+    frugal, own = (study.quantized(design) for design in (Frugal(replace(Design(), cost="energy")), replace(Design(), cost="energy")))
+    chosen = {}
+    for log2_lambda in (40.0, *range(-20, -60, -1), -100.0):
+        frugal.set_log2_lambda(Policy.SENSITIVITY, log2_lambda)
+        own.set_log2_lambda(Policy.SENSITIVITY, log2_lambda)
+        policies = tuple(layer.policy for layer in frugal.directions[0].layers)
+        found, dynamic = frugal.run(inputs, Policy.SENSITIVITY), own.run(inputs, Policy.SENSITIVITY)
+        for policy, rows, before in zip(policies, found.rows[0], dynamic.rows[0]):
+            assert policy == Policy.SENSITIVITY or not rows[:-1].any()
+            assert policy == Policy.STATIC_HIGH or before[0].any()
+        high, plain = (energy_over_high(q, [[part.sum((1, 2)).tolist() for part in run.rows[0]]]) for q, run in ((frugal, found), (own, dynamic)))
+        assert high <= min(1, plain) + 0.02  # the levels of one layer move those of the other a little
+        chosen.setdefault(policies.count(Policy.STATIC_HIGH), log2_lambda)
+    assert list(chosen) == [0, 1, 2]
+    assert frugal.run(inputs, Policy.STATIC_LOW).rows[0][0][1:].sum() == 0
+    assert {layer.policy for layer in own.directions[0].layers} == {Policy.SENSITIVITY}, "the design's own network keeps its policies"
 
 
 def test_points_of_rivals(study):
