@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Pictures of `make silicon`: area.png, energy.png and energy-accuracy.png in docs/images/."""
+"""Pictures of `make silicon`: area.png, energy.png and energy-accuracy.png."""
+
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -9,21 +11,22 @@ from matplotlib import pyplot
 
 from models.calibration import read
 from syn.saving import PARTS
-from syn.synthesize import ROOT
 
-IMAGES = ROOT / "docs" / "images"
 LABELS = {"STATIC_HIGH": "baseline", "SENSITIVITY": "for time", "SENSITIVITY for energy": "for energy", "SENSITIVITY for product": "for product"}
 
 
-def draw(results: dict) -> None:
-    """All pictures."""
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    _area(results)
-    _energy(results)
-    _accuracy(results)
+def draw(results: dict, folder: Path) -> list[Path]:
+    """All pictures, into a folder; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{name}.png" for name in ("area", "energy", "energy-accuracy")]
+    for picture, path in zip((_area, _energy, _accuracy), paths):
+        figure = picture(results)
+        figure.savefig(path, dpi=120)
+        pyplot.close(figure)
+    return paths
 
 
-def _area(results: dict) -> None:
+def _area(results: dict) -> pyplot.Figure:
     """Cells of both builds by part, and whole tiles, as stacked bars."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     builds = list(results["area"])
@@ -31,8 +34,7 @@ def _area(results: dict) -> None:
     _stack(left, builds, {part: [results["area"][build].get(part, 0) / 1e6 for build in builds] for part in parts}, "tab20", "cells of a tile, mm² (130 nm)")
     shares = {name: [results["mm2"][build][name] for build in builds] for name in ("weights", "other_memories", "logic", "register_files")}
     _stack(right, builds, {name.replace("_", " "): values for name, values in shares.items()}, "tab10", "whole tile, mm²")
-    figure.savefig(IMAGES / "area.png", dpi=120)
-    pyplot.close(figure)
+    return figure
 
 
 def _stack(axes, builds, values, colours, label):
@@ -47,7 +49,7 @@ def _stack(axes, builds, values, colours, label):
     axes.legend(handles[::-1], labels[::-1], loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
 
 
-def _energy(results: dict) -> None:
+def _energy(results: dict) -> pyplot.Figure:
     """Stacked bars of each network, as shares of the baseline's energy."""
     figure, axes = pyplot.subplots(figsize=(11, 4.5), layout="constrained")
     colours, ticks, position = dict(zip(PARTS, pyplot.get_cmap("tab10").colors)), [], 0
@@ -69,11 +71,10 @@ def _energy(results: dict) -> None:
     axes.set_ylabel("energy of a step, baseline = 1")
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles[::-1], labels[::-1], loc="outside right center", frameon=False)
-    figure.savefig(IMAGES / "energy.png", dpi=120)
-    pyplot.close(figure)
+    return figure
 
 
-def _accuracy(results: dict) -> None:
+def _accuracy(results: dict) -> pyplot.Figure:
     """Energy saved against the loss on calibration data, each with its interval, by network and by what the thresholds are for."""
     figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
     colours = dict(zip(results["energy"], pyplot.get_cmap("tab10").colors))
@@ -88,8 +89,7 @@ def _accuracy(results: dict) -> None:
     axes.set_ylabel("energy saved over the baseline, %")
     axes.grid(alpha=0.3)
     figure.legend(loc="outside right center", frameon=False, fontsize=8)
-    figure.savefig(IMAGES / "energy-accuracy.png", dpi=120)
-    pyplot.close(figure)
+    return figure
 
 
 def expected_loss(found: dict, label: str) -> tuple[float, float]:

@@ -116,6 +116,10 @@ def results(activities: dict[tuple[str, str], Activity], leakage: dict[str, floa
     for_energy, for_product = ({name: chosen(name, cost) for name in names} for cost in ("energy", "product"))
     for_time = dict.fromkeys(names, "SENSITIVITY")
 
+    def energy_times_delay(name):
+        label = for_product[name]
+        return (1 - saving(name, label)) / speed(name, label)
+
     def mean(labels):
         return float(np.mean([saving(name, label) for name, label in labels.items()]))
 
@@ -132,7 +136,8 @@ def results(activities: dict[tuple[str, str], Activity], leakage: dict[str, floa
         "saving_energy_optimal": mean(for_energy),
         "saving_energy_optimal_interval": interval(for_energy),
         "energy_thresholds": [name for name, label in for_energy.items() if label != "SENSITIVITY"],
-        "edp_ratio": float(np.exp(np.mean([np.log((1 - saving(name, label)) / speed(name, label)) for name, label in for_product.items()]))),
+        "edp": {name: energy_times_delay(name) for name in names},
+        "edp_ratio": float(np.exp(np.mean([np.log(energy_times_delay(name)) for name in names]))),
         "product_thresholds": [name for name, label in for_product.items() if label != "SENSITIVITY"],
         "speed": {label: {name: speed(name, label) for name in of[label]} for label in labels},
         "tile_pj_per_cycle": {name: {label: parts_of(activities[name, label]) for label in both[name]} for name in names},

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the dynamic precision costs and saves in silicon: `make silicon PDK=folder`. Tables on the terminal and in docs/silicon-tables.md,
-build/silicon.json and pictures in docs/images/. What was measured is kept by its content: the same command goes on where it was."""
+"""What the dynamic precision costs and saves in silicon: `make silicon PDK=folder`. Tables on the terminal, in docs/silicon.md and docs/silicon-tables.md,
+build/silicon.json and pictures in docs/images/; of some networks only, in build/. What was measured is kept by its content: the same command goes on where it was."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -24,11 +25,12 @@ from syn import area, comparison, energy, fpga, pictures, saving, timing
 from syn.library import CORNERS, ihp
 from syn.replay import ReplayError
 from syn.synthesize import BUILDS, ROOT, RTL, SYN, Netlist, SynthesisError, synthesize
-from syn.tables import markdown, table
+from syn.tables import lines, markdown, table
 from tb.bench.runner import SimulationError, design_files
+from tb.commands.pages import with_tables
 
 RESULTS = ROOT / "build" / "silicon.json"
-TABLES = ROOT / "docs" / "silicon-tables.md"
+PAGE, TABLES = ROOT / "docs" / "silicon.md", "silicon-tables.md"
 LIBRARIES = sorted(SYN.glob("*.v")) + sorted(SYN.glob("*.abc"))
 
 
@@ -139,14 +141,7 @@ def report(results: dict) -> Iterator[Table | str]:
         cells.add_row(f"  {cause}", "", "", f"{value:+.1%}")
     yield cells
 
-    total = table("Whole tile with its 512 KiB of weights, mm2 at 130 nm", "", "baseline", "dynamic", "difference")
-    for name, label in (("logic", "logic"), ("register_files", "register files (latches)"), ("other_memories", "other memories"), ("weights", "weight memory")):
-        values = [results["mm2"][build][name] for build in ("baseline", "dynamic")]
-        total.add_row(label, *(f"{value:.3f}" for value in values), f"{values[1] - values[0]:+.3f}")
-    total.add_section()
-    for key, label in (("overhead_logic", "logic and register files"), ("overhead_without_weights", "everything but the weight memory"), ("overhead", "everything")):
-        total.add_row(f"overhead of {label}", "", "", f"{results[key]:+.1%}")
-    yield total
+    yield area_table(results)
 
     clock = table("Slowest paths, ns (OpenSTA; access of memories included; wires of the library's 10k model)", "build", "from and to", "typical", "slow", left=2)
     for build, corners in results["paths"].items():
@@ -190,6 +185,36 @@ def report(results: dict) -> Iterator[Table | str]:
     yield from comparison.report(results)
 
 
+def area_table(results: dict) -> Table:
+    """Square millimetres of a tile with its macros, by what they are for."""
+    total = table("Whole tile with its 512 KiB of weights, mm2 at 130 nm", "", "baseline", "dynamic", "difference")
+    for name, label in (("logic", "logic"), ("register_files", "register files (latches)"), ("other_memories", "other memories"), ("weights", "weight memory")):
+        values = [results["mm2"][build][name] for build in ("baseline", "dynamic")]
+        total.add_row(label, *(f"{value:.3f}" for value in values), f"{values[1] - values[0]:+.3f}")
+    total.add_section()
+    for key, label in (("overhead_logic", "logic and register files"), ("overhead_without_weights", "everything but the weight memory"), ("overhead", "everything")):
+        total.add_row(f"overhead of {label}", "", "", f"{results[key]:+.1%}")
+    return total
+
+
+def write(results: dict, parts: list[Table | str], published: bool) -> list[Path]:
+    """Writes tables and pictures, in docs/ if published, and returns their paths. parts: of `report`."""
+    docs = ROOT / "docs" if published else ROOT / "build"
+    tables = docs / TABLES
+    tables.write_text("# What the dynamic precision costs and saves in silicon: tables\n\nWritten by `make silicon PDK=folder`. What they mean, method and limits: "
+                      "[silicon.md](silicon.md).\n" + "".join(map(markdown, parts)))
+    paths = [tables, *pictures.draw(results, docs / "images"), RESULTS]
+    if published:
+        PAGE.write_text(page(PAGE.read_text(), results))
+        paths.append(PAGE)
+    return paths
+
+
+def page(text: str, results: dict) -> str:
+    """docs/silicon.md with its tables of these results. Raises ValueError where a table has no place in it."""
+    return with_tables(text, {"energy": lines(comparison.summary(results)), "area": lines(area_table(results))}, "make silicon")
+
+
 def _with(names: list[str]) -> str:
     """A remark on networks that have thresholds of their own for a cost, where others keep those for time."""
     return f" (of {', '.join(names)}; others keep those for time)" if names else " (no network has any: those for time)"
@@ -217,10 +242,7 @@ def main() -> None:
     parts, console = list(report(results)), Console(width=160)
     for part in parts:
         console.print(part)
-    TABLES.write_text("# What the dynamic precision costs and saves in silicon: tables\n\nWritten by `make silicon PDK=folder`. What they mean, method and limits: "
-                      "[silicon.md](silicon.md).\n" + "".join(map(markdown, parts)))
-    pictures.draw(results)
-    for path in (TABLES, RESULTS):
+    for path in write(results, parts, published=set(names) == set(energy.NETWORKS)):
         print(path.relative_to(ROOT))
 
 

@@ -14,9 +14,12 @@ def table(title: str, *headings: str, left: int = 1) -> Table:
 
 def markdown(part: Table | str) -> str:
     """A table or a line of the report for a page."""
-    if isinstance(part, str):
-        return f"\n{part}\n"
+    return f"\n{part}\n" if isinstance(part, str) else f"\n## {part.title}\n\n{lines(part)}"
+
+
+def lines(part: Table) -> str:
+    """The lines of a table for a page, without its title."""
     headings = [str(column.header) for column in part.columns]
     rule = ["---:" if column.justify == "right" else "---" for column in part.columns]
     rows = zip(*(column.cells for column in part.columns), strict=True)
-    return f"\n## {part.title}\n\n" + "".join("| " + " | ".join(map(str, row)) + " |\n" for row in (headings, rule, *rows))
+    return "".join("| " + " | ".join(map(str, row)) + " |\n" for row in (headings, rule, *rows))

@@ -4,9 +4,14 @@
 
 import pytest
 
-from syn import area, energy, fpga, pictures, saving, tables
+from syn import area, comparison, energy, fpga, pictures, saving, silicon, tables
 from syn.synthesize import BUILD
 from tb.bench.rtl_copy import changed_rtl, run_test
+
+
+BOTH = ("baseline", "dynamic")
+AREAS = {"area": {build: {"dot product": 1e5} for build in BOTH},
+         "mm2": {build: dict.fromkeys(("logic", "register_files", "other_memories", "weights"), 1.0) for build in BOTH}}
 
 
 def test_a_table_as_markdown():
@@ -64,6 +69,31 @@ def test_a_network_without_thresholds_for_energy_keeps_those_for_time():
     assert saved["SENSITIVITY for energy"]["two"] > saved["SENSITIVITY"]["two"] == saved["SENSITIVITY"]["one"]
     assert found["saving_energy_optimal"] == pytest.approx((saved["SENSITIVITY"]["one"] + saved["SENSITIVITY for energy"]["two"]) / 2)
     assert found["saving_time_optimal"] == pytest.approx(saved["SENSITIVITY"]["one"])
+
+
+def test_the_page_has_the_tables_of_the_results():
+    """A line a network, most saved first, and the means; nothing else of the page changes."""
+    made = {(name, energy.BASELINE): activity(400, 400, None, [10, 10]) for name in ("one", "two")}
+    made |= {("one", "SENSITIVITY"): activity(300, 100, 90, [20, 20]), ("two", "SENSITIVITY"): activity(200, 100, 30, [20, 20])}
+    made["one", "SENSITIVITY for energy"] = activity(300, 100, 60, [20, 20])
+    found = saving.results(made, {"baseline": 0.0, "dynamic": 0.0}, {"baseline": 1e-6, "dynamic": 1e-6})
+    found |= comparison.figures(found, 6.5) | AREAS | {"overhead_logic": 0.1, "overhead_without_weights": 0.2, "overhead": 0.3}
+    text = silicon.PAGE.read_text()
+    written = silicon.page(text, found)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in written.splitlines() if line.startswith(("| one", "| two", "| mean"))]
+    assert [row[0] for row in rows] == ["two", "one", "mean"]
+    assert rows[0][2].startswith(f"**{100 * found['saving']['SENSITIVITY']['two']:.1f} %** [") and rows[0][3] == ""
+    assert rows[1][3].startswith(f"**{100 * found['saving']['SENSITIVITY for energy']['one']:.1f} %** [")
+    assert rows[0][4] == "2.00x" and rows[2][5] == f"**{found['edp_ratio']:.2f}** (geometric)"
+    assert "| overhead of everything |  |  | +30.0% |" in written
+    assert [line for line in written.splitlines() if "|" not in line] == [line for line in text.splitlines() if "|" not in line]
+
+
+def test_pictures_are_drawn(tmp_path, monkeypatch):
+    sweep = [{"policy": "SENSITIVITY", "log2_lambda": 0.0, "loss": 0.5, "error": 0.1}]
+    monkeypatch.setattr(pictures, "read", lambda name: {"log2_lambda": {"SENSITIVITY": 0.0}, "sweep": sweep})
+    found = results([10, 10], [20, 20]) | AREAS
+    assert all(path.stat().st_size > 5000 for path in pictures.draw(found, tmp_path / "images"))
 
 
 def test_an_interval_holds_the_mean_and_widens_with_the_windows():

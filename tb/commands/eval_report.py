@@ -2,7 +2,6 @@
 """What `make eval` shows of its records: a table for the terminal, docs/results.md, the tables of the README, a plot, and build/eval.json."""
 
 import json
-import re
 from pathlib import Path
 
 import matplotlib
@@ -15,6 +14,7 @@ from models.policies import Policy
 from tb.bench.runner import BUILD, ROOT
 from tb.commands.evaluation.records import FIXED, HIGH, LOW, SENSITIVITY, geometric_mean
 from tb.commands.evaluation.task import CYCLES_STEPS, FLOAT, RIVALS, SEEDS
+from tb.commands.pages import with_tables
 
 matplotlib.use("Agg")
 from matplotlib import pyplot
@@ -30,7 +30,6 @@ COLOURS = {HIGH: "black", LOW: "tab:red", "RANDOM": "tab:gray", "CELL_HISTORY": 
            "static widths": "tab:purple"}
 HISTORY = "results-history.md"
 README = ROOT / "README.md"
-TABLE = "<!-- {name}: written by make eval -->\n{rows}<!-- end -->"  # of the README
 TITLES = {"textgenrnn": "textgenrnn, next character", "ddddocr": "ddddocr, captchas", "dtln": "DTLN, speech without its noise", "silero": "Silero VAD, speech or not",
           "nanoocr": "nanoocr, words", "resemblyzer": "Resemblyzer, who speaks", "diacritizer": "diacritizer, vowels of Arabic"}
 
@@ -44,7 +43,7 @@ def write(records: list[dict], published: bool) -> list:
     paths[1].write_text(markdown(records, paths[2].relative_to(docs)))
     plot(records, paths[2])
     if published:
-        README.write_text(with_tables(README.read_text(), records))
+        README.write_text(readme(README.read_text(), records))
         paths.append(README)
     return [path.relative_to(ROOT) for path in paths]
 
@@ -202,14 +201,9 @@ def markdown(records: list[dict], image: str) -> str:
     return "".join(text)
 
 
-def with_tables(text: str, records: list[dict]) -> str:
+def readme(text: str, records: list[dict]) -> str:
     """A README with its tables of these records. Raises ValueError where a table has no place in it."""
-    for name, rows in (("means", _summary(records)), ("networks", _networks(records))):
-        table_of = TABLE.format(name=name, rows=rows)
-        text, count = re.subn(re.escape(TABLE.format(name=name, rows="ROWS")).replace("ROWS", ".*?"), lambda _, table_of=table_of: table_of, text, flags=re.DOTALL)
-        if count != 1:
-            raise ValueError(f"README.md: {count} places for the table of {name}, not one")
-    return text
+    return with_tables(text, {"means": _summary(records), "networks": _networks(records)}, "make eval")
 
 
 def _best_fixed(found) -> dict:

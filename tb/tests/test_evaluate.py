@@ -105,14 +105,14 @@ def test_the_report_shows_what_the_records_hold(run):
 def test_the_readme_has_the_tables_of_the_records(run):
     _, found, _ = run
     text = eval_report.README.read_text()
-    written = eval_report.with_tables(text, found)
+    written = eval_report.readme(text, found)
     own = next(record for record in found if record["policy"] == "SENSITIVITY")
     assert f"| geometric mean of 1 networks | **{own['speedup_baseline']:.2f}x** |" in written.replace("speed in cycles, ", "")
     assert f"| toy | {own['loss']:+.2f} [" in written and "| Silero VAD" not in written
     assert [line for line in written.splitlines() if "|" not in line] == [line for line in text.splitlines() if "|" not in line]
-    assert eval_report.with_tables(written, found) == written
-    with pytest.raises(ValueError, match="0 places for the table of networks"):
-        eval_report.with_tables(text.replace("<!-- networks:", "<!-- nets:"), found)
+    assert eval_report.readme(written, found) == written
+    with pytest.raises(ValueError, match="0 places for the table networks of make eval"):
+        eval_report.readme(text.replace("<!-- networks:", "<!-- nets:"), found)
 
 
 def test_the_readme_says_what_the_results_say():
