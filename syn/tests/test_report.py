@@ -8,7 +8,6 @@ from syn import area, comparison, energy, fpga, pictures, saving, silicon, table
 from syn.synthesize import BUILD
 from tb.bench.rtl_copy import changed_rtl, run_test
 
-
 BOTH = ("baseline", "dynamic")
 AREAS = {"area": {build: {"dot product": 1e5} for build in BOTH},
          "mm2": {build: dict.fromkeys(("logic", "register_files", "other_memories", "weights"), 1.0) for build in BOTH}}
