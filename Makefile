@@ -17,7 +17,7 @@ METRIC ?=
 RANGE ?=
 ## precision policy, or several separated by commas; `make calibrate` takes those that decide
 POLICY ?= all
-## time steps to play (empty: the network's own number)
+## time steps to play (empty: in `make sim` 512, 128 of MODEL, 2 under Icarus; in `make waves` 3; in `make eval` all)
 STEPS ?=
 ## tiles of the build for MODEL (empty: 4)
 TILES ?=

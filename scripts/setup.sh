@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Installs what the project needs: Debian packages, the virtual environment .venv, the pinned Python packages.
 # Usage: scripts/setup.sh [verilator|icarus [python]]. Done once; a stamp of its inputs makes every later call return at once.
-#        scripts/setup.sh evaluation: the Debian packages with test data of the next evaluation, 0.4 GB, and nothing else.
+#        scripts/setup.sh evaluation: the Debian packages with the test data of the evaluation, 0.4 GB, and nothing else.
 set -eu
 cd "$(dirname "$0")/.."
 simulator=${1:-verilator}

@@ -160,7 +160,7 @@ def _words(layer, levels, start):
 
 
 def word_table() -> Table:
-    """Energy of 64 products, without what is read once a visit: the arithmetic of one word."""
+    """Energy of 64 products, without what is read once a row pass: the arithmetic of one word."""
     table = Table(box=box.SIMPLE_HEAD, title="memory energy of 64 products, pJ")
     for heading in ("weights in macros of", "activations for", "baseline", "HH", "HH HL", "3/4 or all at once", "HH, then HL", "HH, then 3/4 or all", "HL, then all"):
         table.add_column(heading, justify="left" if heading == "weights in macros of" else "right")

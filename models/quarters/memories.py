@@ -60,7 +60,7 @@ class Memories:
 
     @cached_property
     def multiplier_read(self) -> float:
-        """pJ of the multiplier of a row and segment, once a visit."""
+        """pJ of the multiplier of a row and segment, once a row pass."""
         return self._read(16, self.multipliers)
 
     @cached_property
