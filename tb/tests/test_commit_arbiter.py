@@ -7,17 +7,18 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge
 
-from tb.bench.drivers import reset, seed
+from tb.bench.drivers import reset, seed, settled
 from tb.bench.runner import run
 
 FIELDS = dict(layer=3, position=10, h=8, levels=8, bank=1)
 PAIR_FIELDS = ("position", "h", "levels")
 GROUP, PAIR_TILES = 16, 9  # positions of a word; tiles from which two commits of a word are taken at once
+LAYERS, WORDS = (0b010, 0b101), (0b010101, 0b101010)  # few, so that commits of two tiles often go to one word, and every bit is high in one and low in the other
 
 
 def any_commit(random):
-    """Few layers and groups, so that commits of two tiles often go to one word."""
-    return {"layer": random.randrange(2), "position": random.randrange(32), "h": random.getrandbits(8), "levels": random.getrandbits(8), "bank": random.randrange(2)}
+    position = GROUP * random.choice(WORDS) + random.randrange(GROUP)
+    return {"layer": random.choice(LAYERS), "position": position, "h": random.getrandbits(8), "levels": random.getrandbits(8), "bank": random.randrange(2)}
 
 
 def word(commit):
@@ -67,6 +68,9 @@ async def nothing_is_lost_or_doubled(dut, rate, stall):
 async def nothing_passes_during_clear(dut):
     await reset(dut, commit_valid=1, clear=1)
     assert not dut.commit_valid_o.value and not dut.commit_ready_o.value and not dut.pair_valid_o.value
+    dut.clear_i.value = 0
+    await settled(dut)
+    assert dut.commit_valid_o.value and int(dut.commit_ready_o.value) == 1, "after it the first that waits"
 
 
 @pytest.mark.parametrize("tiles", [1, 3, 9, 12, 16])

@@ -28,6 +28,7 @@ from tb.bench.registers import (
     row_counts,
 )
 from tb.bench.runner import run
+from tb.tests.test_counters import VISIBLE
 
 BUILD = {"Tiles": 3, "Lanes": 8, "DynamicPrecision": 1, "InFlight": 4, "WeightDepth": 512, "UnitDepth": 32, "ActivationDepth": 16}
 ALL_LAYERS = (1 << MAX_LAYERS) - 1
@@ -324,5 +325,21 @@ async def state_is_read_while_idle(dut):
     assert await slave_error(bus.read(Register.STATE_DATA)) and await bus.read(Register.ERRORS) == Error.ACCESS
 
 
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+async def every_bit_of_a_counter_is_read(dut):
+    """Random values and their complements, which no run reaches: they are set where the last snapshot lies, as no port does that."""
+    random, bus = Random(seed()), await begin(dut)
+    counters = [random.getrandbits(64) for _ in COUNTERS]
+    rows = [[random.getrandbits(64) for _ in Row] for _ in range(ROWS_BLOCKS)]
+    for flipped in (0, (1 << 64) - 1):
+        for number, value in enumerate(counters):
+            dut.u_counters.snapshot_q[number].value = value ^ flipped
+        for layer, values in enumerate(rows):
+            dut.u_row_counters.u_snapshot.memory[layer].value = sum((value ^ flipped) << 64 * field for field, value in enumerate(values))
+        await clock_cycles(dut, 1)
+        assert [await bus.read64(counter_address(number)) ^ flipped for number in range(len(COUNTERS))] == counters
+        assert [[await bus.read64(row_address(layer, field)) ^ flipped for field in Row] for layer in range(ROWS_BLOCKS)] == rows
+
+
 def test_control():
-    run(__name__, "control", BUILD)
+    run(__name__, "control", BUILD, flags=VISIBLE)

@@ -10,12 +10,15 @@ from cocotb.triggers import RisingEdge
 
 from models.build import Build
 from models.formats import ALL_TILES as ALL
-from models.formats import BEAT_WIDTH, DESCRIPTOR, HEADER, MAX_UNITS, Target
+from models.formats import BEAT_WIDTH, DESCRIPTOR, HEADER, MAX_LAYERS, MAX_UNITS, Target
 from tb.bench.axi_stream import send
 from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.runner import run
 
-TILES, WEIGHTS, UNITS, ACTIVATIONS = 3, 64, 16, 32
+# Depths of the memories, and the largest that a build can have.
+DEPTHS_OF = [{"WeightDepth": 64, "UnitDepth": 16, "ActivationDepth": 32}, {"WeightDepth": 1 << 20, "UnitDepth": 1 << 16, "ActivationDepth": 1 << 14}]
+TILES = 3
+WEIGHTS, UNITS, ACTIVATIONS = DEPTHS_OF[int(os.environ.get("LARGEST", 0))].values()
 LANES, DYNAMIC = int(os.environ.get("BUILD_LANES", 0)), int(os.environ.get("DYNAMIC", 0))
 BUILD = Build(TILES, LANES or 64, bool(DYNAMIC), weight_depth=WEIGHTS, unit_depth=UNITS, activation_depth=ACTIVATIONS)
 DOT_LANES = BUILD.dot_lanes
@@ -115,7 +118,7 @@ async def bad_headers_load_nothing(dut):
                   packet(Target.SCALES, 0, 4 * UNITS - 1, [1, 2]),
                   packet(Target.SCALES, 0, 0xFFFFFFFF, [1]), *(packet(Target.SCALES, 0, 0, [1], reserved=1 << bit) for gap in HEADER.gaps for bit in gap),
                   packet(Target.SCALES, 0, 0, [1], header_words=0xFFFFFFFF),
-                  *([HEADER.pack(target=target, tile=0, address=0, words=1), 5] for target in (len(Target), 0x12)),
+                  *([HEADER.pack(target=target, tile=0, address=0, words=1), 5] for target in (len(Target), 8, 15, 0x12)),
                   packet(Target.ACTIVATIONS, 0, 2 * ACTIVATIONS, [3]),
                   *([] if DYNAMIC else [packet(Target.WEIGHTS_LO, 0, 0, [1])])):
         await expect(dut, loads, beats, [], ["target"])
@@ -153,6 +156,8 @@ async def descriptors_are_checked(dut):
         await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 0, [word]), [(1, Target.DESCRIPTORS, 0, word)], [])
     for fields in BAD_FIELDS:
         await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 0, [descriptor(0, **fields)]), [], ["descriptor"])
+    for word in (0, (1 << DESCRIPTOR.width) - 1) * 2:
+        await expect(dut, loads, packet(Target.DESCRIPTORS, 0, MAX_LAYERS - 1, [word]), [], ["descriptor"])
     await expect(dut, loads, packet(Target.DESCRIPTORS, 0, 1, [descriptor(0)]), [], ["descriptor"])      # two terms above layer 0
     last = TILES - 1
     await expect(dut, loads, packet(Target.DESCRIPTORS, last, 0, [descriptor(0)]), [], ["descriptor"])   # more units than this tile gets
@@ -177,8 +182,7 @@ async def clear_discards_the_rest(dut):
     await expect(dut, loads, packet(Target.CELL, 1, 3, [77]), [(2, Target.CELL, 3, 77)], [])
 
 
-@pytest.mark.parametrize("lanes, dynamic", [(8, 1), (32, 1), (64, 1), (32, 0), (64, 0)])
-def test_image_loader(lanes, dynamic):
-    run(__name__, "image_loader",
-        {"Tiles": TILES, "DotLanes": lanes if dynamic else lanes // 4, "DynamicPrecision": dynamic, "WeightDepth": WEIGHTS, "UnitDepth": UNITS,
-         "ActivationDepth": ACTIVATIONS}, environment={"BUILD_LANES": str(lanes), "DYNAMIC": str(dynamic)})
+@pytest.mark.parametrize("lanes, dynamic, largest", [(8, 1, 0), (32, 1, 0), (64, 1, 0), (32, 0, 0), (64, 0, 0), (8, 0, 1)])
+def test_image_loader(lanes, dynamic, largest):
+    run(__name__, "image_loader", {"Tiles": TILES, "DotLanes": lanes if dynamic else lanes // 4, "DynamicPrecision": dynamic, **DEPTHS_OF[largest]},
+        environment={"BUILD_LANES": str(lanes), "DYNAMIC": str(dynamic), "LARGEST": str(largest)})

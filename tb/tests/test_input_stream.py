@@ -8,14 +8,14 @@ import cocotb
 import pytest
 from cocotb.triggers import RisingEdge, Timer
 
-from models.formats import BEAT_WIDTH, EXPONENT_GROUP
+from models.formats import BEAT_WIDTH, EXPONENT_GROUP, MAX_UNITS
 from models.layer import MAX_EXPONENT
 from tb.bench.axi_stream import send, to_beats
 from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.runner import PERIOD, run
 
-DEPTH = 64
 LANES, DYNAMIC = int(os.environ.get("DOT_LANES", 0)), bool(int(os.environ.get("DYNAMIC", 0)))
+DEPTH = int(os.environ.get("DEPTH", 0))  # words of a bank: the longest packet, of two terms, fits
 
 
 def packet_of(data: bytes, terms: int, random: Random) -> tuple[list[int], list[int]]:
@@ -284,5 +284,6 @@ async def nothing_begins_during_clear(dut):
 
 @pytest.mark.parametrize("dot_lanes, dynamic", [(8, 1), (16, 1), (32, 1), (64, 1), (2, 0), (4, 0), (16, 0)])
 def test_input_stream(dot_lanes, dynamic):
-    run(__name__, "input_stream", {"DotLanes": dot_lanes, "DynamicPrecision": dynamic, "ActivationDepth": DEPTH},
-        environment={"DOT_LANES": str(dot_lanes), "DYNAMIC": str(dynamic)})
+    depth = max(64, 2 * MAX_UNITS // dot_lanes)
+    run(__name__, "input_stream", {"DotLanes": dot_lanes, "DynamicPrecision": dynamic, "ActivationDepth": depth},
+        environment={"DOT_LANES": str(dot_lanes), "DYNAMIC": str(dynamic), "DEPTH": str(depth)})

@@ -13,10 +13,11 @@ from tb.bench.drivers import clock_cycles, reset, seed
 from tb.bench.runner import run
 
 BITS, LAYERS = int(os.environ.get("BITS", 0)), int(os.environ.get("LAYERS", 0))
+GROUP = 16  # positions of which two may be committed at once
 
 
 class Stream:
-    """Commits steps as tiles do, two ahead of the packets taken, and knows the packets that must come."""
+    """Commits steps as tiles do, one unit a cycle or two of a group, two ahead of the packets taken, and knows the packets that must come."""
 
     def __init__(self, dut, random, units, stall=0.0, take=True):
         self.dut, self.random, self.units = dut, random, units
@@ -62,11 +63,18 @@ class Stream:
             total = sum(element << BITS * position for position, element in enumerate(elements))
             beats += [total >> 128 * beat & (1 << 128) - 1 for beat in range(-(-self.units[layer] * BITS // 128))]
         self.random.shuffle(commits)
-        for layer, position, element in commits:
+        while commits:
+            layer, position, element = commits.pop()
             dut.commit_valid_i.value, dut.commit_bank_i.value = 1, bank
             dut.commit_layer_i.value, dut.commit_position_i.value, dut.commit_element_i.value = layer, position, element
+            pair = next((commit for commit in commits if (commit[0], commit[1] // GROUP) == (layer, position // GROUP)), None)
+            if pair and self.random.random() < 0.5:
+                commits.remove(pair)
+                dut.pair_valid_i.value, dut.pair_position_i.value, dut.pair_element_i.value = 1, *pair[1:]
+            else:
+                dut.pair_valid_i.value = 0
             await clock_cycles(dut, 1)
-        dut.commit_valid_i.value = 0
+        dut.commit_valid_i.value = dut.pair_valid_i.value = 0
         if done:
             self.expected.append((beats, last))
             dut.done_i.value, dut.done_bank_i.value, dut.done_last_i.value = 1, bank, last

@@ -122,6 +122,13 @@ def random_pass(random: Random) -> Pass:
     return Pass(random.choice(kinds), fields, levels, descriptor, policy, random.getrandbits(4))
 
 
+def spare_bits() -> int:
+    """Bits of a descriptor that a pass has no use for: those of other readers, those of larger memories than the build's, and reserved ones."""
+    read = ["x_words", "h_words", "x_addr", "h_addr", "two_terms", *(f"{level}_{segment}" for level in ("lowest", "middle") for segment in SEGMENTS)]
+    places = [DESCRIPTOR.places[name] for name in read]
+    return (1 << DESCRIPTOR.width) - 1 - sum((1 << WIDTHS.get(field.kept, field.kept)) - 1 << low for low, field in places)
+
+
 PASS_WORD = at_widths(PASS, WIDTHS)
 TAG_WORD = at_widths(WORD_TAG, WIDTHS)
 
@@ -136,7 +143,7 @@ class Checker:
         self.prepared, self.segments = None, deque()  # a pass, and its segments that the outputs have not had
         self.row, self.words = None, deque()  # the pass of the segment at the outputs, and what is left of the segment
         self.held, self.read, self.place = [None] * 4, set(), None
-        self.met = Sum()
+        self.met, self.spare = Sum(), spare_bits()
 
     def offer(self):
         """Offers the next pass, or none."""
@@ -171,7 +178,7 @@ class Checker:
         dut.step_first_i.value = self.prepared.step_first if self.prepared else self.random.getrandbits(4)
         if self.queue:
             row = self.queue[0]
-            dut.descriptor_i.value = DESCRIPTOR.pack(**row.descriptor)
+            dut.descriptor_i.value = DESCRIPTOR.pack(**row.descriptor) & ~self.spare | self.random.getrandbits(DESCRIPTOR.width) & self.spare
             dut.policy_i.value = row.policy
         self.offer()
 

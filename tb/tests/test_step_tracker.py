@@ -31,7 +31,7 @@ async def play(dut, random, layers, count):
 
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
-@cocotb.parametrize(layers=[1, 2, 8])
+@cocotb.parametrize(layers=[1, 2, 5, 8])
 async def layer_steps_are_counted(dut, layers):
     await reset(dut)
     await play(dut, Random(seed()), layers, 100)

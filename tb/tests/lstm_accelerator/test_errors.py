@@ -12,10 +12,11 @@ from models.compiler import Block
 from models.formats import ALL_TILES, DESCRIPTOR, HEADER, MAX_UNITS, Target
 from tb.bench.agents import Packet, play_image
 from tb.bench.drivers import clock_cycles, seed
-from tb.bench.registers import BusError, Config, Control, Error, Register, Status
+from tb.bench.registers import BusError, Config, Control, Error, Register, StateSelect, Status
 from tb.tests.lstm_accelerator.cases import SMALL, harness, network_of, run_on, sequences_of
 
 X_BEATS = 3  # of the network of `loaded`
+EVERY_SELECTION = StateSelect.tile(0xFF) | StateSelect.KIND | StateSelect.address(0xFFFF)
 
 
 async def loaded(dut):
@@ -120,7 +121,8 @@ async def bad_descriptors_are_not_written(dut):
                *({name: value} for name, (_, field) in DESCRIPTOR.places.items() for value in (field.least - 1, field.beyond or -1) if value >= 0)]
     reserved = [bit for high, low in DESCRIPTOR.gaps for bit in {low, high}]
     assert len(changes) >= 12 and len(reserved) >= 4
-    for bad in (*(DESCRIPTOR.replace(word, **fields) for fields in changes), *(word | 1 << bit for bit in reserved)):
+    every_bit = [(1 << DESCRIPTOR.width) - 1, 0]
+    for bad in (*(DESCRIPTOR.replace(word, **fields) for fields in changes), *(word | 1 << bit for bit in reserved), *every_bit):
         await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address, [bad]).packet(bench.build), Error.DESCRIPTOR)
     two_terms = DESCRIPTOR.replace(word, x_words=1, two_terms=1)
     await errors_after(bench, Block(Target.DESCRIPTORS, good.tile, good.address + 1, [two_terms]).packet(bench.build), Error.DESCRIPTOR)
@@ -157,16 +159,18 @@ async def a_soft_reset_clears_errors_but_not_the_configuration(dut):
     bench, generator = await loaded(dut)
     await clean_run(bench, generator)
     counted = await bench.counters()
-    kept = {Register.CONFIG: Config.STATEFUL | Config.OVERRIDE | Config.policy(1), Register.LAYERS: 9, Register.SEQUENCES: 7, Register.STATE_SELECT: 0x0101_0003}
-    for register, value in kept.items():
-        await bench.registers.write(register, value)
-    await bench.registers.write(Register.CONTROL, Control.START)
-    await bench.registers.write(Register.CONTROL, Control.SOFT_RESET)
-    await clock_cycles(dut, 20)
-    got = {register: await bench.registers.read(register) for register in (*kept, Register.ERRORS, Register.STATUS, Register.INTERRUPT)}
-    bench.scoreboard.equal_all("registers", kept | {Register.ERRORS: 0, Register.STATUS: 0, Register.INTERRUPT: 2}, got)
-    bench.scoreboard.equal_all("counters", counted, await bench.counters())
-    await bench.registers.write(Register.INTERRUPT, 3)
+    for bits in (0x5555_5555, 0xAAAA_AAAA):
+        config = Config.STATEFUL | Config.OVERRIDE | Config.policy(1 + bits % 2)
+        kept = {Register.CONFIG: config, Register.LAYERS: 9, Register.SEQUENCES: bits, Register.STATE_SELECT: bits & EVERY_SELECTION}
+        for register, value in kept.items():
+            await bench.registers.write(register, value)
+        await bench.registers.write(Register.CONTROL, Control.START)
+        await bench.registers.write(Register.CONTROL, Control.SOFT_RESET)
+        await clock_cycles(dut, 20)
+        got = {register: await bench.registers.read(register) for register in (*kept, Register.ERRORS, Register.STATUS, Register.INTERRUPT)}
+        bench.scoreboard.equal_all("registers", kept | {Register.ERRORS: 0, Register.STATUS: 0, Register.INTERRUPT: 2}, got)
+        bench.scoreboard.equal_all("counters", counted, await bench.counters())
+        await bench.registers.write(Register.INTERRUPT, 3)
     await clean_run(bench, generator)
 
 
@@ -200,7 +204,7 @@ async def state_is_not_read_while_resetting(dut):
 @cocotb.test(timeout_time=10, timeout_unit="ms")
 async def state_is_not_read_while_busy_or_beyond(dut):
     bench, generator = await loaded(dut)
-    for tile, address, kind in ((bench.build.tiles, 0, 0), (0, bench.build.unit_depth, 0), (0, 0xFFFF, 1)):
+    for tile, address, kind in ((bench.build.tiles, 0, 0), (0xFF, 0, 0), (0, bench.build.unit_depth, 0), (0, 0xFFFF, 0), (0, 0xFFFF, 1)):
         await expect_bus_error(bench.read_state(tile, address, kind))
         await bench.expect_errors(Error.ACCESS)
     await bench.begin(sequences_of(bench.network, [20], generator))
