@@ -29,7 +29,7 @@ from cocotb_tools import runner as cocotb_runner
 from cocotb_tools.check_results import get_results
 from filelock import FileLock
 
-from tb.bench import leash
+from tb.bench import coverage_header, leash
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build"
@@ -160,7 +160,7 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
     folder.mkdir(parents=True, exist_ok=True)
     clocked = "clk_i" in sources[-1].read_text()
     # This file has the options; cocotb and Verilator give their own sources.
-    texts = [path.read_bytes() for path in [*sources, *sorted(RTL.glob("*.vh")), CLOCKED_MAIN, Path(__file__)]]
+    texts = [path.read_bytes() for path in [*sources, *sorted(RTL.glob("*.vh")), CLOCKED_MAIN, Path(__file__), Path(coverage_header.__file__)]]
     contents = hashlib.sha256(b"".join([*texts, version("cocotb").encode(), _version_of(simulator)])).hexdigest()
     stamp, log = folder / "stamp", folder / "build.log"
     with FileLock(folder / "lock"):
@@ -173,6 +173,8 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
             control.write_text("`verilator_config\n" + "\n".join(VISIBLE).format(top=top) + "\n")
             arguments = [*VERILATOR_FLAGS, *["--trace-fst"] * waves, *arguments]
             sources = [control, *sources]
+            if _covers():
+                coverage_header.write(folder)
         try:
             _runner(simulator, waves, clocked).build(sources=sources, hdl_toplevel=top, parameters=parameters, includes=[RTL], waves=waves,
                                      build_args=arguments, build_dir=folder, always=True, timescale=TIMESCALE, log_file=log)

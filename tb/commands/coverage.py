@@ -6,9 +6,6 @@ point counts as reached when any instance in any build reached it. Runs of the s
 `python -m tb.commands.coverage PATHS`. What tb/commands/coverage_exclusions.json names, each with its reason, counts in no figure. Writes to build/coverage/:
 `index.html`, `lcov.info`; and build/coverage.json. Exit code: 1 if a test failed, an exclusion is wrong, an aim is missed,
 or a module is in no figure, as no test had it.
-
-Verilator 5.048 counts a change of bit j of a vector of more than 64 bits as one of bits j + 32, j + 64 and so on as well, so that constant bits seem to toggle:
-builds for coverage get a corrected header.
 """
 
 import argparse
@@ -16,7 +13,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -42,9 +38,6 @@ ACCELERATOR = ["test_lstm_accelerator.py::test_lstm_accelerator[small]", "test_l
                "test_lstm_accelerator.py::test_lstm_accelerator[eleven_tiles_baseline]",  # more than 8 tiles commit two h in a cycle
                "test_errors.py", "test_situations.py", "test_races.py", "test_protocols.py", "test_far_end.py"]
 ENTRY = re.compile(r"C '(.*)' (\d+)")
-HEADER = "verilated_cov.h"
-BIT_LOOP = "j < width - i * VL_EDATASIZE;"  # over the bits of word i of a vector, beyond its last
-WORD_LOOP = "j < width - i * VL_EDATASIZE && j < VL_EDATASIZE;"
 
 
 class Point(NamedTuple):
@@ -196,19 +189,6 @@ def default_paths() -> list[str]:
     return paths + [f"tb/tests/lstm_accelerator/{test}" for test in ACCELERATOR]
 
 
-def corrected(text: str) -> str:
-    """Verilator's header of coverage, in which the bits of a word of a vector end with the word; the same where they do already."""
-    return text.replace(BIT_LOOP, WORD_LOOP)
-
-
-def with_corrected_header(folder: Path) -> dict[str, str]:
-    """Writes the corrected header to a folder; returns the environment in which Verilator's makefiles find it before their own."""
-    root = subprocess.run(["verilator", "--getenv", "VERILATOR_ROOT"], capture_output=True, text=True, check=True).stdout.strip()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / HEADER).write_text(corrected((Path(root) / "include" / HEADER).read_text()))
-    return {"CPPFLAGS": " ".join([f"-I{folder}", *os.environ.get("CPPFLAGS", "").split()])}
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.coverage", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=1, help="of the tests (%(default)s)")
@@ -227,8 +207,7 @@ def main(arguments: list[str] | None = None) -> int:
     REPORT.unlink(missing_ok=True)
     junit, runs = own / "junit.xml", own / "tests"
     if not options.report:
-        run_pytest(options.seed, ["-q", "-m", "not slow", "-k", "not icarus", *(options.paths or default_paths())], junit, runs, options.jobs,
-                   COVERAGE="1", RETRACE="0", **with_corrected_header(FOLDER / "include"))
+        run_pytest(options.seed, ["-q", "-m", "not slow", "-k", "not icarus", *(options.paths or default_paths())], junit, runs, options.jobs, COVERAGE="1", RETRACE="0")
     failed = failed_in(junit, runs)
     coverage = collect(runs, RTL)
     found, without = report(coverage, json.loads(EXCLUSIONS.read_text()), RTL)
