@@ -83,6 +83,8 @@ WRITTEN = "a packet is written whole, once, in order; errors exactly for a wrong
 X_BUILDS = (1, 64, 4), (1, 8, 16), (0, 16, 4), (0, 2, 16)
 REGISTERS = "an event beats a clear; bits by strobe; one answer a read; what cannot be accessed gives an error"
 RING = "never more than InFlight units, which leave in order once done; retired_o once a layer-step"
+LIVELY = "no deadlock under any delays; each pass of each unit once, in order; a layer-step ends with its last unit; the refinement queue has room"
+RUN = {"induction": 6, "replaced": ("row_pass", "register_file")}
 KEPT = "else pending_q <= pending_q + {1'b0, done_i} - {1'b0, taken}", "else pending_q <= taken ? pending_q - 2'd1 : pending_q + {1'b0, done_i}"
 TAIL = "tail_q  <= segment_end ? units_i", "tail_q  <= segment_end & layer == last_layer_i ? units_i"
 GOOD = "good     = take & ~header & closing == s_x_tlast_i;"
@@ -112,6 +114,8 @@ PROOFS = [
             parameters={"DynamicPrecision": dynamic, "DotLanes": lanes, "ActivationDepth": depth}) for dynamic, lanes, depth in X_BUILDS),
     Proof("axil_registers", REGISTERS, EVENTS, "(errors_q | error_events) & ~errors_cleared & `REG_ERRORS_MASK;", induction=6),
     *(Proof("in_flight", RING, *TOGETHER, induction=6, parameters={"InFlight": depth}) for depth in (2, 4)),
+    Proof("scheduler", LIVELY, ".x_loaded_i        (x_loaded_i)", ".x_loaded_i(x_loaded_i & ~row_pass_valid)", parameters={"Layers": 1}, **RUN),
+    Proof("scheduler", LIVELY, ".row_pass_ready_i  (row_pass_ready)", ".row_pass_ready_i(1'b1)", parameters={"Layers": 2}, **RUN),
 ]
 
 
