@@ -33,9 +33,11 @@ SECONDS = 3600  # that a solver may take
 
 @dataclass(frozen=True)
 class Proof:
-    """formal/MODULE.v, or formal/PROPERTIES.v, with these parameters, by pdr for any number of cycles, or for `cycles` of them; `why` these are all.
+    """formal/MODULE.v, or formal/PROPERTIES.v, with these parameters: for any number of cycles, or for `cycles` of them.
 
-    before, after: the bug, what becomes what in rtl/MODULE.v, and must then fail.
+    why: these are all that matter. Any number: pdr finds an induction, or with `induction` the properties are one
+    themselves, and the bug shows within so many cycles.
+    before, after: the bug, what becomes what in rtl/MODULE.v, and must then fail. replaced: modules that the properties bring in place of those of rtl/.
     """
 
     module: str
@@ -47,6 +49,8 @@ class Proof:
     engine: str = "smtbmc yices"
     parameters: dict = field(default_factory=dict)
     properties: str = ""
+    induction: int = 0
+    replaced: tuple = ()
 
     @property
     def file(self) -> Path:
@@ -60,7 +64,7 @@ class Proof:
     @property
     def bound(self) -> str:
         """Of how many cycles it speaks, in words."""
-        return f"{self.cycles} cycles, complete: {self.why}" if self.cycles else "any number of cycles (induction by pdr)"
+        return f"{self.cycles} cycles, complete: {self.why}" if self.cycles else f"any number of cycles (induction{'' if self.induction else ' by pdr'})"
 
 
 NO_STATE, UNIT, STEP = "no state", "a unit, from any state", "a step of an induction"
@@ -73,6 +77,19 @@ COUNTS = "snapshots differ by what was counted, carries of all 64 bits, from any
 FAIR = "waiting & in_turn) ? waiting & in_turn : waiting", "waiting & in_turn) ? waiting : waiting"
 OVERFLOW = "wire                          z_overflow = "
 ABOVE = "seen > $signed({{SeenWidth-ThetaWidth{all[ThetaWidth-1]}}, all})"
+PACKETS = "AXI4-Stream; one packet a step, whole, in order, zeros beyond its units; clear finishes what has begun"
+MEMORY = {"induction": 6, "replaced": ("ram",)}
+WRITTEN = "a packet is written whole, once, in order; errors exactly for a wrong length; two steps ahead at most; clear drops the rest of a packet"
+X_BUILDS = (1, 64, 4), (1, 8, 16), (0, 16, 4), (0, 2, 16)
+REGISTERS = "an event beats a clear; bits by strobe; one answer a read; what cannot be accessed gives an error"
+RING = "never more than InFlight units, which leave in order once done; retired_o once a layer-step"
+LIVELY = "no deadlock under any delays; each pass of each unit once, in order; a layer-step ends with its last unit; the refinement queue has room"
+RUN = {"induction": 6, "replaced": ("row_pass", "register_file")}
+KEPT = "else pending_q <= pending_q + {1'b0, done_i} - {1'b0, taken}", "else pending_q <= taken ? pending_q - 2'd1 : pending_q + {1'b0, done_i}"
+TAIL = "tail_q  <= segment_end ? units_i", "tail_q  <= segment_end & layer == last_layer_i ? units_i"
+GOOD = "good     = take & ~header & closing == s_x_tlast_i;"
+EVENTS = "(errors_q & ~errors_cleared & `REG_ERRORS_MASK) | error_events;"
+TOGETHER = "if (skip_i) done_q", "else if (skip_i) done_q"
 CARRY = "{{64-Bits{1'b0}}, increments[Bits*counter +: Bits]};"
 PROOFS = [
     Proof("fifo", FIFO, "Full  = Depth;", "Full  = Depth + 1;", parameters={"Depth": 2}),
@@ -91,6 +108,14 @@ PROOFS = [
         ("history_i[4:2]", "history_i[3:2]"), ("c_zero_i ? 5'd0 : size_c", "size_c"), ("seen_g_q <= seen;", "seen_g_q <= seen_i_q;"),
         ("{1'b0, c_code_i[4:1]} + {4'd0, c_code_i[0]}", "{1'b0, c_code_i[4:1]}")))),
     *(Proof("counters", COUNTS, CARRY, CARRY.replace(";", " & 64'hFFFF_FFFF;"), cycles=12, why=STEP, parameters={"Tiles": tiles}) for tiles in (1, 2)),
+    Proof("output_stream", PACKETS, *KEPT, parameters={"Layers": 1}, **MEMORY),
+    Proof("output_stream", PACKETS, *TAIL, parameters={"Layers": 8}, **MEMORY),
+    *(Proof("input_stream", WRITTEN, GOOD, GOOD.replace(" & closing == s_x_tlast_i", ""), induction=6,
+            parameters={"DynamicPrecision": dynamic, "DotLanes": lanes, "ActivationDepth": depth}) for dynamic, lanes, depth in X_BUILDS),
+    Proof("axil_registers", REGISTERS, EVENTS, "(errors_q | error_events) & ~errors_cleared & `REG_ERRORS_MASK;", induction=6),
+    *(Proof("in_flight", RING, *TOGETHER, induction=6, parameters={"InFlight": depth}) for depth in (2, 4)),
+    Proof("scheduler", LIVELY, ".x_loaded_i        (x_loaded_i)", ".x_loaded_i(x_loaded_i & ~row_pass_valid)", parameters={"Layers": 1}, **RUN),
+    Proof("scheduler", LIVELY, ".row_pass_ready_i  (row_pass_ready)", ".row_pass_ready_i(1'b1)", parameters={"Layers": 2}, **RUN),
 ]
 
 
@@ -118,14 +143,14 @@ def tools() -> Path:
 
 def script(proof: Proof, rtl: Path) -> str:
     """The job of SBY."""
-    sources = [proof.file, *(rtl / path.name for path in sources_of(proof.module))]
+    sources = [proof.file, *(rtl / path.name for path in sources_of(proof.module) if path.stem not in proof.replaced)]
     values = " ".join(f"-set {name} {value}" for name, value in proof.parameters.items())
     top = f"{proof.file.stem}_properties"
-    mode, engine = ("bmc", proof.engine) if proof.cycles else ("prove", "abc pdr")
+    mode, engine = ("bmc", proof.engine) if proof.cycles else ("prove", "smtbmc yices" if proof.induction else "abc pdr")
     return "\n".join([
-        "[options]", f"mode {mode}", f"depth {proof.cycles or 1}", f"timeout {SECONDS}", "[engines]", engine, "[script]",
+        "[options]", f"mode {mode}", f"depth {proof.cycles or proof.induction or 1}", f"timeout {SECONDS}", "[engines]", engine, "[script]",
         f"read_verilog -formal -sv -DSYNTHESIS -I{rtl} {' '.join(map(str, sources))}", *([f"chparam {values} {top}"] if values else []),
-        f"prep -top {top}", "setundef -anyseq", ""])  # what is undefined may be anything
+        f"prep -flatten -top {top}", "setundef -anyseq", ""])  # what is undefined may be anything
 
 
 def decide(proof: Proof, rtl: Path, folder: Path) -> tuple[str, float]:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tb.bench.runner import RTL
+from tb.bench.runner import RTL, sources_of
 from tb.commands import formal
 
 STUB = """#!/bin/sh
@@ -29,7 +29,16 @@ def test_a_bug_has_one_place(proof):
 
 
 def test_a_bounded_proof_says_why_it_is_complete():
-    assert all(bool(proof.cycles) == bool(proof.why) for proof in formal.PROOFS)
+    assert all(bool(proof.cycles) == bool(proof.why) and not (proof.cycles and proof.induction) for proof in formal.PROOFS)
+
+
+def test_what_the_properties_replace_is_read_once():
+    """A module that the properties bring is not that of rtl/, and is one of those below the module: else it would replace nothing."""
+    for proof in formal.PROOFS:
+        for name in proof.replaced:
+            assert f"module {name} " in proof.file.read_text()
+            assert RTL / f"{name}.v" in sources_of(proof.module)
+            assert str(RTL / f"{name}.v") not in formal.script(proof, RTL)
 
 
 def test_the_page_is_that_of_the_list():
