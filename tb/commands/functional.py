@@ -135,12 +135,13 @@ def cover(seed: int, minutes: float, jobs: int) -> dict:
         end = time.monotonic() + 60 * minutes
         with tqdm(total=len(hits.counts()), initial=hits.hit, unit="bin") as bar, ThreadPoolExecutor(jobs) as pool:
             def work():
-                while not hits.closed and time.monotonic() < end:
+                fresh = 0
+                while not hits.closed and (not fresh or time.monotonic() < end):
                     with lock:
                         name, own = case_of(seed, next(indices))
                     if f"{name}-{own}" in kept:
                         continue
-                    result = play(name, own, folder)
+                    fresh, result = fresh + 1, play(name, own, folder)
                     with lock:
                         keep(result)
                         if result["passed"]:
@@ -157,7 +158,7 @@ def cover(seed: int, minutes: float, jobs: int) -> dict:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.functional", description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=20.0, help="after which no more random cases begin (%(default)g)")
+    parser.add_argument("--minutes", type=float, default=20.0, help="after which no more random cases begin, but for one of each job (%(default)g)")
     parser.add_argument("--seed", type=int, default=1, help="of the tests and cases, or with --build the one of the case (%(default)s)")
     parser.add_argument("--jobs", type=number, default=os.cpu_count(), help="cases at a time (%(default)s)")
     parser.add_argument("--build", choices=BUILDS, help="play one case of this build and no more")

@@ -17,6 +17,7 @@ from cocotb.handle import SimHandleBase
 from codegen.registers import read_map
 from models.compiler import Block
 from models.formats import HEADER, Target
+from models.levels import ALL, Level
 from models.quantized_lstm import QuantizedLSTM
 from tb.bench.agents import Packet, play_image
 from tb.bench.drivers import clock_cycles, seed
@@ -30,8 +31,11 @@ from tb.tests.lstm_accelerator.test_reset_sweep import TINY
 BUILDS = {"one_tile": replace(TINY, tiles=1), "tiny": TINY, "three_tiles": replace(TINY, tiles=3), "six_tiles": replace(TINY, tiles=6),
           "twelve_tiles": replace(TINY, tiles=12), "tiny_baseline": TINY.baseline()}
 RUNS = 40
-RATES = (60, 128, 240)  # of stalls, in 1/256 of the cycles
+RATES = (60, 200, 253)  # of stalls, in 1/256 of the cycles; with the highest, outputs wait longer than a step takes
 STUCK = 255
+RESETS_OF_A_RUN = 4
+WALK = 14  # cycles, a little more than the row counters walk after a snapshot
+LOWEST_WITH_LL = (Level(4, 4, 1), ALL)  # which random networks do not have otherwise
 MOST_CYCLES = 5000  # until a packet of h has begun
 
 
@@ -47,7 +51,8 @@ def network_with(layers: str, tiles: int, generator: random.Random) -> Quantized
     low, _, high = layers.partition("-")
     count = generator.randint(int(low), int(high or low))
     most = max(2, (tiles + 6) // count)
-    return network_of(generator.randint(1, 9), [generator.randint(1, most) for _ in range(count)], generator.choice((1, 1, 2)), generator)
+    choices = {"levels": LOWEST_WITH_LL} if generator.random() < 0.2 else {}
+    return network_of(generator.randint(1, 9), [generator.randint(1, most) for _ in range(count)], generator.choice((1, 1, 2)), generator, **choices)
 
 
 def stall(bench: Harness, stalls: str, generator: random.Random) -> None:
@@ -76,15 +81,42 @@ async def reset(bench: Harness, way: str) -> None:
     await (bench.soft_reset() if way == "soft reset" else bench.hard_reset())
 
 
+async def until_h_is(bench: Harness, states: tuple[int, ...]) -> int:
+    """Waits until h has one of these {valid, ready}; returns the cycles it took."""
+    for cycles in range(MOST_CYCLES):
+        if int(bench.dut.h_state_o.value) in states:
+            return cycles
+        await clock_cycles(bench.dut, 1)
+    raise AssertionError(f"no packet of h in {MOST_CYCLES} cycles")
+
+
 async def reset_when_idle(bench, way, run, generator):
+    """But for the row counters, which may walk."""
+    await bench.registers.write(Register.CONTROL, Control.SNAPSHOT)
+    await clock_cycles(bench.dut, generator.randint(0, WALK))
     await reset(bench, way)
 
 
 async def reset_in_a_run(bench, way, run, generator):
-    """The run that was just played, up to a little after its end."""
-    sequences, policy, cycles = run
+    """The run that was just played, up to a little after its end; some times, as most states are short."""
+    (sequences, policy, cycles), network = run, bench.network
+    for number in range(RESETS_OF_A_RUN):
+        if number and way == "hard reset":
+            await bench.load(network)
+        await bench.begin(sequences, policy)
+        await clock_cycles(bench.dut, generator.randint(0, cycles + 4))
+        await reset(bench, way)
+
+
+async def reset_before_a_packet(bench, way, run, generator):
+    """A packet is due for a single cycle: the run tells when one begins, and is begun again for a reset in one of the cycles before."""
+    sequences, policy, _ = run
+    stall(bench, "none", generator)
     await bench.begin(sequences, policy)
-    await clock_cycles(bench.dut, generator.randint(0, cycles + 4))
+    cycles = await until_h_is(bench, (0b10, 0b11))
+    await bench.soft_reset()
+    await bench.begin(sequences, policy)
+    await clock_cycles(bench.dut, max(0, cycles - generator.randint(0, 5)))
     await reset(bench, way)
 
 
@@ -107,7 +139,8 @@ async def reset_in_a_refused_load(bench, way, run, generator):
 
 
 async def reset_when_x_is_wrong(bench, way, run, generator):
-    """Some cycles after a packet of x that is too long, whose rest is discarded."""
+    """Some cycles after a packet of x that is too long has begun, whose rest is discarded."""
+    bench.dut.x_stall_i.value = generator.choice((0, *RATES[:-1]))
     await start(bench)
     bench.x.append(wrong_x(bench, 3, generator))
     while not bench.dut.x_busy_o.value:
@@ -121,10 +154,7 @@ async def reset_while_resetting(bench, way, run, generator):
     sequences, policy, _ = run
     await bench.begin(sequences, policy)
     bench.dut.h_stall_i.value = STUCK
-    for _ in range(MOST_CYCLES):
-        await clock_cycles(bench.dut, 1)
-        if bench.dut.h_state_o.value == 0b10:
-            break
+    await until_h_is(bench, (0b10,))
     bench.x.clear()
     bench.dut.x_flush_i.value = 1
     for _ in range(1 + (way == "soft reset")):
@@ -135,7 +165,7 @@ async def reset_while_resetting(bench, way, run, generator):
     bench.dut.x_flush_i.value = 0
 
 
-RESETS = [reset_when_idle, *[reset_in_a_run] * 4, reset_in_a_load, reset_in_a_refused_load, reset_when_x_is_wrong, reset_while_resetting]
+RESETS = [reset_when_idle, *[reset_in_a_run] * 4, *[reset_before_a_packet] * 2, reset_in_a_load, reset_in_a_refused_load, reset_when_x_is_wrong, reset_while_resetting]
 
 
 async def raise_error(bench: Harness, error: Error, generator: random.Random) -> None:
