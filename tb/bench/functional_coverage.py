@@ -15,6 +15,8 @@ from itertools import combinations, product
 from pathlib import Path
 from xml.etree import ElementTree
 
+import cocotb
+
 from models.formats import BUILD_POLICIES, CycleClass, Level
 from tb.bench.register_map import Errors, Register
 
@@ -235,5 +237,5 @@ def _output(pending, valid):
     return ("one behind" if pending > 1 else "sending") if valid else "due" if pending else "nothing"
 
 
-if ON:
+if ON and cocotb.is_simulation:  # pytest imports this as well
     atexit.register(export, Path(EXPORT).resolve())

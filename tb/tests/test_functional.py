@@ -229,5 +229,11 @@ def test_nothing_is_imported_where_nothing_is_sampled():
     subprocess.run([sys.executable, "-c", text], cwd=ROOT, env=environment, check=True)
 
 
+def test_nothing_is_written_outside_of_a_simulation(tmp_path):
+    environment = os.environ | {"FUNCTIONAL": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", "from tb.bench import functional_coverage; assert functional_coverage.ON"], cwd=tmp_path, env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_bins_are_those_of_the_design():
     assert len(STROBES) == 16 and len(CLASSES) == 11 and len(items_of(GROUPS["error"])) == 3
