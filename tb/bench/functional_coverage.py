@@ -82,7 +82,7 @@ GROUPS = {
          Excluded({"policy": ("STATIC_LOW",), "level": ("MIDDLE", "ALL")}, "STATIC_LOW decides nothing: every row stays at LOWEST"))),
     "baseline": Group(
         "a run of the baseline build, which has neither policies nor levels, that equals the model: `Harness.conclude`",
-        OF_BASELINE, (*combinations(OF_BASELINE, 2), tuple(OF_BASELINE))),
+        OF_BASELINE, tuple(combinations(OF_BASELINE, 2))),
     "class": Group(
         "a class of tile-cycles that occurred in a run under one policy in all layers: `Harness.conclude`",
         {"class": CLASSES, "policy": (*POLICIES, BASELINE)}, (("class", "policy"),),
