@@ -33,17 +33,17 @@ BUDGET ?=
 SHARE ?=
 ## speed of MODEL over the baseline build that `make calibrate` looks for instead of a BUDGET
 SPEED ?=
-## processes that `make eval`, `make mutants`, `make endurance` or `make coverage` runs at once (empty: one per core)
+## processes that `make eval`, `make mutants`, `make endurance`, `make coverage` or `make functional` runs at once (empty: one per core)
 JOBS ?=
 ## Dask scheduler, such as tcp://host:8786, whose workers do the work of `make eval` instead of processes here
 SCHEDULER ?=
-## minutes that the soak of `make soak` or `make weekly` lasts
+## minutes that the soak of `make soak` or `make weekly` lasts, or the random cases of `make functional` may take (there: 20)
 MINUTES ?= 5
 ## mutants that `make mutants` judges
 N ?= 100
 ## values that `make endurance` compares
 VALUES ?= 1e8
-## what `make signoff` runs first: all, or some of regress, test-bench, formal, mutants, coverage, endurance with commas between (empty: nothing)
+## what `make signoff` runs first: all, or some of regress, test-bench, formal, mutants, coverage, endurance, functional with commas between (empty: nothing)
 PARTS ?=
 ## 1: write waveforms for GTKWave under build/ (slower)
 WAVES ?= 0
@@ -58,7 +58,7 @@ PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test weekly regress soak endurance coverage test-bench mutants formal signoff bench calibrate eval lint silicon docs clean distclean
+targets := help setup generate sim waves test weekly regress soak endurance coverage functional test-bench mutants formal signoff bench calibrate eval lint silicon docs clean distclean
 variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N VALUES PARTS WAVES PNG PDK FPGA PYTHON
 .PHONY: $(targets)
 
@@ -151,6 +151,12 @@ takes.coverage := SEED JOBS
 coverage:
 	$(setup) verilator
 	@$(python) -m tb.commands.coverage --seed="$$SEED" $(call option,JOBS,jobs)
+
+## play random cases until every bin of functional coverage (docs/verification.md) is hit, or MINUTES are up; goes on where it was
+takes.functional := SEED MINUTES JOBS
+functional:
+	$(setup) verilator
+	@$(python) -m tb.commands.functional --seed="$$SEED" $(call given,MINUTES,--minutes) $(call option,JOBS,jobs)
 
 ## plant known bugs in copies of the RTL; each must be caught
 test-bench:

@@ -5,9 +5,10 @@ from collections import Counter as Sum
 from collections.abc import Callable
 from pathlib import Path
 
+import cocotb
 import torch
 from cocotb.handle import SimHandleBase
-from cocotb.triggers import SimTimeoutError, with_timeout
+from cocotb.triggers import ReadOnly, SimTimeoutError, with_timeout
 from torch import Tensor
 
 from models.build import Build
@@ -16,6 +17,7 @@ from models.counters import WORK, work_counters
 from models.cycle_model import WaitModel
 from models.formats import BEAT_WIDTH, CELL, CLASS_COUNTERS, GATES, MAX_LAYERS, MAX_UNITS, Counter, CycleClass, Policy, Target
 from models.quantized_lstm import QuantizedLSTM, Run, State
+from tb.bench import functional_coverage
 from tb.bench.agents import Packet, PacketDriver, PacketMonitor, play_image
 from tb.bench.drivers import PERIOD, clock_cycles, reset
 from tb.bench.monitors import check_rules, waiting_streams
@@ -67,6 +69,8 @@ class Harness:
         self.h, self.trace = PacketMonitor(self.dut, "h"), PacketMonitor(self.dut, "trace")
         self.scoreboard = Scoreboard(self.dut, self.fail_immediately)
         self.network = self.image = self.state = None
+        if functional_coverage.ON:
+            cocotb.start_soon(self._sample_clears())
 
     async def load(self, network: QuantizedLSTM) -> None:
         """Compiles a network and loads its image through the image stream."""
@@ -127,7 +131,24 @@ class Harness:
         measured = self.compare_counters(runs, await self.counters())
         if timed:
             self._compare_cycles(runs, policy, trace, measured)
+        if functional_coverage.ON:
+            self._sample_run(runs, policy, measured["classes"])
         return measured
+
+    def _sample_run(self, runs, policy, classes):
+        """For functional coverage: a run that equals the model."""
+        stalls = functional_coverage.stalls_of(*(any(int(getattr(self.dut, f"{name}_i").value) for name in names)
+                                                 for names in (["x_stall"], ["h_stall", "trace_stall", "patient"])))
+        policies = [(layer.policy if policy is None else policy).name for layer in self.network.layers]
+        levels = [{level for codes in layer for level in codes.unique().tolist()} for layer in zip(*(run.levels for run in runs))]
+        functional_coverage.sample_run(self.build.dynamic, self.build.tiles, stalls, [run.h.shape[1] for run in runs], policies, levels, classes)
+
+    async def _sample_clears(self):
+        """For functional coverage: what the accelerator does when errors are cleared, or all of it is."""
+        while True:
+            await self.dut.cleared_o.value_change
+            await ReadOnly()
+            functional_coverage.sample_clear(int(self.dut.clear_o.value))
 
     def _compare_cycles(self, runs, policy, trace, measured):
         """Compares cycles, and tile-cycles without a word, with the cycle model; while streams stall, cycles with what they may be at most."""

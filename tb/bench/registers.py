@@ -8,6 +8,7 @@ from cocotb.triggers import RisingEdge
 from cocotb_bus.drivers import BusDriver
 
 from models.formats import GATES, Level
+from tb.bench import functional_coverage
 from tb.bench.register_map import ROWS_BLOCKS, Config, Control, Counter, Interrupt, Register, Row, StateSelect, Status, counter_address, row_address  # noqa: F401  the names of the registers for tests
 from tb.bench.register_map import Errors as Error
 
@@ -46,6 +47,8 @@ class AxiLiteDriver(BusDriver):
         bus.awaddr.value, bus.wdata.value, bus.wstrb.value = address, value, strobe
         await self._handshake(("awvalid", "awready"), ("wvalid", "wready"))
         await self._response("bvalid", "bready")
+        if functional_coverage.ON:
+            functional_coverage.sample_write(address, strobe)
         if bus.bresp.value != 0:
             raise BusError(f"write of {address:#x}")
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """`make signoff PARTS=`: one page of what was verified, docs/signoff.md, from the reports that the commands of the bench leave in build/.
 
-Runs the PARTS first, and then reads what there is of all: all tests (regress), planted bugs (test-bench), proofs (formal), mutants, coverage and endurance. What was
-run on another text of the design, the bench or the models counts as not run; so does what was never run. Nothing is guessed. Exit code: 0 if all parts passed, 1 if
-not, 2 when the arguments are wrong.
+Runs the PARTS first, and then reads what there is of all: all tests (regress), planted bugs (test-bench), proofs (formal), mutants, coverage, endurance
+and functional coverage. What was run on another text of the design, the bench or the models counts as not run; so does what was never run. Nothing is guessed.
+Exit code: 0 if all parts passed, 1 if not, 2 when the arguments are wrong.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tb.bench.runner import ROOT
-from tb.commands import coverage, endurance, formal, mutants, planted_bugs, regress, weekly
+from tb.commands import coverage, endurance, formal, functional, mutants, planted_bugs, regress, weekly
 from tb.commands.provenance import SIGNED, commit, failure, fingerprint, kept_in, now, tools
 
 PAGE = ROOT / SIGNED
@@ -24,7 +24,7 @@ PASSED, FAILED, INCOMPLETE, NOT_RUN = "passed", "failed", "incomplete", "not run
 MUTANTS, VALUES = 100, 10**8  # that must be judged, and compared
 NEVER = "nothing in `build/`"
 HISTORY = "## Pages before"
-HEADINGS = ["date, UTC", "commit", "verdict", "regress", "test-bench", "formal", "mutants", "coverage", "endurance"]
+HEADINGS = ["date, UTC", "commit", "verdict", "regress", "test-bench", "formal", "mutants", "coverage", "endurance", "functional"]
 
 
 @dataclass
@@ -38,6 +38,7 @@ class Part:
     seed: str = ""
     made: str = ""
     failures: list[dict] = field(default_factory=list)
+    groups: list[dict] = field(default_factory=list)  # of functional coverage
 
 
 def read(path: Path) -> dict | None:
@@ -53,7 +54,7 @@ def judged(name: str, report: dict | None, folders: Iterable[str], words: Callab
     made = f"{report['commit']}, {report['date']}"
     if report["text"] != fingerprint(*folders):
         return Part(name, figures=f"not on this text; {state} on another, {made}: {figures}")
-    return Part(name, state, figures, short, str(report.get("seed", "")), made, report.get("failures", []))
+    return Part(name, state, figures, short, str(report.get("seed", "")), made, report.get("failures", []), report.get("groups", []))
 
 
 def of_regress() -> Part:
@@ -135,8 +136,18 @@ def of_endurance() -> Part:
     return Part("endurance", state, figures, f"{values:.3g}", "in the commands of cases", "this text", failures)
 
 
+def of_functional() -> Part:
+    def words(report):
+        figures = f"{report['hit']:,} of {report['total']:,} bins hit, least hit {report['least']} times; {report['tests']} tests, {report['cases']} random cases"
+        state = FAILED if report["failures"] else PASSED if report["hit"] == report["total"] > 0 else INCOMPLETE
+        return state, figures, f"{report['hit']}/{report['total']}"
+
+    return judged("functional", read(functional.REPORT), functional.JUDGED, words)
+
+
 # In the order in which they run.
-PARTS = {"regress": of_regress, "test-bench": of_planted_bugs, "formal": of_formal, "mutants": of_mutants, "coverage": of_coverage, "endurance": of_endurance}
+PARTS = {"regress": of_regress, "test-bench": of_planted_bugs, "formal": of_formal, "mutants": of_mutants, "coverage": of_coverage, "endurance": of_endurance,
+         "functional": of_functional}
 
 
 def after(part: Part, exit_code: int) -> Part:
@@ -149,7 +160,8 @@ def after(part: Part, exit_code: int) -> Part:
 def commands(seed: int) -> dict[str, list[str]]:
     """Arguments of Python by part, in the order in which they run."""
     return {**weekly.commands(seed, "0"), "formal": ["-m", formal.__name__], "mutants": ["-m", mutants.__name__, f"--count={MUTANTS}"],
-            "coverage": ["-m", coverage.__name__, f"--seed={seed}"], "endurance": ["-m", endurance.__name__, f"--values={VALUES}", f"--seed={seed}"]}
+            "coverage": ["-m", coverage.__name__, f"--seed={seed}"], "endurance": ["-m", endurance.__name__, f"--values={VALUES}", f"--seed={seed}"],
+            "functional": ["-m", functional.__name__, f"--seed={seed}"]}
 
 
 def signature(message: str) -> str:
@@ -203,6 +215,10 @@ def page(parts: list[Part], versions: dict[str, str], before: str, of: str, date
     lines = [own, *(line for line in earlier(before) if f"| {of} |" not in line)]
     failures = [row(name, code(what), str(number), code(repeat)) for name, what, number, repeat in buckets(parts)]
     told = ["By signature, with the command that repeats the first of each.", "", *table("part", "signature", "failures", "repeat with"), *failures]
+    groups = [one for part in parts for one in part.groups]
+    bins = [row(one["group"], f"{one['total']:,}", f"{one['hit']:,}", str(one["least"])) for one in groups]
+    covered = ["## Functional coverage", "", "[Groups](verification.md#functional-coverage), their bins, and how often the bin was hit that was hit least.", "",
+               *table("group", "bins", "hit", "least hits"), *bins, ""]
     aims = ", ".join(f"{kind} {aim:g} %" for kind, aim in coverage.AIMS.items())
     return "\n".join([
         "# Sign-off", "",
@@ -210,9 +226,9 @@ def page(parts: list[Part], versions: dict[str, str], before: str, of: str, date
         "this text of the design, the bench and the models is said to be not run.", "",
         f"**Commit {of}, {date} UTC: {verdict(parts)}.**", "",
         *table("part", "state", "figures", "seed", "made at"), *(row(part.name, part.state, part.figures, part.seed, part.made) for part in parts), "",
-        f"Aims: {aims}; {MUTANTS} mutants judged, none survives unexplained; {VALUES:,} values compared, no case fails.",
+        f"Aims: {aims}; {MUTANTS} mutants judged, none survives unexplained; {VALUES:,} values compared, no case fails; all bins hit.",
         f"Tools: {', '.join(f'{name} {number}' for name, number in versions.items())}.", "",
-        "## Failures", "", *(told if failures else ["None in the parts that were run."]), "",
+        *(covered if groups else []), "## Failures", "", *(told if failures else ["None in the parts that were run."]), "",
         HISTORY, "", "The first line is this page. Coverage: percent of lines, branches, expressions, toggles.", "", *table(*HEADINGS), *lines, ""])
 
 

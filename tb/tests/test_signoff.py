@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tb.commands import coverage, endurance, formal, mutants, planted_bugs, provenance, regress, signoff, weekly
+from tb.commands import coverage, endurance, formal, functional, mutants, planted_bugs, provenance, regress, signoff, weekly
 
 SOURCE = {"commit": "abc", "date": "2026-01-02 03:04", "text": "this"}
 MUTATIONS = mutants.sample(signoff.MUTANTS, 1)
@@ -17,6 +17,8 @@ PROOF = {"name": "fifo-Depth2", "what": "order kept", "verdict": "holds", "with_
 FORMAL = SOURCE | {"proofs": [PROOF]}
 COVERAGE = SOURCE | {"seed": 1, "runs": 4, "excluded": 0, "total": KINDS, "aims": coverage.AIMS, "missed": [], "absent": [], "failed_tests": [], "wrong_exclusions": []}
 CASE = {"key": "k", "build": "t1", "seed": 4, "text": "this", "passed": True, "compared": {"h": signoff.VALUES}, "message": "", "repeat": "again"}
+GROUPS = [{"group": "run", "total": 30, "hit": 30, "least": 4}, {"group": "reset", "total": 12, "hit": 12, "least": 3}]
+FUNCTIONAL = SOURCE | {"seed": 5, "total": 42, "hit": 42, "least": 3, "tests": 1, "cases": 8, "failures": [], "groups": GROUPS}
 MUTANT = {"verdict": mutants.CAUGHT, "module": "fifo", "line": 1, "before": "+", "after": "-"}
 
 
@@ -24,7 +26,7 @@ MUTANT = {"verdict": mutants.CAUGHT, "module": "fifo", "line": 1, "before": "+",
 def reports(tmp_path, monkeypatch):
     """A folder in which every part has passed, as its report says; without git and tools."""
     monkeypatch.setattr(signoff, "PAGE", tmp_path / "signoff.md")
-    for module, name in ((regress, "REPORT"), (planted_bugs, "REPORT"), (formal, "RESULTS"), (coverage, "REPORT")):
+    for module, name in ((regress, "REPORT"), (planted_bugs, "REPORT"), (formal, "RESULTS"), (coverage, "REPORT"), (functional, "REPORT")):
         monkeypatch.setattr(module, name, tmp_path / f"{module.__name__}.json")
     for module in (mutants, endurance):
         monkeypatch.setattr(module, "FOLDER", tmp_path / module.__name__)
@@ -35,8 +37,10 @@ def reports(tmp_path, monkeypatch):
     monkeypatch.setattr(signoff, "now", lambda: "2026-01-02 03:05")
     monkeypatch.setattr(signoff, "tools", lambda: {"Verilator": "5.048"})
 
-    def write(regress_report=REGRESS, planted=PLANTED, proofs=FORMAL, mutant=MUTANT, judged=signoff.MUTANTS, covered=COVERAGE, case=CASE):
-        for path, report in ((regress.REPORT, regress_report), (planted_bugs.REPORT, planted), (formal.RESULTS, proofs), (coverage.REPORT, covered)):
+    def write(regress_report=REGRESS, planted=PLANTED, proofs=FORMAL, mutant=MUTANT, judged=signoff.MUTANTS, covered=COVERAGE, case=CASE,
+              bins=FUNCTIONAL):
+        for path, report in ((regress.REPORT, regress_report), (planted_bugs.REPORT, planted), (formal.RESULTS, proofs), (coverage.REPORT, covered),
+                             (functional.REPORT, bins)):
             path.write_text(json.dumps(report))
         lines = [json.dumps(MUTANT | {"key": mutants.key_of(one)}) for one in MUTATIONS[1:judged]] + [json.dumps(mutant | {"key": mutants.key_of(MUTATIONS[0])})]
         (mutants.FOLDER / "results.jsonl").write_text("\n".join(lines))
@@ -55,6 +59,7 @@ def test_all_parts_passed(reports):
     assert signoff.main([]) == 0
     text = reports.page.read_text()
     assert states(reports.page) == dict.fromkeys(signoff.PARTS, "passed") and "**Commit abc, 2026-01-02 03:05 UTC: signed off.**" in text
+    assert "42 of 42 bins hit, least hit 3 times" in text and "\n| run | 30 | 30 | 4 |\n| reset | 12 | 12 | 3 |\n" in text
     assert "100 of 100 caught" in text and "100,000,000 values compared" in text and "line 100.00 % of 1,000" in text and "Verilator 5.048" in text
 
 
@@ -84,6 +89,10 @@ def test_what_was_not_run_is_said_to_be_not_run(reports):
     ("endurance", "failed", {"case": CASE | {"passed": False, "message": "h: step 3 differs"}}),
     ("endurance", "incomplete", {"case": CASE | {"compared": {"h": signoff.VALUES - 1}}}),
     ("endurance", "not run", {"case": CASE | {"text": "other"}}),
+    ("functional", "failed", {"bins": FUNCTIONAL | {"failures": [provenance.failure("tiny-3", "h: step 3 differs", "again")]}}),
+    ("functional", "incomplete", {"bins": FUNCTIONAL | {"hit": 41}}),
+    ("functional", "incomplete", {"bins": FUNCTIONAL | {"total": 0, "hit": 0, "groups": []}}),
+    ("functional", "not run", {"bins": FUNCTIONAL | {"text": "other"}}),
 ])
 def test_one_part_is_enough_to_refuse(reports, part, state, changes):
     reports.write(**changes)
@@ -117,7 +126,7 @@ def test_parts_are_run_first_and_their_exit_codes_count(reports, monkeypatch):
     assert signoff.main(["--parts=mutants,formal", "--seed=5"]) == 1 and list(run) == ["formal", "mutants"]
     assert states(reports.page)["mutants"] == "failed" and "its command ended with 1" in reports.page.read_text()
     signoff.main(["--parts=all", "--seed=5"])
-    assert set(run) == set(signoff.PARTS) and "--seed=5" in run["coverage"] and "--seed=5" in run["regress"]
+    assert set(run) == set(signoff.PARTS) and "--seed=5" in run["coverage"] and "--seed=5" in run["regress"] and "--seed=5" in run["functional"]
 
 
 def test_an_unknown_part_is_refused(capsys):

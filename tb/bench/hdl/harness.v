@@ -2,7 +2,7 @@
 // Test bench around the accelerator: stream agents on its streams, registers and interrupt brought out.
 //
 // x_*, h_* and trace_* are the ports of stream_player and stream_recorder, image_* those of image_player; *_violations_o and *_state_o those
-// of the monitor of each stream. cycles_o counts clock cycles from reset, waits_o those in which the accelerator waits for an agent of x, h or trace; seed_i seeds the stalls of all agents; patient_i is that of both recorders.
+// of the monitor of each stream; clear_o and cleared_o those of clear_recorder. cycles_o counts clock cycles from reset, waits_o those in which the accelerator waits for an agent of x, h or trace; seed_i seeds the stalls of all agents; patient_i is that of both recorders.
 `default_nettype none
 
 module harness #(
@@ -25,6 +25,8 @@ module harness #(
   output wire [31:0]               cycles_o,
   output wire [31:0]               waits_o,
   output wire                      irq_o,
+  output wire [28:0]               clear_o,
+  output wire                      cleared_o,
 
   input  wire [11:0]               s_axil_awaddr_i,
   input  wire                      s_axil_awvalid_i,
@@ -238,6 +240,28 @@ module harness #(
     .m_trace_tready_i (trace_tready),
     .m_trace_tlast_o  (trace_tlast),
     .irq_o            (irq_o)
+  );
+
+  // The one look into the design: no port tells the state of a machine.
+  wire [18:0] state = {
+    accelerator.tile_class[3:0],  // of tile 0
+    accelerator.u_control.u_row_counters.busy_q,
+    accelerator.u_streams.u_trace_stream.valid_q, accelerator.u_streams.u_trace_stream.pending_q,
+    accelerator.u_streams.u_h_stream.valid_q, accelerator.u_streams.u_h_stream.pending_q,
+    accelerator.u_streams.u_input_stream.active_q, accelerator.u_streams.u_input_stream.halted_q,
+    accelerator.u_streams.u_input_stream.discard_q, accelerator.u_streams.u_input_stream.in_packet_q,
+    accelerator.u_streams.u_image_loader.state_q,
+    accelerator.u_control.u_run_control.state_q
+  };
+  clear_recorder #(.StateBits(19)) clear_recorder (
+    .clk_i            (clk_i),
+    .rst_ni           (rst_ni),
+    .soft_reset_i     (accelerator.u_control.u_axil_registers.soft_reset_o),
+    .errors_i         (accelerator.u_control.u_axil_registers.errors_q[7:0]),
+    .errors_cleared_i (accelerator.u_control.u_axil_registers.errors_cleared[7:0]),
+    .state_i          (state),
+    .clear_o          (clear_o),
+    .cleared_o        (cleared_o)
   );
 endmodule
 
