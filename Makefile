@@ -175,7 +175,7 @@ formal:
 	@scripts/setup-formal.sh
 	@$(python) -m tb.commands.formal
 
-## write docs/signoff.md: what was verified of this text, what failed and what was not run; runs PARTS first
+## write docs/signoff.md: what was verified of these sources, what failed and what was not run; runs PARTS first
 takes.signoff := PARTS SEED
 signoff:
 	$(setup) icarus

@@ -19,6 +19,7 @@ from itertools import count
 from pathlib import Path
 from threading import Lock
 
+from filelock import FileLock
 from tqdm import tqdm
 
 from tb.bench import leash
@@ -173,7 +174,8 @@ def main(arguments: list[str] | None = None) -> int:
         return int(not result["passed"])
     for one in BUILDS.values():
         build("harness", parameters(one), "verilator")  # their time is not that of cases
-    found = cover(options.seed, options.minutes, options.jobs)
+    with FileLock(BUILD / "functional.lock"):  # two at once would empty each other's folders
+        found = cover(options.seed, options.minutes, options.jobs)
     REPORT.write_text(json.dumps(found, indent=1) + "\n")
     for group in found["groups"]:
         print(f"{group['group']:9} {group['hit']:4} of {group['total']:4} bins hit, least {group['least']} times")

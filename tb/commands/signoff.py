@@ -2,7 +2,7 @@
 """`make signoff PARTS=`: one page of what was verified, docs/signoff.md, from the reports that the commands of the bench leave in build/.
 
 Runs the PARTS first, and then reads what there is of all: all tests (regress), planted bugs (test-bench), proofs (formal), mutants, coverage, endurance
-and functional coverage. What was run on another text of the design, the bench or the models counts as not run; so does what was never run. Nothing is guessed.
+and functional coverage. What was run on other sources of the design, the bench or the models counts as not run; so does what was never run. Nothing is guessed.
 Exit code: 0 if all parts passed, 1 if not, 2 when the arguments are wrong.
 """
 
@@ -53,7 +53,7 @@ def judged(name: str, report: dict | None, folders: Iterable[str], words: Callab
     state, figures, short = words(report)
     made = f"{report['commit']}, {report['date']}"
     if report["text"] != fingerprint(*folders):
-        return Part(name, figures=f"not on this text; {state} on another, {made}: {figures}")
+        return Part(name, figures=f"not on these sources; {state} on others, {made}: {figures}")
     return Part(name, state, figures, short, str(report.get("seed", "")), made, report.get("failures", []), report.get("groups", []))
 
 
@@ -123,17 +123,17 @@ def of_coverage() -> Part:
 
 
 def of_endurance() -> Part:
-    """Of all cases of this text, also where the command was interrupted."""
+    """Of all cases of these sources, also where the command was interrupted."""
     kept = kept_in(endurance.FOLDER / endurance.RESULTS).values()
     text = fingerprint(*endurance.JUDGED)
     found = [one for one in kept if one["text"] == text]
     if not found:
-        return Part("endurance", figures=f"not on this text; {len(kept)} cases of others" if kept else NEVER)
+        return Part("endurance", figures=f"not on these sources; {len(kept)} cases of others" if kept else NEVER)
     values, builds, passed = sum(map(endurance.compared, found)), {one["build"] for one in found}, sum(one["passed"] for one in found)
     figures = f"{values:,} values compared of {VALUES:,}, {len(builds)} builds; {passed} of {len(found)} cases passed ({coverage.percent(passed, len(found)):.2f} %)"
     failures = endurance.failures_of(found)
     state = FAILED if failures else PASSED if values >= VALUES else INCOMPLETE
-    return Part("endurance", state, figures, f"{values:.3g}", "in the commands of cases", "this text", failures)
+    return Part("endurance", state, figures, f"{values:.3g}", "in the commands of cases", "these sources", failures)
 
 
 def of_functional() -> Part:
@@ -223,12 +223,12 @@ def page(parts: list[Part], versions: dict[str, str], before: str, of: str, date
     return "\n".join([
         "# Sign-off", "",
         "Written by `make signoff` from what the commands of the [bench](verification.md#commands) left in `build/`. A part that was not run on",
-        "this text of the design, the bench and the models is said to be not run.", "",
+        "these sources of the design, the bench and the models (`rtl/`, `tb/`, `models/`) is said to be not run.", "",
         f"**Commit {of}, {date} UTC: {verdict(parts)}.**", "",
         *table("part", "state", "figures", "seed", "made at"), *(row(part.name, part.state, part.figures, part.seed, part.made) for part in parts), "",
         f"Aims: {aims}; {MUTANTS} mutants judged, none survives unexplained; {VALUES:,} values compared, no case fails; all bins hit.",
         f"Tools: {', '.join(f'{name} {number}' for name, number in versions.items())}.", "",
-        *(covered if groups else []), "## Failures", "", *(told if failures else ["None in the parts that were run."]), "",
+        *(covered if groups else []), "## Failures", "", *(told if failures else ["No test failed in the parts that were run."]), "",
         HISTORY, "", "The first line is this page. Coverage: percent of lines, branches, expressions, toggles.", "", *table(*HEADINGS), *lines, ""])
 
 
