@@ -166,7 +166,11 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
     with FileLock(folder / "lock"):
         if stamp.exists() and stamp.read_text() == contents:
             return folder
-        stamp.unlink(missing_ok=True)
+        for left in folder.iterdir():  # by a build that was interrupted: make would take a file that is there in part for a whole one
+            if left.is_dir():
+                shutil.rmtree(left)
+            elif left.name != "lock":
+                left.unlink()
         arguments = list(flags)
         if simulator == "verilator":
             control = folder / "visible.vlt"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""tb.bench.runner: a failed test leaves waves of its last moments, and no more, and names the command that shows them."""
+"""tb.bench.runner: a failed test leaves waves of its last moments, and no more, and names the command that shows them; an interrupted build does no harm."""
 
 import re
 
@@ -7,6 +7,7 @@ import cocotb
 import pytest
 import pywellen
 
+from tb.bench import runner
 from tb.bench.drivers import clock_cycles, reset
 from tb.bench.runner import LAST_CYCLES, PERIOD, SIMULATORS, SimulationError, run
 
@@ -40,3 +41,16 @@ def test_a_failure_leaves_waves(simulator, monkeypatch):
     rises = [time for time, value in clock if value == 1]
     assert abs(len(rises) - LAST_CYCLES) < 4
     assert rises[-1] < 1000 * PERIOD * (2 * LAST_CYCLES + 20), "the trace goes on after the failure"
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_a_build_that_was_interrupted_is_made_anew(simulator, monkeypatch, tmp_path):
+    """Files that are there in part, with no stamp that says they are whole."""
+    monkeypatch.setattr(runner, "BUILD", tmp_path)
+    folder = runner.build("log_code", simulator=simulator)
+    (folder / "stamp").unlink()
+    for path in folder.iterdir():
+        if path.is_file() and path.name != "lock":
+            path.write_bytes(path.read_bytes()[:100])
+    assert runner.build("log_code", simulator=simulator) == folder and (folder / "stamp").exists()
+    run("tb.tests.test_log_code", "log_code", simulator=simulator, folder=tmp_path / "run")
