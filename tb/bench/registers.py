@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A driver for the register port of the accelerator; addresses and bits come from register_map.py, which is generated."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from cocotb.handle import SimHandleBase
 from cocotb.triggers import RisingEdge
@@ -30,6 +30,15 @@ def row_counts(levels: Sequence[int]) -> list[int]:
 
 class BusError(Exception):
     """The accelerator answered SLVERR."""
+
+
+async def refused(access: Awaitable) -> bool:
+    """Whether an access is answered with SLVERR: a write or a read of AxiLiteDriver."""
+    try:
+        await access
+    except BusError:
+        return True
+    return False
 
 
 class AxiLiteDriver(BusDriver):

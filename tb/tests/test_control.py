@@ -12,7 +12,6 @@ from tb.bench.registers import (
     ALL_ERRORS,
     ROWS_BLOCKS,
     AxiLiteDriver,
-    BusError,
     Config,
     Control,
     Counter,
@@ -24,6 +23,7 @@ from tb.bench.registers import (
     Status,
     counter_address,
     packed_levels,
+    refused,
     row_address,
     row_counts,
 )
@@ -40,14 +40,6 @@ async def begin(dut, **inputs):
     await reset(dut, layer_valid=ALL_LAYERS, input_finished=1, output_idle=1, **inputs)
     await clock_cycles(dut, 12)
     return AxiLiteDriver(dut)
-
-
-async def slave_error(access) -> bool:
-    try:
-        await access
-    except BusError:
-        return True
-    return False
 
 
 async def start(dut, bus):
@@ -121,7 +113,7 @@ async def every_write_has_its_response(dut):
 async def start_is_checked(dut):
     bus = await begin(dut)
 
-    async def refused():
+    async def start_refused():
         await bus.write(Register.CONTROL, Control.START)
         errors = await bus.read(Register.ERRORS)
         assert not await bus.read(Register.STATUS) & Status.BUSY
@@ -131,11 +123,11 @@ async def start_is_checked(dut):
 
     for layers in (0, MAX_LAYERS + 1, 16, 17, 1 << 31):
         await bus.write(Register.LAYERS, layers)
-        assert await refused(), f"{layers} layers"
+        assert await start_refused(), f"{layers} layers"
     for layers in range(1, 9):
         await bus.write(Register.LAYERS, layers)
         dut.layer_valid_i.value = ALL_LAYERS ^ 1 << layers - 1
-        assert await refused(), f"layer {layers - 1} is not valid"
+        assert await start_refused(), f"layer {layers - 1} is not valid"
         dut.layer_valid_i.value = ALL_LAYERS >> MAX_LAYERS - layers
         await start(dut, bus)
         await bus.write(Register.CONTROL, Control.START)
@@ -143,18 +135,18 @@ async def start_is_checked(dut):
         assert int(dut.layers_o.value) == layers
         await finish(dut)
     await bus.write(Register.SEQUENCES, 0)
-    assert await refused()
+    assert await start_refused()
     for bit in range(32):
         await bus.write(Register.SEQUENCES, 1 << bit)
         await start(dut, bus)
         await finish(dut)
     await bus.write(Register.SEQUENCES, 1)
     dut.loading_i.value = 1
-    assert await refused()
+    assert await start_refused()
     dut.loading_i.value = 0
     for code in range(len(BUILD_POLICIES), 8):
         await bus.write(Register.CONFIG, Config.OVERRIDE | Config.policy(code))
-        assert await refused(), f"no policy has the code {code}"
+        assert await start_refused(), f"no policy has the code {code}"
         await bus.write(Register.CONFIG, Config.policy(code))  # which nobody asks for
         await start(dut, bus)
         await finish(dut)
@@ -318,11 +310,11 @@ async def state_is_read_while_idle(dut):
         assert await bus.read(Register.STATE_DATA) == expected
     for select in (StateSelect.tile(tiles), StateSelect.tile(255), StateSelect.address(32), StateSelect.KIND | StateSelect.address(32 * lanes)):
         await bus.write(Register.STATE_SELECT, select)
-        assert await slave_error(bus.read(Register.STATE_DATA)) and await bus.read(Register.ERRORS) == Error.ACCESS
+        assert await refused(bus.read(Register.STATE_DATA)) and await bus.read(Register.ERRORS) == Error.ACCESS
         await bus.write(Register.ERRORS, Error.ACCESS)
     await bus.write(Register.STATE_SELECT, 0)
     await start(dut, bus)
-    assert await slave_error(bus.read(Register.STATE_DATA)) and await bus.read(Register.ERRORS) == Error.ACCESS
+    assert await refused(bus.read(Register.STATE_DATA)) and await bus.read(Register.ERRORS) == Error.ACCESS
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")

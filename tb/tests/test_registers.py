@@ -14,7 +14,7 @@ from cocotb.triggers import RisingEdge
 from codegen.registers import ADDRESS_BITS, BUS_BYTES, read_map
 from models.formats import GATES, Level, TileEvent
 from tb.bench.drivers import clock_cycles, reset, seed
-from tb.bench.registers import AxiLiteDriver, BusError, packed_levels
+from tb.bench.registers import AxiLiteDriver, packed_levels, refused
 from tb.bench.runner import run
 from tb.tests.test_control import ALL_LAYERS, CLASS_BITS
 
@@ -45,15 +45,6 @@ async def begin(dut) -> AxiLiteDriver:
     await reset(dut, layer_valid=ALL_LAYERS, input_finished=1, output_idle=1)
     await clock_cycles(dut, 12)
     return AxiLiteDriver(dut)
-
-
-async def refused(access) -> bool:
-    """Whether an access is answered with SLVERR."""
-    try:
-        await access
-    except BusError:
-        return True
-    return False
 
 
 async def values(bus, registers) -> dict:

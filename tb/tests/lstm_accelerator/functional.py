@@ -23,7 +23,7 @@ from tb.bench.agents import Packet, play_image
 from tb.bench.drivers import clock_cycles, seed
 from tb.bench.functional_coverage import ERRORS, LAYERS, LONG, SHAPES, STALLS, STROBES, WAYS
 from tb.bench.harness import Harness
-from tb.bench.registers import ALL_ERRORS, BusError, Control, Error, Register
+from tb.bench.registers import ALL_ERRORS, Control, Error, Register, refused
 from tb.tests.lstm_accelerator.cases import harness, network_of, policies, sequences_of
 from tb.tests.lstm_accelerator.test_reset_sweep import TINY
 
@@ -198,15 +198,6 @@ async def clear_error(bench: Harness, error: Error, way: str) -> None:
         bench.scoreboard.equal("sticky errors", Error(0), Error(await bench.registers.read(Register.ERRORS)))
     await reset(bench, "soft reset" if way == "write" else way)
     bench.scoreboard.equal("sticky errors after a reset", Error(0), Error(await bench.registers.read(Register.ERRORS)))
-
-
-async def refused(access) -> bool:
-    """Whether an access is answered with SLVERR."""
-    try:
-        await access
-    except BusError:
-        return True
-    return False
 
 
 async def write_with_every_strobe(bench: Harness, generator: random.Random) -> None:
