@@ -51,15 +51,13 @@ WAVES ?= 0
 PNG ?= 0
 ## folder of IHP-Open-PDK, for `make silicon` (docs/silicon.md)
 PDK ?=
-## 1: `make silicon` measures resources and clock on FPGAs as well, which takes an hour
-FPGA ?= 0
 ## Python (3.10 or newer) of the virtual environment
 PYTHON ?= python3
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-targets := help setup generate sim waves test weekly regress soak endurance coverage functional test-bench mutants formal signoff bench calibrate eval lint silicon docs clean distclean
-variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N VALUES PARTS WAVES PNG PDK FPGA PYTHON
+targets := help setup generate sim waves test weekly regress soak endurance coverage functional test-bench mutants formal signoff bench calibrate eval lint silicon fpga docs clean distclean
+variables := SIM NET MODEL NODE INPUTS METRIC RANGE POLICY STEPS TILES LANES WEIGHTS SEED BUDGET SHARE SPEED JOBS SCHEDULER MINUTES N VALUES PARTS WAVES PNG PDK PYTHON
 .PHONY: $(targets)
 
 # No target ignores a variable: `takes.TARGET` names those it takes, and another one on the command line is an error. One in the environment
@@ -172,14 +170,14 @@ mutants:
 ## prove properties of modules of rtl/, and see each fail with a bug planted; writes docs/formal.md
 formal:
 	$(setup) verilator
-	@scripts/setup-formal.sh
+	@scripts/setup-packages.sh formal
 	@$(python) -m tb.commands.formal
 
 ## write docs/signoff.md: what was verified of these sources, what failed and what was not run; runs PARTS first
 takes.signoff := PARTS SEED
 signoff:
 	$(setup) icarus
-	@case ",$$PARTS," in *,all,*|*,formal,*) scripts/setup-formal.sh;; esac
+	@case ",$$PARTS," in *,all,*|*,formal,*) scripts/setup-packages.sh formal;; esac
 	@$(python) -m tb.commands.signoff --parts="$$PARTS" --seed="$$SEED"
 
 ## measure the speed of the bench against a bare C++ harness, and of the integer model against nn.LSTM
@@ -209,17 +207,23 @@ lint:
 	@scripts/lint.sh
 	@$(python) -m ruff check
 
-## measure what dynamic precision costs and saves in silicon: area, clock and energy of both builds from PDK, with FPGA=1 resources and clock on FPGAs
-takes.silicon := PDK NET FPGA
+## measure what dynamic precision costs and saves in silicon: area, clock and energy of both builds from PDK
+takes.silicon := PDK NET
 silicon:
 	$(setup) icarus
 	@scripts/setup-silicon.sh
-	@$(python) -m syn.silicon $(call given,NET,--net) --fpga="$$FPGA"
+	@$(python) -m syn.silicon $(call given,NET,--net)
+
+## measure resources of a small build on two families of FPGAs, and its clock on an ECP5, placed and routed; takes an hour
+fpga:
+	$(setup) verilator
+	@scripts/setup-packages.sh fpga
+	@$(python) -m syn.fpga
 
 ## draw the timing diagrams from the RTL, and the documentation as a site in build/site/; a link that leads nowhere is an error
 docs:
 	$(setup) icarus
-	@scripts/setup-docs.sh
+	@scripts/setup-packages.sh docs
 	@$(python) -m tb.commands.waves.timing
 	@NO_MKDOCS_2_WARNING=1 $(python) -m mkdocs build
 	@echo build/site/index.html

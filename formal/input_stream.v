@@ -4,7 +4,8 @@
 // long, and halt the stream. No packet begins more than two steps ahead of layer 0, beyond the last sequence, or during clear, which also drops the rest of a
 // packet that has begun; all else is taken at once, so that nothing waits for ever.
 //
-// Assumed of the accelerator: a run starts after all of the one before, its x fits into its bank, and layers are done in their order.
+// Assumed of the accelerator: a run starts after all of the one before, its x fits into its bank, layers are done in their order, and no granule is taken
+// while one is held.
 // The granule whose data and exponent are looked at is one that the solver chooses.
 `include "formats.vh"
 `default_nettype none
@@ -22,6 +23,7 @@ module input_stream_properties #(
   input wire         last_i,
   input wire         user_i,
   input wire         x_ready_i,
+  input wire         x_held_i,
   input wire         start_i,
   input wire [31:0]  sequences_i,
   input wire         first_layer_done_i,
@@ -43,7 +45,7 @@ module input_stream_properties #(
   wire [`STEP_FLAGS]   step_first, step_last;
   input_stream #(.DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .ActivationDepth(ActivationDepth)) dut (
     .clk_i(clk_i), .rst_ni(rst_ni), .clear_i(clear_i), .s_x_tdata_i(data_i), .s_x_tvalid_i(valid_i), .s_x_tready_o(ready), .s_x_tlast_i(last_i),
-    .s_x_tuser_i(user_i), .x_valid_o(x_valid), .x_ready_i(x_ready_i), .x_address_o(address), .x_granule_o(granule), .x_data_o(x_data),
+    .s_x_tuser_i(user_i), .x_valid_o(x_valid), .x_ready_i(x_ready_i), .x_held_i(x_held_i), .x_address_o(address), .x_granule_o(granule), .x_data_o(x_data),
     .x_exponent_o(exponent), .start_i(start_i), .sequences_i(sequences_i), .stateful_i(stateful), .x_words_i(x_words), .x_terms_i(x_terms),
     .x_address_i(x_address), .first_layer_done_i(first_layer_done_i), .step_done_i(step_done_i), .x_loaded_o(loaded), .step_first_o(step_first),
     .step_last_o(step_last), .bank_o(bank), .finished_o(finished), .halted_o(halted), .short_error_o(short_error), .long_error_o(long_error)
@@ -128,8 +130,8 @@ module input_stream_properties #(
       if (complete) step_first_q[step_q] <= first_q & ~stateful;
       if (complete) step_last_q[step_q] <= user_i;
       waiting_q   <= good ? (closing ? granules - before : Slices) : waiting_q - sent;
-      sent_last_q <= sent && next_q + 1'b1 == granules;
-      loaded_q    <= sent_last_q;
+      sent_last_q <= sent && next_q + 1'b1 == granules || sent_last_q && x_held_i;
+      loaded_q    <= sent_last_q && !x_held_i;
     end
   end
 
@@ -139,6 +141,7 @@ module input_stream_properties #(
     if (start_i) assume (!running_q && !halted_q && open_q == 0 && !clear_i && sequences_i != 0);
     if (first_layer_done_i) assume (ahead_q != 0 && (ahead_q == open_q));
     if (step_done_i) assume (first_layer_done_i || ahead_q != open_q);
+    if (x_held_i) assume (!x_ready_i);
 
     if (begun_q) begin
       assert (ready == (drop_q || running_q && (waiting_q == 0 || waiting_q == 1 && x_ready_i) && (inside_q || ahead_q < 2)));

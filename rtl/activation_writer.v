@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The one write port of the activation memories, the same for every tile. By priority: a committed h (one byte, or two of a word), a loaded
-// word, a granule of x. Commits and loads cannot wait; loads come only while no run is under way. In the dynamic build a byte on the bus is two signed
-// halves: h = 16 upper + lower is split here, x and loads come split.
-// Latency: on the bus one cycle after the transfer, visible to a read one cycle later.
+// word, a granule of x. Commits and loads cannot wait; loads come only while no run is under way. A granule that finds the port taken is held, and the
+// next one waits: x_ready_o is a register, so that no path leads from the commits of the tiles to the x stream. In the dynamic build a byte on the bus
+// is two signed halves: h = 16 upper + lower is split here, x and loads come split.
+// Latency: on the bus one cycle after the transfer, of a granule that was held after the first cycle in which the port is free; visible to a read one
+// cycle later.
 `include "formats.vh"
 `default_nettype none
 
@@ -15,6 +17,7 @@ module activation_writer #(
 ) (
   input  wire                      clk_i,
   input  wire                      rst_ni,
+  input  wire                      clear_i,            // drops a granule that is held
 
   input  wire                      commit_valid_i,
   input  wire                      commit_bank_i,
@@ -33,6 +36,7 @@ module activation_writer #(
 
   input  wire                      x_valid_i,
   output wire                      x_ready_o,
+  output wire                      x_held_o,
   input  wire [OffsetWidth:0]      x_address_i,
   input  wire [`GRANULE]           x_granule_i,        // which granule of the word
   input  wire [8*GranuleBytes-1:0] x_data_i,
@@ -62,7 +66,31 @@ module activation_writer #(
   assign act_data_o     = act_data_q;
   assign act_exponent_o = act_exponent_q;
 
-  assign x_ready_o = ~commit_valid_i & ~load_valid_i;
+  // A granule of x, the one that is held before the one that comes.
+  reg                      x_held_q;
+  reg [OffsetWidth:0]      x_address_q;
+  reg [`GRANULE]           x_granule_q;
+  reg [8*GranuleBytes-1:0] x_data_q;
+  reg [`NIBBLE]            x_exponent_q;
+
+  wire                      x_there    = x_held_q | x_valid_i;
+  wire [OffsetWidth:0]      x_address  = x_held_q ? x_address_q : x_address_i;
+  wire [`GRANULE]           x_granule  = x_held_q ? x_granule_q : x_granule_i;
+  wire [8*GranuleBytes-1:0] x_data     = x_held_q ? x_data_q : x_data_i;
+  wire [`NIBBLE]            x_exponent = x_held_q ? x_exponent_q : x_exponent_i;
+
+  assign x_ready_o = ~x_held_q;
+  assign x_held_o  = x_held_q;
+
+  always @(posedge clk_i) begin
+    x_held_q <= rst_ni & ~clear_i & x_there & (commit_valid_i | load_valid_i);
+    if (x_valid_i && !x_held_q) begin
+      x_address_q  <= x_address_i;
+      x_granule_q  <= x_granule_i;
+      x_data_q     <= x_data_i;
+      x_exponent_q <= x_exponent_i;
+    end
+  end
 
   // The word of a position; the memory holds every layer, so the sum fits OffsetWidth bits.
   wire [`POSITION]       unused_high;
@@ -90,17 +118,17 @@ module activation_writer #(
       act_address_q <= load_address_i;
       act_be_q      <= {DotLanes{1'b1}};
       act_data_q    <= load_data_i;
-    end else if (x_valid_i) begin
-      act_address_q <= x_address_i;
-      act_be_q      <= GranuleMask << (GranuleBytes * x_granule_i);
-      act_data_q    <= {DotLanes/GranuleBytes{x_data_i}};
+    end else if (x_there) begin
+      act_address_q <= x_address;
+      act_be_q      <= GranuleMask << (GranuleBytes * x_granule);
+      act_data_q    <= {DotLanes/GranuleBytes{x_data}};
     end
 
   always @(posedge clk_i)
-    act_exponent_q <= x_exponent_i;
+    act_exponent_q <= x_exponent;
 
   always @(posedge clk_i) begin
-    act_we_q   <= rst_ni & (commit_valid_i | load_valid_i | x_valid_i);
+    act_we_q   <= rst_ni & (commit_valid_i | load_valid_i | x_there);
     act_pair_q <= rst_ni & pair_valid_i;
   end
 

@@ -2,7 +2,9 @@
 // Tells a layer descriptor that a layer of this build can have (fields in docs/registers.md) from one that none can.
 //
 // Units are dealt to tiles in turn: tile k has the positions p < units with p mod Tiles = k, which is ceil((units - k) / Tiles) slots.
-// Combinational; good_o means something while check_i is high only, so that a simulator has nothing to compute otherwise.
+// The sizes, up to `terms`, are in the first beat of a descriptor: they are looked at in the cycle in which the last one comes, which breaks the longest
+// path of a load. Latency: good_o is that of the descriptor one cycle after sizes_i. Nothing is computed while sizes_i and check_i are low, which
+// spares a simulator most of it.
 `include "formats.vh"
 `default_nettype none
 
@@ -13,7 +15,9 @@ module descriptor_check #(
   parameter UnitDepth       = 512,
   parameter ActivationDepth = 128
 ) (
-  input  wire               check_i,
+  input  wire               clk_i,
+  input  wire               sizes_i,  // descriptor_i has its first beat, tiles_i is valid
+  input  wire               check_i,  // one cycle later: descriptor_i is whole, layer_i is valid
   /* verilator lint_off UNUSEDSIGNAL */   // any value of the thresholds is good
   input  wire [`DESCRIPTOR] descriptor_i,
   /* verilator lint_on UNUSEDSIGNAL */
@@ -24,6 +28,8 @@ module descriptor_check #(
   // 32 bits are enough for every sum and product: where one could overflow, another condition fails.
   reg [31:0] units, slots, x_words, h_words, x_address, h_address, unit_base, weight_base;
   reg        terms, slots_good, levels_good;
+  reg        sizes_good_q;
+  reg [31:0] weight_words_q;
 
   integer tile;
   always @* begin
@@ -37,29 +43,33 @@ module descriptor_check #(
     terms       = descriptor_i[`DESCRIPTOR_TWO_TERMS];
     weight_base = `DESCRIPTOR_W_BASE_VALUE(descriptor_i);
     slots_good  = 1'b1;
+    if (sizes_i)
+      for (tile = 0; tile < Tiles; tile = tile + 1)
+        if (tiles_i[tile])
+          slots_good = slots_good && slots * Tiles + tile >= units && slots * Tiles + tile < units + Tiles;
     // Each level holds the quarters of the one below, and more of them in both of the passes that every row has, or in one.
     levels_good = descriptor_i[`DESCRIPTOR_MIDDLE_X0] >= descriptor_i[`DESCRIPTOR_LOWEST_X0]
                && descriptor_i[`DESCRIPTOR_MIDDLE_X1] >= descriptor_i[`DESCRIPTOR_LOWEST_X1]
                && descriptor_i[`DESCRIPTOR_MIDDLE_H] >= descriptor_i[`DESCRIPTOR_LOWEST_H]
                && (descriptor_i[`DESCRIPTOR_MIDDLE_X0] != descriptor_i[`DESCRIPTOR_LOWEST_X0]
                    || descriptor_i[`DESCRIPTOR_MIDDLE_H] != descriptor_i[`DESCRIPTOR_LOWEST_H]);
-    good_o      = 1'b0;
-    if (check_i) begin
-      for (tile = 0; tile < Tiles; tile = tile + 1)
-        if (tiles_i[tile])
-          slots_good = slots_good && slots * Tiles + tile >= units && slots * Tiles + tile < units + Tiles;
-      good_o = slots_good && levels_good
+    good_o      = check_i && sizes_good_q && levels_good
         && `DESCRIPTOR_IN_RANGE(descriptor_i)
+        && weight_base <= WeightDepth
+        && weight_base + weight_words_q <= WeightDepth
+        && (layer_i == 0 || !terms);
+  end
+
+  always @(posedge clk_i)
+    if (sizes_i) begin
+      sizes_good_q   <= slots_good
         && x_words * DotLanes <= `MAX_UNITS
         && h_words * DotLanes >= units && h_words * DotLanes < units + DotLanes
         && x_address + (terms ? 2 * x_words : x_words) <= ActivationDepth
         && h_address + h_words <= ActivationDepth
-        && unit_base + slots <= UnitDepth
-        && weight_base <= WeightDepth
-        && weight_base + 4 * slots * (x_words + h_words) <= WeightDepth
-        && (layer_i == 0 || !terms);
+        && unit_base + slots <= UnitDepth;
+      weight_words_q <= 4 * slots * (x_words + h_words);
     end
-  end
 endmodule
 
 `default_nettype wire

@@ -148,10 +148,12 @@ module image_loader #(
   descriptor_check #(
     .Tiles(Tiles), .DotLanes(DotLanes), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
   ) u_descriptor_check (
+    .clk_i        (clk_i),
+    .sizes_i      (word_done & target_q == `TARGET_DESCRIPTORS),
     .check_i      (word_valid_q & is_descriptor),
     .descriptor_i (word_q[`DESCRIPTOR]),
     .layer_i      (word_address_q[`LAYER]),
-    .tiles_i      (word_tiles_q),
+    .tiles_i      (tiles_q),
     .good_o       (descriptor_good)
   );
 

@@ -4,7 +4,7 @@
 // In the dynamic build the first beat of a packet holds the exponents of its groups of 64 values, a nibble each, which go out beside the values.
 // A beat is written in granules of min(16, DotLanes) bytes, one a cycle; with DotLanes >= 16 a beat comes in every cycle. A packet of the
 // wrong length halts the stream until clear_i: its step is not announced. clear_i also discards the rest of a packet that has begun.
-// x_loaded_o pulses when the last granule of a step is in the memories, two cycles after it left here.
+// x_loaded_o pulses when the last granule of a step is in the memories, two cycles after it left here and was no longer held.
 `include "formats.vh"
 `default_nettype none
 
@@ -25,6 +25,7 @@ module input_stream #(
   input  wire                      s_x_tuser_i,
   output wire                      x_valid_o,               // to the activation bus
   input  wire                      x_ready_i,
+  input  wire                      x_held_i,                // the granule that left last waits behind x_ready_i, which is low
   output wire [OffsetWidth:0]      x_address_o,
   output wire [`GRANULE]           x_granule_o,
   output wire [8*GranuleBytes-1:0] x_data_o,
@@ -195,8 +196,8 @@ module input_stream #(
       loaded_q  <= 1'b0;
     end else begin
       valid_q   <= good | ~free;
-      written_q <= sent & slices_q == 1 & closing_q;
-      loaded_q  <= written_q;
+      written_q <= sent & slices_q == 1 & closing_q | written_q & x_held_i;
+      loaded_q  <= written_q & ~x_held_i;
     end
 endmodule
 

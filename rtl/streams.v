@@ -130,7 +130,7 @@ module streams #(
     .trace_units_o      (trace_units)
   );
 
-  wire x_valid, x_ready;
+  wire x_valid, x_ready, x_held;
   wire [OffsetWidth:0] x_address;
   wire [`GRANULE] x_granule;
   wire [8*GranuleBytes-1:0] x_data;
@@ -147,6 +147,7 @@ module streams #(
     .s_x_tuser_i        (s_x_tuser_i),
     .x_valid_o          (x_valid),
     .x_ready_i          (x_ready),
+    .x_held_i           (x_held),
     .x_address_o        (x_address),
     .x_granule_o        (x_granule),
     .x_data_o           (x_data),
@@ -172,6 +173,7 @@ module streams #(
   activation_writer #(.DynamicPrecision(DynamicPrecision), .DotLanes(DotLanes), .ActivationDepth(ActivationDepth)) u_activation_writer (
     .clk_i             (clk_i),
     .rst_ni            (rst_ni),
+    .clear_i           (clear_i),
     .commit_valid_i    (commit_valid_i),
     .commit_bank_i     (commit_bank_i),
     .commit_position_i (commit_position_i),
@@ -185,6 +187,7 @@ module streams #(
     .load_data_i       (load_data_o[`H_WIDTH*DotLanes-1:0]),
     .x_valid_i         (x_valid),
     .x_ready_o         (x_ready),
+    .x_held_o          (x_held),
     .x_address_i       (x_address),
     .x_granule_i       (x_granule),
     .x_data_i          (x_data),

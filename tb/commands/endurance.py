@@ -3,8 +3,8 @@
 
 Builds have 1 to 16 tiles, each number once before any comes again; a build plays cases (tb/tests/lstm_accelerator/endurance.py), a seed each, until
 its share of the values has been compared. A value is an h, a decision of a row, or a register, counter or word of state, as the scoreboard counts them;
-those of cases that failed are not counted. Cases are kept in build/endurance/results.jsonl by build, seed, and the text of rtl/, tb/ and models/: what
-was interrupted goes on. Writes build/endurance.json. Exit code: 1 if a case failed, or if its failures left a build without its values.
+those of cases that failed are not counted. Cases are kept in build/endurance/results.jsonl by build, seed, and the text of rtl/, tb/bench/ and what a case imports:
+what was interrupted goes on. Writes build/endurance.json. Exit code: 1 if a case failed, or if its failures left a build without its values.
 """
 
 import argparse
@@ -29,13 +29,13 @@ from tb.bench import leash
 from tb.bench.harness import parameters
 from tb.bench.runner import BUILD, SimulationError, build, environment_simulator
 from tb.commands.arguments import number
-from tb.commands.provenance import failure, fingerprint, kept_in, source
+from tb.commands.provenance import decides, failure, fingerprint, kept_in, source
 from tb.tests.lstm_accelerator.cases import run_on
 
 FOLDER, REPORT = BUILD / "endurance", BUILD / "endurance.json"
 RESULTS, RUNS = "results.jsonl", "runs"  # in the folder
 MODULE = "tb.tests.lstm_accelerator.endurance"
-JUDGED = ("rtl", "tb", "models")
+JUDGED = decides(MODULE)
 BUILD_VALUES = 6_250_000  # of a build: 16 builds for the default
 CASE_VALUES = 1_000_000
 MOST_FAILURES = 3  # of a build, which then gives up

@@ -2,7 +2,7 @@
 """`make functional`: functional coverage. Random cases are played until every bin of tb/bench/functional_coverage.py is hit, or the time is up.
 
 First come the directed tests of registers, then cases (tb/tests/lstm_accelerator/functional.py), a seed each, on builds of every class of tiles in turn. What each
-of them hit stays in build/functional/ with the text of rtl/, tb/ and models/ that it was hit with, so that what was interrupted goes on; what failed hits nothing.
+of them hit stays in build/functional/ with the text of rtl/, tb/bench/ and what a case imports: what was interrupted goes on. What failed hits nothing.
 Writes build/functional.json: hits of every bin, those that are left open, seeds. Exit code: 0, 1 if a bin is open or something failed, 2 when the arguments are wrong.
 """
 
@@ -27,14 +27,14 @@ from tb.bench.functional_coverage import EXPORT, export, hits_in, merge
 from tb.bench.harness import parameters
 from tb.bench.runner import BUILD, RESULTS, SimulationError, build
 from tb.commands.arguments import number
-from tb.commands.provenance import failure, fingerprint, kept_in, source
+from tb.commands.provenance import decides, failure, fingerprint, kept_in, source
 from tb.commands.regress import results_of, run_pytest
 from tb.tests.lstm_accelerator.cases import run_on
 from tb.tests.lstm_accelerator.functional import BUILDS
 
 FOLDER, REPORT = BUILD / "functional", BUILD / "functional.json"
 MODULE = "tb.tests.lstm_accelerator.functional"
-JUDGED = ("rtl", "tb", "models")
+JUDGED = decides(MODULE, "tb.tests.test_registers")
 DIRECTED = ["tb/tests/test_registers.py"]
 MERGED, KEPT, TESTS, CASES = "merged.xml", "results.jsonl", "tests", "cases"  # in the folder of a text
 

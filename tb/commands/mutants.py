@@ -4,8 +4,8 @@
 A mutant runs the tests of its module, of the smallest first, then those of the whole accelerator, until one fails; on Icarus, which builds in a second. One
 that its module's tests do not see is compared with the module by Yosys first, with both values of DynamicPrecision: where no output can differ, it
 is equivalent, and no test could see it. All that is neither caught nor proven is a survivor. A test that catches one must pass without it. Results are
-kept in build/mutants/, so that what was interrupted goes on; writes build/mutants.json. Exit code: 1 if a mutant survived that
-tb/commands/survivors.json does not explain.
+kept in build/mutants/, so that what was interrupted goes on; those in docs/signoff.json, which `make signoff` writes, are not judged again. Writes
+build/mutants.json. Exit code: 1 if a mutant survived that tb/commands/survivors.json does not explain.
 """
 
 import argparse
@@ -32,14 +32,14 @@ from syn.synthesize import SynthesisError, run_yosys
 from tb.bench.rtl_copy import changed_rtl, read, reason_of, run_test
 from tb.bench.runner import BUILD, ROOT, RTL, sources_of
 from tb.commands.mutation import Mutation, mutations
-from tb.commands.provenance import kept_in
+from tb.commands.provenance import RECORDED, kept_in
 
-FOLDER, RESULTS = BUILD / "mutants", BUILD / "mutants.json"
+FOLDER, RESULTS, RECORD = BUILD / "mutants", BUILD / "mutants.json", ROOT / RECORDED
 EXPLAINED = Path(__file__).with_name("survivors.json")
 SMALL = [f"lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[{build}]" for build in ("small", "small_baseline")]
 WHOLE = "lstm_accelerator test_parameter_check.py"
 CAUGHT, EQUIVALENT, SURVIVED, BROKEN = VERDICTS = "caught", "equivalent", "survived", "does not build"
-PROOF_SECONDS, TEST_SECONDS = 60, 120  # of a core, a process: a simulation that a mutant keeps from ending is caught
+PROOF_SECONDS, TEST_SECONDS = 60, 240  # of a core, a process: a simulation that a mutant keeps from ending is caught
 SIDE = """
 read_verilog -DSYNTHESIS -I{rtl} {sources}
 hierarchy -top {module} {parameters}
@@ -135,8 +135,9 @@ def check_clean(test: str) -> None:
 
 
 def kept() -> dict[str, dict]:
-    """Results of earlier runs by key."""
-    return kept_in(FOLDER / "results.jsonl")
+    """Results by key: verdicts that docs/signoff.json has of other machines, and those of earlier runs here."""
+    recorded = json.loads(RECORD.read_text())["mutants"] if RECORD.exists() else {}
+    return {key: {"key": key, "verdict": verdict} for key, verdict in recorded.items()} | kept_in(FOLDER / "results.jsonl")
 
 
 def explained(result: dict) -> str:
@@ -194,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
             bar.update()
             if result["verdict"] == SURVIVED:
                 bar.write(f"SURVIVED  {mutation.name}  ({result['key']})")
-    found = summary([results[key_of(one)] for one in chosen], options.seed)
+    found = summary([asdict(one) | results[key_of(one)] for one in chosen], options.seed)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     Console().print(show(found["results"]))
     for one in found["survivors"]:

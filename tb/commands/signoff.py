@@ -3,6 +3,8 @@
 
 Runs the PARTS first, and then reads what there is of all: all tests (regress), planted bugs (test-bench), proofs (formal), mutants, coverage, endurance
 and functional coverage. What was run on other sources of the design, the bench or the models counts as not run; so does what was never run. Nothing is guessed.
+Parts take hours, and may run on several machines: docs/signoff.json, committed with the page, has what they found, and of which text. A part that was not run
+here, or not to its end, is told as found there, as long as the text that decides it is the same.
 Exit code: 0 if all parts passed, 1 if not, 2 when the arguments are wrong.
 """
 
@@ -12,16 +14,16 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tb.bench.runner import ROOT
 from tb.commands import coverage, endurance, formal, functional, mutants, planted_bugs, regress, weekly
-from tb.commands.provenance import SIGNED, commit, failure, fingerprint, kept_in, now, tools
+from tb.commands.provenance import RECORDED, SIGNED, commit, failure, fingerprint, kept_in, now, tools
 
-PAGE = ROOT / SIGNED
+PAGE, RECORD = ROOT / SIGNED, ROOT / RECORDED
 PASSED, FAILED, INCOMPLETE, NOT_RUN = "passed", "failed", "incomplete", "not run"
-MUTANTS, VALUES = 100, 10**8  # that must be judged, and compared
+MUTANTS, VALUES = 1000, 10**8  # that must be judged, and compared
 NEVER = "nothing in `build/`"
 HISTORY = "## Pages before"
 HEADINGS = ["date, UTC", "commit", "verdict", "regress", "test-bench", "formal", "mutants", "coverage", "endurance", "functional"]
@@ -39,6 +41,7 @@ class Part:
     made: str = ""
     failures: list[dict] = field(default_factory=list)
     groups: list[dict] = field(default_factory=list)  # of functional coverage
+    text: str = ""  # fingerprint of what decides it
 
 
 def read(path: Path) -> dict | None:
@@ -54,7 +57,7 @@ def judged(name: str, report: dict | None, folders: Iterable[str], words: Callab
     made = f"{report['commit']}, {report['date']}"
     if report["text"] != fingerprint(*folders):
         return Part(name, figures=f"not on these sources; {state} on others, {made}: {figures}")
-    return Part(name, state, figures, short, str(report.get("seed", "")), made, report.get("failures", []), report.get("groups", []))
+    return Part(name, state, figures, short, str(report.get("seed", "")), made, report.get("failures", []), report.get("groups", []), report["text"])
 
 
 def of_regress() -> Part:
@@ -89,10 +92,15 @@ def of_formal() -> Part:
     return judged("formal", report, formal.JUDGED, words)
 
 
+def record() -> dict:
+    """docs/signoff.json: parts by name, as `Part` has them, and verdicts of mutants by key."""
+    return read(RECORD) or {"parts": {}, "mutants": {}}
+
+
 def of_mutants() -> Part:
     """Of those of the modules as they are now, whoever judged them: a mutant's key holds the text of its module."""
     kept = mutants.kept()
-    found = [kept[key] for key in map(mutants.key_of, mutants.sample(sys.maxsize, 1)) if key in kept]
+    found = [asdict(one) | kept[key] for one in mutants.sample(sys.maxsize, 1) if (key := mutants.key_of(one)) in kept]
     if not found:
         return Part("mutants", figures=f"{len(kept)} judged, of other texts of their modules" if kept else NEVER)
     counts = mutants.summary(found, 1)
@@ -133,7 +141,7 @@ def of_endurance() -> Part:
     figures = f"{values:,} values compared of {VALUES:,}, {len(builds)} builds; {passed} of {len(found)} cases passed ({coverage.percent(passed, len(found)):.2f} %)"
     failures = endurance.failures_of(found)
     state = FAILED if failures else PASSED if values >= VALUES else INCOMPLETE
-    return Part("endurance", state, figures, f"{values:.3g}", "in the commands of cases", "these sources", failures)
+    return Part("endurance", state, figures, f"{values:.3g}", "in the commands of cases", f"{commit()}, {now()}", failures, text=text)
 
 
 def of_functional() -> Part:
@@ -148,6 +156,17 @@ def of_functional() -> Part:
 # In the order in which they run.
 PARTS = {"regress": of_regress, "test-bench": of_planted_bugs, "formal": of_formal, "mutants": of_mutants, "coverage": of_coverage, "endurance": of_endurance,
          "functional": of_functional}
+# What decides them; of a mutant, its key says it.
+DECIDED_BY = {"regress": regress.JUDGED, "test-bench": planted_bugs.JUDGED, "formal": formal.JUDGED, "coverage": coverage.JUDGED, "endurance": endurance.JUDGED,
+              "functional": functional.JUDGED}
+
+
+def recorded(part: Part, kept: dict[str, dict]) -> Part:
+    """The part as the record has it, where it was not run here, or not to its end, and its text is the same."""
+    there = kept.get(part.name)
+    if part.state in (NOT_RUN, INCOMPLETE) and there and there["text"] == fingerprint(*DECIDED_BY[part.name]):
+        return Part(**there)
+    return part
 
 
 def after(part: Part, exit_code: int) -> Part:
@@ -222,8 +241,8 @@ def page(parts: list[Part], versions: dict[str, str], before: str, of: str, date
     aims = ", ".join(f"{kind} {aim:g} %" for kind, aim in coverage.AIMS.items())
     return "\n".join([
         "# Sign-off", "",
-        "Written by `make signoff` from what the commands of the [bench](verification.md#commands) left in `build/`. A part that was not run on",
-        "these sources of the design, the bench and the models (`rtl/`, `tb/`, `models/`) is said to be not run.", "",
+        "Written by `make signoff` from what the commands of the [bench](verification.md#commands) left in `build/`, here or where `signoff.json` beside this page",
+        "was written. A part that was not run on this very text of what decides it (`rtl/`, and of `tb/` and `models/` what it uses) is said to be not run.", "",
         f"**Commit {of}, {date} UTC: {verdict(parts)}.**", "",
         *table("part", "state", "figures", "seed", "made at"), *(row(part.name, part.state, part.figures, part.seed, part.made) for part in parts), "",
         f"Aims: {aims}; {MUTANTS} mutants judged, none survives unexplained; {VALUES:,} values compared, no case fails; all bins hit.",
@@ -244,7 +263,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.seed < 0:
         parser.error(f"SEED={options.seed}: a whole number of 0 or more is needed")
     ended = weekly.run_all({name: command for name, command in commands(options.seed).items() if name in wanted}, "signoff")
-    parts = [after(collect(), ended.get(name, (0, 0.0))[0]) for name, collect in PARTS.items()]
+    kept = record()["parts"]
+    parts = [recorded(after(collect(), ended.get(name, (0, 0.0))[0]), kept) for name, collect in PARTS.items()]
+    made = {part.name: asdict(part) for part in parts if part.text}
+    RECORD.write_text(json.dumps({"parts": made, "mutants": {key: one["verdict"] for key, one in sorted(mutants.kept().items())}}, indent=1) + "\n")
     PAGE.write_text(page(parts, tools(), PAGE.read_text() if PAGE.exists() else "", commit(), now()))
     for part in parts:
         print(f"{part.name:11} {part.state:10} {part.figures}")

@@ -54,10 +54,10 @@ def granule(dut, random: Random) -> dict:
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def every_write_is_on_the_bus(dut):
-    """Random writes in random cycles; a granule that waits stays."""
+    """Random writes in random cycles; a granule that finds the port taken is held, and comes in the first cycle in which it is free."""
     random = Random(seed())
     await reset(dut)
-    due, x = None, None
+    due, x, held = None, None, None
     for cycle in range(4000):
         dut.commit_valid_i.value = dut.pair_valid_i.value = dut.load_valid_i.value = 0
         first = random.choices([commit, load, None], [0.4, 0.2, 0.4])[0]
@@ -65,7 +65,8 @@ async def every_write_is_on_the_bus(dut):
         x = x or (granule(dut, random) if random.random() < 0.7 else None)
         dut.x_valid_i.value = int(x is not None)
         await RisingEdge(dut.clk_i)
-        assert bool(dut.x_ready_o.value) == (first is None), f"x waits for commits and loads, cycle {cycle}"
+        ready = bool(dut.x_ready_o.value)
+        assert ready == (held is None) == (not dut.x_held_o.value), f"x waits for a granule that is held, cycle {cycle}"
         assert bool(dut.act_we_o.value) == (due is not None), f"a write too many or too few in cycle {cycle}"
         if due:
             data, enable = int(dut.act_data_o.value), int(dut.act_be_o.value)
@@ -73,12 +74,35 @@ async def every_write_is_on_the_bus(dut):
             got["bytes"] = {lane: data >> 8 * lane & 255 for lane in range(LANES) if enable >> lane & 1}
             got |= dict(exponent=int(dut.act_exponent_o.value)) if "exponent" in due else {}
             assert got == due, f"cycle {cycle}"
+        if ready:
+            held, x = x, None
         if first is None:
-            expected, x = x, None
+            expected, held = held, None
         due = expected
 
 
-@pytest.mark.parametrize("dot_lanes, dynamic", [(4, 0), (8, 1), (64, 1)])
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def clear_drops_what_is_held(dut):
+    random = Random(seed())
+    await reset(dut)
+    for clear in (0, 1, 0):
+        granule(dut, random)
+        load(dut, random)
+        dut.x_valid_i.value = dut.load_valid_i.value = 1
+        await RisingEdge(dut.clk_i)
+        dut.x_valid_i.value, dut.clear_i.value = 0, clear
+        load(dut, random)
+        await RisingEdge(dut.clk_i)
+        dut.load_valid_i.value = dut.clear_i.value = 0
+        await RisingEdge(dut.clk_i)
+        assert dut.act_we_o.value and bool(dut.x_held_o.value) == (not clear), "a load is on the bus, and the granule waits unless it was dropped"
+        await RisingEdge(dut.clk_i)
+        assert bool(dut.act_we_o.value) == (not clear), "the granule comes after the loads"
+        await RisingEdge(dut.clk_i)
+        assert not dut.act_we_o.value and not dut.x_held_o.value
+
+
+@pytest.mark.parametrize("dot_lanes, dynamic", [(2, 0), (4, 0), (8, 1), (16, 1), (64, 1)])
 def test_activation_writer(dot_lanes, dynamic):
     run(__name__, "activation_writer", {"DotLanes": dot_lanes, "DynamicPrecision": dynamic, "ActivationDepth": DEPTH},
         environment={"DOT_LANES": str(dot_lanes), "DYNAMIC": str(dynamic)})

@@ -47,9 +47,9 @@ class Memory:
         self.steps.append((data, exponents, first, last))
 
     async def run(self):
-        dut, previous, waiting, inside = self.dut, None, 0, False  # granules that wait; inside of a packet
+        dut, previous, held, waiting, inside = self.dut, None, None, 0, False  # granules that wait; inside of a packet
         while True:
-            dut.x_ready_i.value = int(self.random.random() >= self.stall)
+            dut.x_ready_i.value, dut.x_held_i.value = int(not held and self.random.random() >= self.stall), int(held is not None)
             complete = self.loaded > self.done and self.random.random() < 0.1
             dut.first_layer_done_i.value = dut.step_done_i.value = int(complete)
             await RisingEdge(dut.clk_i)
@@ -61,8 +61,10 @@ class Memory:
             now = (int(dut.x_address_o.value), int(dut.x_granule_o.value), int(dut.x_data_o.value), int(dut.x_exponent_o.value)) if dut.x_valid_o.value else None
             assert previous is None or now == previous, "a granule changed while it had to wait"
             previous = now if not dut.x_ready_i.value else None
-            if now and dut.x_ready_i.value:
-                self.write(*now)
+            held = held or (now if dut.x_ready_i.value else None)
+            if held and self.random.random() >= self.stall:
+                self.write(*held)
+                held = None
             if self.prompt:
                 sent, ready = bool(now and dut.x_ready_i.value), bool(dut.s_x_tready_o.value)
                 assert not inside or ready == (waiting == sent), f"ready {ready} with {waiting} granules to send, {int(sent)} of them in this cycle"

@@ -36,7 +36,7 @@ def checkout(tmp_path):
     for name in ("Makefile", "scripts/help.awk"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in (".venv/bin/python", "scripts/setup.sh", "scripts/setup-docs.sh", "scripts/setup-formal.sh", "scripts/lint.sh"):
+    for name in (".venv/bin/python", "scripts/setup.sh", "scripts/setup-packages.sh", "scripts/lint.sh"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(STUB)
         (tmp_path / name).chmod(0o755)

@@ -35,6 +35,6 @@ async def it_is_a_memory(dut):
         words[address] = words.get(address, 0) & ~mask | data & mask
 
 
-@pytest.mark.parametrize("width, depth, write_width", [(8, 16, 8), (128, 64, 128), (64, 32, 8)])
+@pytest.mark.parametrize("width, depth, write_width", [(8, 16, 8), (16, 32, 16), (128, 64, 128), (64, 32, 8)])
 def test_ram(width, depth, write_width):
     run(__name__, "ram", {"Width": width, "Depth": depth, "WriteWidth": write_width})

@@ -26,6 +26,8 @@ MUTANT = {"verdict": mutants.CAUGHT, "module": "fifo", "line": 1, "before": "+",
 def reports(tmp_path, monkeypatch):
     """A folder in which every part has passed, as its report says; without git and tools."""
     monkeypatch.setattr(signoff, "PAGE", tmp_path / "signoff.md")
+    monkeypatch.setattr(signoff, "RECORD", tmp_path / "signoff.json")
+    monkeypatch.setattr(mutants, "RECORD", signoff.RECORD)
     for module, name in ((regress, "REPORT"), (planted_bugs, "REPORT"), (formal, "RESULTS"), (coverage, "REPORT"), (functional, "REPORT")):
         monkeypatch.setattr(module, name, tmp_path / f"{module.__name__}.json")
     for module in (mutants, endurance):
@@ -60,7 +62,7 @@ def test_all_parts_passed(reports):
     text = reports.page.read_text()
     assert states(reports.page) == dict.fromkeys(signoff.PARTS, "passed") and "**Commit abc, 2026-01-02 03:05 UTC: signed off.**" in text
     assert "42 of 42 bins hit, least hit 3 times" in text and "\n| run | 30 | 30 | 4 |\n| reset | 12 | 12 | 3 |\n" in text
-    assert "100 of 100 caught" in text and "100,000,000 values compared" in text and "line 100.00 % of 1,000" in text and "Verilator 5.048" in text
+    assert "1000 of 1000 caught" in text and "100,000,000 values compared" in text and "line 100.00 % of 1,000" in text and "Verilator 5.048" in text
 
 
 def test_what_was_not_run_is_said_to_be_not_run(reports):
@@ -117,6 +119,22 @@ def test_earlier_pages_keep_their_lines(reports, monkeypatch):
     lines = signoff.earlier(reports.page.read_text())
     assert [line.split(" | ")[:3] for line in lines] == [["| 2026-01-04 00:00", "three", "signed off"], ["| 2026-01-03 00:00", "two", "signed off"],
                                                          ["| 2026-01-01 00:00", "one", "signed off"]]
+
+
+def test_what_was_run_elsewhere_on_the_same_text_counts(reports, monkeypatch, tmp_path):
+    reports.write(mutant=MUTANT | {"verdict": mutants.EQUIVALENT})
+    assert signoff.main([]) == 0
+    for path in [*tmp_path.glob("*.json"), *tmp_path.glob("*/results.jsonl")]:
+        if path != signoff.RECORD:
+            path.unlink()
+    assert signoff.main([]) == 0 and states(reports.page) == dict.fromkeys(signoff.PARTS, "passed")
+    assert "999 of 999 caught, of 1000 judged; 1 are equivalent" in reports.page.read_text() and "| run | 30 | 30 | 4 |" in reports.page.read_text()
+    regress.REPORT.write_text(json.dumps(REGRESS | {"failed": 1}))
+    (endurance.FOLDER / "results.jsonl").write_text(json.dumps(CASE | {"compared": {"h": 1}}))
+    assert signoff.main([]) == 1  # a failure here counts, a part of a run does not
+    assert states(reports.page) == dict.fromkeys(signoff.PARTS, "passed") | {"regress": "failed"}
+    monkeypatch.setattr(signoff, "fingerprint", lambda *folders: "other")
+    assert signoff.main([]) == 1 and states(reports.page) == dict.fromkeys(signoff.PARTS, "not run") | {"mutants": "passed"}
 
 
 def test_parts_are_run_first_and_their_exit_codes_count(reports, monkeypatch):

@@ -8,7 +8,8 @@ import cocotb
 
 from models.build import MOST_WEIGHTS, Build
 from models.compiler import Block, Image, demands, permute
-from models.formats import ALL_TILES, Policy, Target
+from models.formats import ALL_TILES, MAX_LAYERS, Policy, Target
+from models.levels import ALL, Level
 from tb.bench.agents import play_image
 from tb.bench.drivers import clock_cycles, seed
 from tb.tests.lstm_accelerator.cases import harness, network_of, random_state, run_on, sequences_of
@@ -46,13 +47,23 @@ async def a_network_anywhere_in_the_memories(dut):
 
 
 @cocotb.test()
-async def a_layer_of_many_units(dut):
-    """More than half of the most that a layer can have, and the most inputs."""
+async def layers_of_many_units(dut):
+    """The most that a layer can have, and the most inputs; sizes between them change every bit of a size."""
     generator, bench = random.Random(seed()), await harness(dut)
-    await bench.load(network_of(1024, [3], 1, generator))
-    await bench.play(sequences_of(bench.network, [2], generator))
-    await bench.load(network_of(3, [530], 1, generator))
-    await bench.play(sequences_of(bench.network, [1], generator), Policy.STATIC_LOW)
+    for inputs, units in ((1024, 3), (3, 1024), (2, 479), (991, 3)):
+        await bench.load(network_of(inputs, [units], 1, generator))
+        await bench.play(sequences_of(bench.network, [2 if units == 3 else 1], generator), Policy.STATIC_LOW if units > 3 else None)
+    bench.check()
+
+
+@cocotb.test()
+async def the_lowest_level_has_all_quarters_of_a_segment(dut):
+    """In as many layers as there can be: what refines them is quarters of another segment."""
+    generator, bench = random.Random(seed()), await harness(dut)
+    for levels in ((Level(4, 4, 1), Level(4, 4, 2), ALL), (Level(1, 0, 4), Level(2, 0, 4), ALL), (Level(4, 2, 3), ALL)):
+        await bench.load(network_of(19, [generator.randint(1, 5) for _ in range(MAX_LAYERS)], 2, generator, levels=levels))
+        for policy in (None, Policy.SENSITIVITY, Policy.STATIC_HIGH):
+            await bench.play(sequences_of(bench.network, [3, 1], generator), policy)
     bench.check()
 
 
