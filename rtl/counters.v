@@ -65,6 +65,10 @@ module counters #(
   assign increments[Bits*`COUNTER_EVENTS +: Bits*`EVENTS_WIDTH]    = event_sum_q;
   assign increments[Bits*`REG_COUNTERS_STEPS +: Bits]              = {{Bits-1{1'b0}}, step_done_q};
 
+  function [63:0] increment(input integer number);
+    increment = {{64-Bits{1'b0}}, increments[Bits*number +: Bits]};
+  endfunction
+
   integer counter;
   always @(posedge clk_i)
     if (!rst_ni)
@@ -78,7 +82,7 @@ module counters #(
           snapshot_q[counter] <= live_q[counter];
       if (active_q || clear_i)
         for (counter = 0; counter < Counters; counter = counter + 1)
-          live_q[counter] <= (clear_i ? 64'd0 : live_q[counter]) + {{64-Bits{1'b0}}, increments[Bits*counter +: Bits]};
+          live_q[counter] <= clear_i ? increment(counter) : live_q[counter] + increment(counter);
     end
 
   always @(posedge clk_i)

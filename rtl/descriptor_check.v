@@ -2,9 +2,9 @@
 // Tells a layer descriptor that a layer of this build can have (fields in docs/registers.md) from one that none can.
 //
 // Units are dealt to tiles in turn: tile k has the positions p < units with p mod Tiles = k, which is ceil((units - k) / Tiles) slots.
-// The sizes, up to `terms`, are in the first beat of a descriptor: they are looked at in the cycle in which the last one comes, which breaks the longest
-// path of a load. Latency: good_o is that of the descriptor one cycle after sizes_i. Nothing is computed while sizes_i and check_i are low, which
-// spares a simulator most of it.
+// The sizes, up to `terms`, are in the first beat of a descriptor: they are looked at in the cycle in which the last one comes (sizes_i), all else in the
+// next one (check_i), and where its weights end in the third. Latency: good_o is that of the descriptor one cycle after check_i.
+// Nothing is computed while sizes_i and check_i are low, which spares a simulator most of it.
 `include "formats.vh"
 `default_nettype none
 
@@ -23,13 +23,13 @@ module descriptor_check #(
   /* verilator lint_on UNUSEDSIGNAL */
   input  wire [`LAYER]      layer_i,
   input  wire [Tiles-1:0]   tiles_i,  // that the descriptor is for
-  output reg                good_o
+  output wire               good_o
 );
   // 32 bits are enough for every sum and product: where one could overflow, another condition fails.
   reg [31:0] units, slots, x_words, h_words, x_address, h_address, unit_base, weight_base;
   reg        terms, slots_good, levels_good;
-  reg        sizes_good_q;
-  reg [31:0] weight_words_q;
+  reg        sizes_good_q, good_q;
+  reg [31:0] row_words_q, weight_words_q;
 
   integer tile;
   always @* begin
@@ -53,23 +53,29 @@ module descriptor_check #(
                && descriptor_i[`DESCRIPTOR_MIDDLE_H] >= descriptor_i[`DESCRIPTOR_LOWEST_H]
                && (descriptor_i[`DESCRIPTOR_MIDDLE_X0] != descriptor_i[`DESCRIPTOR_LOWEST_X0]
                    || descriptor_i[`DESCRIPTOR_MIDDLE_H] != descriptor_i[`DESCRIPTOR_LOWEST_H]);
-    good_o      = check_i && sizes_good_q && levels_good
-        && `DESCRIPTOR_IN_RANGE(descriptor_i)
-        && weight_base <= WeightDepth
-        && weight_base + weight_words_q <= WeightDepth
-        && (layer_i == 0 || !terms);
   end
 
-  always @(posedge clk_i)
+  always @(posedge clk_i) begin
     if (sizes_i) begin
-      sizes_good_q   <= slots_good
+      sizes_good_q <= slots_good
         && x_words * DotLanes <= `MAX_UNITS
         && h_words * DotLanes >= units && h_words * DotLanes < units + DotLanes
         && x_address + (terms ? 2 * x_words : x_words) <= ActivationDepth
         && h_address + h_words <= ActivationDepth
         && unit_base + slots <= UnitDepth;
-      weight_words_q <= 4 * slots * (x_words + h_words);
+      row_words_q  <= x_words + h_words;
     end
+    if (check_i) begin
+      good_q <= sizes_good_q && levels_good
+        && `DESCRIPTOR_IN_RANGE(descriptor_i)
+        && weight_base <= WeightDepth
+        && (layer_i == 0 || !terms);
+      // Of the bits that good counts have: a short product.
+      weight_words_q <= 4 * {{32-`UNITS_WIDTH{1'b0}}, slots[`UNITS]} * {{31-`WORDS_WIDTH{1'b0}}, row_words_q[`WORDS_WIDTH:0]};
+    end
+  end
+
+  assign good_o = good_q && weight_base + weight_words_q <= WeightDepth;
 endmodule
 
 `default_nettype wire

@@ -5,7 +5,8 @@
 //     +------(refused)-------------> Discard --(last beat)--> Header
 //
 // load_valid_o holds a bit a tile for the memories of tiles; words of activations go to all tiles by another way, at activation_valid_o.
-// Rate: a beat a cycle. Latency: a word is on the bus one cycle after its last beat, for one cycle; nothing holds it up.
+// Rate: a beat a cycle, but none in two cycles after the last beat of a descriptor, in which it is checked. Latency: a word is on the bus one cycle after its
+// last beat, a descriptor three, for one cycle; nothing holds it up.
 `include "formats.vh"
 `default_nettype none
 
@@ -71,7 +72,7 @@ module image_loader #(
   reg [`LOAD_ADDRESS] address_q, word_address_q;
   reg [31:0]          words_q;                    // still to come
   reg [2:0]           beat_q;                     // of the current word
-  reg                 word_valid_q;
+  reg                 word_valid_q, check_q, checked_q, good_q;  // check_q: second cycle of a check; checked_q: good_q tells of the descriptor
   reg [LoadWidth-1:0] word_q;
 
   wire [2:0] beats     = target_q == `TARGET_WEIGHTS_HI || target_q == `TARGET_WEIGHTS_LO ? WeightBeats[2:0]
@@ -81,8 +82,12 @@ module image_loader #(
   wire       word_done = state_q == Payload & accept & beat_q + 3'd1 == beats;
   wire       complete  = word_done & words_q == 1;
 
-  assign s_image_tready_o = state_q != Header | ~clear_i;
-  assign loading_o        = state_q != Header | word_valid_q;
+  wire is_descriptor = word_target_q == `TARGET_DESCRIPTORS;
+  wire is_activation = word_target_q == `TARGET_ACTIVATIONS;
+  wire check         = word_valid_q & is_descriptor;
+
+  assign s_image_tready_o = (state_q != Header | ~clear_i) & ~check & ~check_q;
+  assign loading_o        = state_q != Header | word_valid_q | check_q | checked_q;
 
   always @* begin
     state_d        = state_q;
@@ -137,32 +142,38 @@ module image_loader #(
     if (!rst_ni) begin
       state_q      <= Header;
       word_valid_q <= 1'b0;
+      check_q      <= 1'b0;
+      checked_q    <= 1'b0;
     end else begin
       state_q      <= state_d;
       word_valid_q <= word_done;
+      check_q      <= check;
+      checked_q    <= check_q;
     end
 
-  wire is_descriptor = word_target_q == `TARGET_DESCRIPTORS;
-  wire is_activation = word_target_q == `TARGET_ACTIVATIONS;
   wire descriptor_good;
+  always @(posedge clk_i)
+    good_q <= descriptor_good;
+
   descriptor_check #(
     .Tiles(Tiles), .DotLanes(DotLanes), .WeightDepth(WeightDepth), .UnitDepth(UnitDepth), .ActivationDepth(ActivationDepth)
   ) u_descriptor_check (
     .clk_i        (clk_i),
     .sizes_i      (word_done & target_q == `TARGET_DESCRIPTORS),
-    .check_i      (word_valid_q & is_descriptor),
+    .check_i      (check),
     .descriptor_i (word_q[`DESCRIPTOR]),
     .layer_i      (word_address_q[`LAYER]),
     .tiles_i      (tiles_q),
     .good_o       (descriptor_good)
   );
 
-  assign load_valid_o       = word_valid_q & ~is_activation & (~is_descriptor | descriptor_good) ? word_tiles_q : {Tiles{1'b0}};
+  assign load_valid_o       = is_descriptor ? (checked_q & good_q ? word_tiles_q : {Tiles{1'b0}})
+                            : word_valid_q & ~is_activation ? word_tiles_q : {Tiles{1'b0}};
   assign activation_valid_o = word_valid_q & is_activation;
   assign load_target_o      = word_target_q;
   assign load_address_o     = word_address_q;
   assign load_data_o        = word_q;
-  assign descriptor_error_o = word_valid_q & is_descriptor & ~descriptor_good;
+  assign descriptor_error_o = checked_q & ~good_q;
 endmodule
 
 `default_nettype wire

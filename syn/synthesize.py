@@ -35,7 +35,8 @@ MULTIPLIERS = ((16, 8, 24, True, False), (16, 9, 25, True, True), (26, 9, 35, Tr
 SMALLEST = {4: "array", 8: "booth"}
 # Modules that are mapped for delay: all with a path that limits a clock. Their adders are parallel prefixes, others ripple.
 FAST = ("row_sums", "row_pass", "requantizer", "activation", "cell_update", "post_processing", "precision_unit", "policy_sensitivity", "policy_cell_history",
-        "level_choice", "sequencer", "early_walker", "late_walker", "refinement_walker", "in_flight")
+        "level_choice", "sequencer", "early_walker", "late_walker", "refinement_walker", "in_flight",
+        "counters*", "row_counters*", "axil_registers*", "input_stream*", "image_loader*", "descriptor_check*", "commit_arbiter*")
 
 SCRIPT = """
 {cells}
@@ -179,11 +180,11 @@ def with_wires(liberty: str) -> str:
 
 
 def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None = None, form: str | None = "best", folder: Path = BUILD,
-               library: Library = OSU, build: Build | None = None) -> Netlist:
+               library: Library = OSU, build: Build | None = None, stand_ins: dict[str, str] | None = None) -> Netlist:
     """Maps `top` with `parameters` (of BUILDS[name] if none are given) onto standard cells and macros; files are `name`.* in `folder`.
 
     form: of multiplications, see syn/arithmetic.py; "best" takes the smallest of each; None leaves it to Yosys. build: what `top` is a part of, if it has memories; that
-    of a tile follows from its parameters. Raises SynthesisError.
+    of a tile follows from its parameters. stand_ins: Verilog by name of the module that it stands for. Raises SynthesisError.
     """
     if library is OSU:
         fetch_library()
@@ -202,6 +203,7 @@ def synthesize(name: str, top: str = "tile", parameters: dict[str, int] | None =
         written["dot_product"] = arithmetic.dot_product(lanes, bits, SMALLEST[bits] if form == "best" else form)
         multipliers.write_text("".join(arithmetic.multiplier(*kind, form="booth" if form == "best" else form) for kind in MULTIPLIERS))
         multiply = f"wreduce\ntechmap -map {multipliers}"
+    written |= stand_ins or {}
     for module, text in written.items():
         (folder / f"{name}-{module}.v").write_text(text)
     sources = [folder / f"{name}-{path.stem}.v" if path.stem in written else path for path in sorted(RTL.glob("*.v"))]

@@ -90,7 +90,7 @@ TAIL = "tail_q  <= segment_end ? units_i", "tail_q  <= segment_end & layer == la
 GOOD = "good     = take & ~header & closing == s_x_tlast_i;"
 EVENTS = "(errors_q & ~errors_cleared & `REG_ERRORS_MASK) | error_events;"
 TOGETHER = "if (skip_i) done_q", "else if (skip_i) done_q"
-CARRY = "{{64-Bits{1'b0}}, increments[Bits*counter +: Bits]};"
+CARRY = "live_q[counter] + increment(counter);"
 PROOFS = [
     Proof("fifo", FIFO, "Full  = Depth;", "Full  = Depth + 1;", parameters={"Depth": 2}),
     Proof("fifo", FIFO, "write_q == Last[PointerWidth-1:0] ? 0 :", "1'b0 ? 0 :", parameters={"Depth": 3}),

@@ -89,7 +89,7 @@ class Loads:
 
 async def expect(dut, loads, beats, expected, errors, random=None, stall=0.0):
     await send(dut, "s_image", beats, None, stall, random)
-    await clock_cycles(dut, 3)
+    await clock_cycles(dut, 5)
     assert loads.take() == (expected, errors)
     assert not dut.loading_o.value
 
