@@ -45,19 +45,20 @@ endmodule
 """
 
 
+PORT = re.compile(r"(input|output)\s+wire\s+(\[[^\]]*\])?\s+(\w+)")
+
+
 def registers_for_a_tile() -> str:
-    """Verilog of a module with the ports of rtl/tile.v, each of which ends or begins in a register that depends on all inputs, so that nothing is left out."""
+    """Verilog of a module with the ports of rtl/tile.v. Inputs end in registers; outputs are shift registers of the parity of all inputs, so that no bit is
+    constant, or the same as another, and nothing around a tile is left out."""
     text = (RTL / "tile.v").read_text()
     head = text[:text.index(");", text.index(") (")) + 2]
-    inputs = [name for name in re.findall(r"input\s+wire\s+(?:\[[^\]]*\]\s+)?(\w+)", head) if name != "clk_i"]
-    outputs = re.findall(r"output\s+wire\s+(?:\[[^\]]*\]\s+)?(\w+)", head)
-    head = re.sub(r"output\s+wire", "output reg ", head)
-    body = [f"    seen_q[{number}] <= ^{{{name}_q}};\n    {name}_q <= {name};" for number, name in enumerate(inputs)]
-    widths = {name: width or "" for width, name in re.findall(r"input\s+wire\s+(\[[^\]]*\])?\s+(\w+)", head)}
-    # A toggle of each bit, so that none equals another: outputs are counters that step with what is seen.
-    return head + "\n" + "".join(f"  reg {widths[name]} {name}_q;\n" for name in inputs) + f"  reg [{len(inputs) - 1}:0] seen_q;\n  reg parity_q;\n" \
-        "  always @(posedge clk_i) begin\n    parity_q <= ^seen_q;\n" + "\n".join(body) + "\n" + \
-        "".join(f"    {name} <= {{{name}, parity_q}};\n" for name in outputs) + "  end\nendmodule\n"
+    ports = PORT.findall(head)
+    inputs = [(width, name) for direction, width, name in ports if direction == "input" and name != "clk_i"]
+    registers = [f"  reg {width} {name}_q;" for width, name in inputs] + [f"  reg [{len(inputs) - 1}:0] seen_q;", "  reg parity_q;"]
+    updates = [f"    {name}_q <= {name};\n    seen_q[{number}] <= ^{name}_q;" for number, (_, name) in enumerate(inputs)] + ["    parity_q <= ^seen_q;"]
+    updates += [f"    {name} <= {{{name}, parity_q}};" for direction, _, name in ports if direction == "output"]
+    return "\n".join([re.sub(r"output\s+wire", "output reg ", head), *registers, "  always @(posedge clk_i) begin", *updates, "  end", "endmodule", ""])
 
 
 def slowest(build: str) -> dict[str, dict[tuple[str, ...], float]]:
