@@ -29,7 +29,8 @@ module descriptor_check #(
   reg [31:0] units, slots, x_words, h_words, x_address, h_address, unit_base, weight_base;
   reg        terms, slots_good, levels_good;
   reg        sizes_good_q, good_q;
-  reg [31:0] row_words_q, weight_words_q;
+  reg [31:0] weight_words_q;
+  reg [`WORDS_WIDTH:0] row_words_q;
 
   integer tile;
   always @* begin
@@ -63,15 +64,14 @@ module descriptor_check #(
         && x_address + (terms ? 2 * x_words : x_words) <= ActivationDepth
         && h_address + h_words <= ActivationDepth
         && unit_base + slots <= UnitDepth;
-      row_words_q  <= x_words + h_words;
+      row_words_q  <= {1'b0, x_words[`WORDS]} + {1'b0, h_words[`WORDS]}; // of the bits that good counts have, and so is the product
     end
     if (check_i) begin
       good_q <= sizes_good_q && levels_good
         && `DESCRIPTOR_IN_RANGE(descriptor_i)
         && weight_base <= WeightDepth
         && (layer_i == 0 || !terms);
-      // Of the bits that good counts have: a short product.
-      weight_words_q <= 4 * {{32-`UNITS_WIDTH{1'b0}}, slots[`UNITS]} * {{31-`WORDS_WIDTH{1'b0}}, row_words_q[`WORDS_WIDTH:0]};
+      weight_words_q <= 4 * {{32-`UNITS_WIDTH{1'b0}}, slots[`UNITS]} * {{31-`WORDS_WIDTH{1'b0}}, row_words_q};
     end
   end
 

@@ -31,8 +31,8 @@ def test_the_proof_finds_a_wrong_gate():
     ("dot_product", {"Lanes": 64, "OperandBits": 4}, "test_dot_product.py::test_dot_product[64-4]"),
     pytest.param("dot_product", {"Lanes": 16, "OperandBits": 8}, "test_dot_product.py::test_dot_product[16-8]", marks=pytest.mark.slow),
     pytest.param("precision_unit", {}, "test_precision_unit.py", marks=pytest.mark.slow),
-    pytest.param("cell_update", {}, "cell_update", marks=pytest.mark.slow),
-    pytest.param("requantizer", {}, "requantizer", marks=pytest.mark.slow),
+    pytest.param("cell_update", {}, "test_cell_update.py", marks=pytest.mark.slow),
+    pytest.param("requantizer", {}, "test_requantizer.py", marks=pytest.mark.slow),
 ])
 def test_a_netlist_passes_the_tests_of_its_module(module, parameters, test):
     netlist = synthesize(f"{module}-{parameters.get('WeightBits', '')}", module, parameters, folder=FOLDER)
