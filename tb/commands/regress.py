@@ -3,7 +3,7 @@
 
 Writes to build/regress/: `index.html` (what passed and failed, with seeds, durations, commands that repeat and show a failure, and which rows of
 the testplan passed), `report.json`, `junit.xml`, and `tests/`, a folder a simulation with its log and, of a failure, its waves.
-Exit code: 0, 1 when a test failed, 2 when the arguments are wrong.
+Environment: `REPORTS`, another folder than build/. Exit code: 0, 1 when a test failed, 2 when the arguments are wrong.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from tb.bench import leash
 from tb.bench.runner import BUILD, RESULTS, ROOT
 from tb.commands.provenance import failure, source
 
-FOLDER = BUILD / "regress"
+FOLDER = Path(os.environ.get("REPORTS") or BUILD).resolve() / "regress"
 JUNIT = FOLDER / "junit.xml"
 RUNS = FOLDER / "tests"
 REPORT = FOLDER / "report.json"

@@ -132,8 +132,8 @@ COMMANDS = {
 
 @pytest.fixture
 def folders(tmp_path):
-    """Environment that keeps what a command writes out of build/ as far as it can, and builds anew."""
-    return {"SIM": "icarus", "RUNS": str(tmp_path / "runs"), "CACHE": str(tmp_path / "cache")}
+    """Environment that keeps what a command writes out of build/ as far as it can, and builds anew: a regression that runs this test must not lose its own."""
+    return {"SIM": "icarus", "RUNS": str(tmp_path / "runs"), "REPORTS": str(tmp_path), "CACHE": str(tmp_path / "cache")}
 
 
 def started(family, name, folders):
