@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // axil_registers: a bit of ERRORS and of INTERRUPT is set if and only if its event came after the last clear: an event beats a clear of the same cycle. A bit of
-// a setting is what was written last, by a write whose strobe covers it. Pulses act in the cycle of their write. A read is answered in its second
+// a setting is what was written last, by a write whose strobe covers it. Pulses act in the cycle of their write. A read is answered in its third
 // cycle, or waits for the counters; what cannot be written or read gives an error.
 //
 // Assumed: a read stands until it is answered (proven of axil_endpoint). The solver chooses the bit that is watched, so each of the 32 is proven.
@@ -63,15 +63,17 @@ module axil_registers_properties (
   // The watched bit of each register.
   reg begun_q = 1'b0;
   reg error_q, interrupt_q, config_q, layers_q, sequences_q, select_q;
-  reg asked_q, idle_q;                               // the cycle before: a read that may be answered, and whether the accelerator was idle
+  reg asked_q, answered_q;                           // a read that goes on since the cycle before, and since two cycles before
+  reg idle_q, idle_2q;                               // the accelerator was idle then
   reg enable_q, done_q, any_error_q;                 // whole bits of CONFIG and INTERRUPT, for the interrupt
   function after(input value, input [11:0] address);
     after = write && write_address_i == address && strobe ? write_data_i[watched] : value;
   endfunction
   always @(posedge clk_i) begin
     begun_q <= 1'b1;
-    idle_q  <= ~busy_i & ~resetting_i;
-    asked_q <= rst_ni & read_valid_i & ~read_ready & ~(counter & counters_busy_i);
+    {idle_2q, idle_q} <= {idle_q, ~busy_i & ~resetting_i};
+    asked_q    <= rst_ni & read_valid_i & ~asked_q & ~answered_q & ~(counter & counters_busy_i);
+    answered_q <= rst_ni & asked_q;
     if (!rst_ni) begin
       {error_q, interrupt_q, config_q, select_q, enable_q, done_q, any_error_q} <= 0;
       layers_q    <= watched == 0;                   // one layer, one sequence
@@ -102,7 +104,7 @@ module axil_registers_properties (
     assert (write_error == !(write_address_i == `REG_CONTROL || write_address_i == `REG_CONFIG || write_address_i == `REG_LAYERS || write_address_i == `REG_SEQUENCES
                              || write_address_i == `REG_ERRORS || write_address_i == `REG_INTERRUPT || write_address_i == `REG_STATE_SELECT));
     if (begun_q) begin
-      assert (read_ready == asked_q);
+      assert (read_ready == answered_q);
       if (answer) begin
         if (read_address_i == `REG_ERRORS) assert (read_data[watched] == error_q);
         if (read_address_i == `REG_INTERRUPT) assert (read_data[watched] == interrupt_q);
@@ -112,14 +114,14 @@ module axil_registers_properties (
         if (read_address_i == `REG_STATE_SELECT) assert (read_data[watched] == select_q);
         if (read_address_i == `REG_CONTROL) assert (read_data == 0);
         if (read_address_i == `REG_STATUS) assert (read_data == {27'd0, counters_busy_i, bank_i, resetting_i, done_i, busy_i});
-        if (read_address_i == `REG_STATE_DATA) assert (read_error || idle_q && !busy_i && !resetting_i);
+        if (read_address_i == `REG_STATE_DATA) assert (read_error || idle_2q && idle_q && !busy_i && !resetting_i);
         else assert (read_error == (read_address_i[1:0] != 0 || !(counter || read_address_i <= `REG_ACTIVATION_DEPTH
                                      || read_address_i >= `REG_CONTROL && read_address_i <= `REG_INTERRUPT || read_address_i == `REG_STATE_SELECT)));
       end
       assert (sequences[watched] == sequences_q);
       assert (irq == (enable_q && (done_q || any_error_q)));
       // These make the induction.
-      assert (waits_q || !asked_q);
+      assert ((waits_q || !asked_q && !answered_q) && !(asked_q && answered_q));
       if (watched >= `REG_ERRORS_WIDTH) assert (!error_q);
       assert ((in_config || !config_q) && (in_select || !select_q));
       if (watched >= `REG_INTERRUPT_WIDTH) assert (!interrupt_q);

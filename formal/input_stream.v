@@ -52,7 +52,8 @@ module input_stream_properties #(
   );
 
   // Registers of the module itself, for what makes the induction.
-  (* hierconn *) wire [`WORDS_WIDTH:0] \dut.left_q , \dut.slices_q ;
+  (* hierconn *) wire [`WORDS_WIDTH:0] \dut.left_q ;
+  (* hierconn *) wire [$clog2(Slices):0] \dut.slices_q ;
   (* hierconn *) wire [`BEAT]          \dut.beat_q ;
   (* hierconn *) wire [OffsetWidth+1:0] \dut.address_q ;
   (* hierconn *) wire                  \dut.in_packet_q , \dut.discard_q , \dut.active_q , \dut.first_q , \dut.closing_q , \dut.written_q , \dut.bank_q ;

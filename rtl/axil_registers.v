@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// The registers of docs/registers.md, after axil_endpoint. A read takes two cycles: in the first, counters or a tile's state are looked up.
-// Accesses to counters and all writes wait while the row counters are busy (some ten cycles).
+// The registers of docs/registers.md, after axil_endpoint. A read takes three cycles: counters are looked up in the first, a tile's state in the
+// second, so that no path leads from the decoder of the address to the memories of the tiles. Accesses to counters and all writes wait while the
+// row counters are busy (some ten cycles).
 //
 // STATE_DATA answers with what was looked up: the selection is that of the first cycle, whatever is written meanwhile, and there is an answer
-// only if the accelerator was idle in both.
+// only if the accelerator was idle in all three.
 `include "formats.vh"
 `default_nettype none
 `include "registers.vh"
@@ -65,10 +66,13 @@ module axil_registers #(
   localparam [31:0] BuildTiles = Tiles, BuildLanes = Lanes, BuildInFlight = InFlight;
   localparam LaneBits = $clog2(DotLanes);
 
-  reg [31:0]         config_q, layers_q, sequences_q, select_q, errors_q, interrupt_q;
-  reg                lookup_q, state_good_q, kind_q;     // kind_q, tile_q, lane_q: the selection of the look-up
-  reg [3:0]          tile_q;
-  reg [LaneBits-1:0] lane_q;
+  reg [31:0]          config_q, layers_q, sequences_q, select_q, errors_q, interrupt_q;
+  reg                 lookup_q, answer_q, state_good_q;
+  reg [Tiles-1:0]     state_read_q;
+  reg                 kind_q;                            // this and below: the selection of the look-up
+  reg [3:0]           tile_q;
+  reg [LaneBits-1:0]  lane_q;
+  reg [`READ_ADDRESS] word_q;
 
   // Writes.
   wire        write   = write_valid_i & write_ready_o;
@@ -96,9 +100,9 @@ module axil_registers #(
   wire        idle         = ~busy_i & ~resetting_i;
   wire        read_counter = read_address_i >= `REG_COUNTERS && read_address_i < `REG_COUNTERS_END;
   wire        read_rows    = read_address_i >= `REG_ROWS && read_address_i < `REG_ROWS_END && rows_index_o < `REG_ROWS_COUNT;
-  wire        lookup       = read_valid_i & ~lookup_q & ~((read_counter | read_rows) & counters_busy_i);
+  wire        lookup       = read_valid_i & ~lookup_q & ~answer_q & ~((read_counter | read_rows) & counters_busy_i);
 
-  assign read_ready_o    = lookup_q;
+  assign read_ready_o    = answer_q;
   assign counter_read_o  = lookup & read_counter;
   assign rows_read_o     = lookup & read_rows;
 
@@ -113,11 +117,11 @@ module axil_registers #(
   wire [31:0] word       = kind ? address >> LaneBits : address;
   wire        word_good  = kind ? word < 2 * ActivationDepth : word < UnitDepth;
   wire        state      = read_address_i == `REG_STATE_DATA;
-  wire        state_good = idle & {24'b0, tile} < Tiles & word_good;
+  wire        selectable = {24'b0, tile} < Tiles & word_good;
 
-  assign state_kind_o    = kind;
-  assign state_address_o = word[`READ_ADDRESS];
-  assign state_read_o    = lookup & state & state_good ? {{Tiles-1{1'b0}}, 1'b1} << tile[3:0] : {Tiles{1'b0}};
+  assign state_read_o    = state_read_q;
+  assign state_kind_o    = kind_q;
+  assign state_address_o = word_q;
 
   reg [31:0] build, status;
   always @* begin
@@ -139,7 +143,7 @@ module axil_registers #(
     state_word   = 0;
     read_data_o  = 32'd0;
     read_error_o = 1'b0;
-    if (lookup_q) begin
+    if (answer_q) begin
       if (read_counter)
         read_data_o = read_address_i[2] ? counter_data_i[63:32] : counter_data_i[31:0];
       else if (read_rows)
@@ -175,7 +179,7 @@ module axil_registers #(
   reg [31:0] error_events, interrupt_events;
   always @* begin
     error_events                         = {{32-`REG_ERRORS_WIDTH{1'b0}}, error_event_i};
-    error_events[`REG_ERRORS_ACCESS]     = lookup_q & state & (~state_good_q | ~idle);
+    error_events[`REG_ERRORS_ACCESS]     = answer_q & state & (~state_good_q | ~idle);
     interrupt_events                       = 32'd0;
     interrupt_events[`REG_INTERRUPT_DONE]  = done_event_i;
     interrupt_events[`REG_INTERRUPT_ERROR] = |error_events;
@@ -192,27 +196,33 @@ module axil_registers #(
   assign sequences_o       = sequences_q;
   assign irq_o             = config_q[`REG_CONFIG_IRQ_ENABLE] & |interrupt_q;
 
-  always @(posedge clk_i)
+  always @(posedge clk_i) begin
+    state_good_q <= idle & (lookup ? selectable : state_good_q);
     if (lookup) begin
-      state_good_q <= state_good;
-      kind_q       <= kind;
-      tile_q       <= tile[3:0];
-      lane_q       <= address[LaneBits-1:0];
+      kind_q <= kind;
+      tile_q <= tile[3:0];
+      lane_q <= address[LaneBits-1:0];
+      word_q <= word[`READ_ADDRESS];
     end
+  end
 
   always @(posedge clk_i)
     if (!rst_ni) begin
-      lookup_q    <= 1'b0;
-      config_q    <= `REG_CONFIG_RESET;
-      layers_q    <= `REG_LAYERS_RESET;
-      sequences_q <= `REG_SEQUENCES_RESET;
-      select_q    <= `REG_STATE_SELECT_RESET;
-      errors_q    <= `REG_ERRORS_RESET;
-      interrupt_q <= `REG_INTERRUPT_RESET;
+      lookup_q     <= 1'b0;
+      answer_q     <= 1'b0;
+      state_read_q <= {Tiles{1'b0}};
+      config_q     <= `REG_CONFIG_RESET;
+      layers_q     <= `REG_LAYERS_RESET;
+      sequences_q  <= `REG_SEQUENCES_RESET;
+      select_q     <= `REG_STATE_SELECT_RESET;
+      errors_q     <= `REG_ERRORS_RESET;
+      interrupt_q  <= `REG_INTERRUPT_RESET;
     end else begin
-      lookup_q    <= lookup;
-      errors_q    <= (errors_q & ~errors_cleared & `REG_ERRORS_MASK) | error_events;
-      interrupt_q <= (interrupt_q & ~interrupt_cleared & `REG_INTERRUPT_MASK) | interrupt_events;
+      lookup_q     <= lookup;
+      answer_q     <= lookup_q;
+      state_read_q <= lookup & state & selectable & idle ? {{Tiles-1{1'b0}}, 1'b1} << tile[3:0] : {Tiles{1'b0}};
+      errors_q     <= (errors_q & ~errors_cleared & `REG_ERRORS_MASK) | error_events;
+      interrupt_q  <= (interrupt_q & ~interrupt_cleared & `REG_INTERRUPT_MASK) | interrupt_events;
       if (write)
         case (write_address_i)
           `REG_CONFIG:       config_q    <= merge(config_q) & `REG_CONFIG_MASK;

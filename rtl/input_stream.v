@@ -48,6 +48,7 @@ module input_stream #(
   output wire                      long_error_o
 );
   localparam       Slices       = `BEAT_WIDTH / 8 / GranuleBytes;        // granules of a beat
+  localparam       SliceWidth   = $clog2(Slices) + 1;
   localparam       WordGranules = DotLanes / GranuleBytes;  // granules of a word
   localparam       GranuleBits  = $clog2(WordGranules);
   localparam       AddressWidth = OffsetWidth + 2;          // of a granule: {offset, granule of the word}, spare bits on top
@@ -64,14 +65,14 @@ module input_stream #(
   // The granule that goes to the bus next, and those after it in its beat.
   reg                    valid_q, closing_q, written_q, loaded_q, bank_q;
   reg [`BEAT]            beat_q;
-  reg [`WORDS_WIDTH:0]   slices_q;
+  reg [SliceWidth-1:0]   slices_q;
   reg [AddressWidth-1:0] address_q;
 
   wire [`WORDS_WIDTH:0] x_words  = x_terms_i ? {x_words_i, 1'b0} : {1'b0, x_words_i};
   wire [`WORDS_WIDTH:0] left     = in_packet_q ? left_q : x_words << GranuleBits;
   wire        header     = DynamicPrecision != 0 & ~in_packet_q; // the beat of the exponents
   wire        closing    = ~header & left <= BeatGranules[`WORDS_WIDTH:0];
-  wire [`WORDS_WIDTH:0] slices   = closing ? left : BeatGranules[`WORDS_WIDTH:0];
+  wire [SliceWidth-1:0] slices   = closing ? left[SliceWidth-1:0] : BeatGranules[SliceWidth-1:0];
 
   wire        sent     = valid_q & x_ready_i;
   wire        free     = ~valid_q | (sent & slices_q == 1);
@@ -127,7 +128,7 @@ module input_stream #(
       sequences_q <= sequences_i;
       first_q     <= 1'b1;
     end
-    if (take) left_q <= header ? left : left - slices;
+    if (take) left_q <= header ? left : left - {{`WORDS_WIDTH+1-SliceWidth{1'b0}}, slices};
     if (complete) begin
       first_q     <= s_x_tuser_i;
       sequences_q <= sequences_q - {31'b0, s_x_tuser_i};

@@ -200,7 +200,7 @@ BUGS = [
         LOADER, "descriptors_are"),
     Bug("run_control", "starts under a policy that does not exist", "(!override_i || Exists[override_policy_i])", "1'b1", "test_control.py", "start_is_checked"),
     # Registers that are not as rtl/registers.rdl says.
-    Bug("axil_registers", "begins with no sequence", "sequences_q <= `REG_SEQUENCES_RESET;", "sequences_q <= 0;", REGISTERS, "every_register_has"),
+    Bug("axil_registers", "begins with no sequence", "sequences_q  <= `REG_SEQUENCES_RESET;", "sequences_q  <= 0;", REGISTERS, "every_register_has"),
     Bug("axil_registers", "ignores the strobe of the third byte", "{8{write_strobe_i[2]}}", "8'hFF", REGISTERS, "every_strobe"),
     Bug("axil_registers", "writes SEQUENCES together with LAYERS", "`REG_LAYERS:       layers_q    <= merge(layers_q) & `REG_LAYERS_MASK;",
         "`REG_LAYERS: begin layers_q <= merge(layers_q); sequences_q <= merge(sequences_q); end", REGISTERS, "every_bit_is_written"),

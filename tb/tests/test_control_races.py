@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """control: two events in the same cycle, or a few cycles apart. Each pair is swept cycle by cycle against what docs/registers.md says.
 
-A write of a register that is handed to the bus in cycle 0 takes effect in cycle 1, a read is looked up in cycle 1 and answered in cycle 2, if
+A write of a register that is handed to the bus in cycle 0 takes effect in cycle 1, a read is looked up in cycle 1 and answered in cycle 3, if
 nothing holds them up. The other event is moved around them.
 """
 
@@ -100,14 +100,14 @@ async def an_interrupt_is_not_lost_while_interrupts_are_cleared(dut):
 
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def a_refused_read_is_not_lost_while_errors_are_cleared(dut):
-    """The one error that a read raises while a write clears it: ACCESS, in the cycle after the look-up."""
+    """The one error that a read raises while a write clears it: ACCESS, two cycles after the look-up."""
     bus = await begin(dut)
     await bus.write(Register.STATE_SELECT, StateSelect.tile(TILES))
     for offset in OFFSETS:
         clearing = cocotb.start_soon(write_after(dut, bus, LEAD + offset, Register.ERRORS, ALL_ERRORS))
         assert await race(dut, access_error(bus.read(Register.STATE_DATA)), {0: {}}) is None
         await clearing
-        assert await bus.read(Register.ERRORS) == (Error.ACCESS if offset <= 1 else 0), f"errors were cleared {offset} cycles after the look-up"
+        assert await bus.read(Register.ERRORS) == (Error.ACCESS if offset <= 2 else 0), f"errors were cleared {offset} cycles after the look-up"
         await bus.write(Register.ERRORS, ALL_ERRORS)
 
 
@@ -223,12 +223,12 @@ class Memories:
     async def run(self, dut, random):
         while True:
             await RisingEdge(dut.clk_i)
-            select, kind, address = int(dut.state_read_o.value), int(dut.state_kind_o.value), int(dut.state_address_o.value)
-            answer = random.getrandbits(self.width * TILES)
+            select, answer = int(dut.state_read_o.value), random.getrandbits(self.width * TILES)
             for tile in range(TILES):
                 if select >> tile & 1:
                     answer &= ~((1 << self.width) - 1 << self.width * tile)
-                    answer |= (self.words if kind else self.cells)[tile][address] << self.width * tile
+                    memory = self.words if dut.state_kind_o.value else self.cells
+                    answer |= memory[tile][int(dut.state_address_o.value)] << self.width * tile
             dut.state_data_i.value = answer
 
     def any(self, random) -> tuple[int, int]:
@@ -242,7 +242,7 @@ class Memories:
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 @cocotb.parametrize(event=["start", "end", "end of soft reset"])
 async def state_is_read_while_idle_or_not_at_all(dut, event):
-    """A read is looked up in a cycle and answered in the next: if either is not idle, the answer is an error, and never what no memory gave."""
+    """A read is looked up in a cycle and answered two cycles later: if one of the three is not idle, the answer is an error, and never what no memory gave."""
     random, bus = Random(seed()), await begin(dut)
     memories = Memories(dut, random)
     for offset in OFFSETS:
@@ -254,7 +254,7 @@ async def state_is_read_while_idle_or_not_at_all(dut, event):
                 writing = cocotb.start_soon(write_after(dut, bus, LEAD + offset, Register.CONTROL, Control.START))
                 value = await race(dut, access_error(bus.read(Register.STATE_DATA)), {0: {}})
                 await writing
-                idle = offset >= 1  # busy from the cycle after the start
+                idle = offset >= 2  # busy from the cycle after the start
                 await finish(dut)
             else:
                 if event == "end":
