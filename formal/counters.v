@@ -21,16 +21,16 @@ module counters_properties #(
   localparam Busy = 4;                                        // cycles from 1 on in which something may happen
   (* anyconst *) reg [`REG_COUNTERS_NUMBER_WIDTH-1:0] index;  // the counter that is watched
 
-  // A snapshot in cycle 0, whose value is read in the next; another when all that happened is in.
+  // A snapshot in cycle 1, whose value is read in the next; another when all that happened is in.
   reg [3:0] now_q = 4'd0;
   always @(posedge clk_i) if (now_q != 4'd15) now_q <= now_q + 1'b1;
   wire busy     = busy_i && now_q >= 1 && now_q <= Busy;
-  wire snapshot = now_q == 2 || now_q == Busy + 4;
+  wire snapshot = now_q == 1 || now_q == Busy + 3;
 
   wire [63:0] value;
   counters #(.Tiles(Tiles)) dut (
     .clk_i(clk_i), .rst_ni(1'b1), .busy_i(busy), .class_i(class_i), .event_i(event_i), .activation_write_i(activation_write_i), .activation_pair_i(activation_pair_i),
-    .step_done_i(step_done_i), .snapshot_i(snapshot), .clear_i(now_q == 2 && clear_i), .read_enable_i(1'b1), .read_index_i(index), .read_data_o(value)
+    .step_done_i(step_done_i), .snapshot_i(snapshot), .clear_i(now_q == 1 && clear_i), .read_enable_i(1'b1), .read_index_i(index), .read_data_o(value)
   );
 
   // What of this cycle the watched counter counts.
@@ -50,14 +50,14 @@ module counters_properties #(
     if (!busy) more = 0;
   end
 
-  // What is counted in a cycle is in two cycles later: the snapshot of cycle 2 has that of cycle 0, in which nothing happens.
+  // What is counted in a cycle is in a snapshot of the next: that of cycle 1 has what happened in cycle 0, which is nothing.
   reg [63:0] before_q, total_q;
   reg        cleared_q;
   always @(posedge clk_i) begin
     if (now_q == 1) total_q <= more;
     else if (now_q <= Busy) total_q <= total_q + more;
     if (now_q == 4) before_q <= value;
-    if (now_q == 2) cleared_q <= clear_i;
+    if (now_q == 1) cleared_q <= clear_i;
   end
 
   always @* begin

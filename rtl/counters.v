@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The counters of docs/registers.md except the rows: 64 bits each, live values and the values of the last snapshot.
 //
-// Increments are sums over the tiles, at most Tiles, packed in fields of COUNT bits that hold them; they are registered first.
+// Increments are sums over the tiles, at most Tiles, packed in fields of COUNT bits that hold them; they are registered first, and so are
+// snapshot and clear, which reach every bit here.
 // Latency of a read: one cycle.
 `include "formats.vh"
 `default_nettype none
@@ -27,7 +28,7 @@ module counters #(
   localparam Counters = `REG_COUNTERS_COUNT;
   localparam Bits     = `COUNT_WIDTH;
 
-  reg                 active_q, activation_write_q, activation_pair_q, step_done_q;
+  reg                 active_q, activation_write_q, activation_pair_q, step_done_q, snapshot_due_q, clear_due_q;
   reg [Bits*`CLASSES-1:0]      class_sum, class_sum_q;
   reg [Bits*`EVENTS_WIDTH-1:0] event_sum, event_sum_q;
   reg [63:0]          live_q     [0:Counters-1];
@@ -55,6 +56,8 @@ module counters #(
     activation_write_q <= activation_write_i & busy_i;
     activation_pair_q  <= activation_pair_i & busy_i;
     step_done_q        <= step_done_i & busy_i;
+    snapshot_due_q     <= snapshot_i;
+    clear_due_q        <= clear_i;
   end
 
   // The classes have counters in their order, and so have the events.
@@ -77,12 +80,12 @@ module counters #(
         snapshot_q[counter] <= 0;
       end
     else begin
-      if (snapshot_i)
+      if (snapshot_due_q)
         for (counter = 0; counter < Counters; counter = counter + 1)
           snapshot_q[counter] <= live_q[counter];
-      if (active_q || clear_i)
+      if (active_q || clear_due_q)
         for (counter = 0; counter < Counters; counter = counter + 1)
-          live_q[counter] <= clear_i ? increment(counter) : live_q[counter] + increment(counter);
+          live_q[counter] <= clear_due_q ? increment(counter) : live_q[counter] + increment(counter);
     end
 
   always @(posedge clk_i)

@@ -55,7 +55,8 @@ def packed_dot_product(lanes: int) -> str:
   output reg signed [{width - 1}:0] sum_o
 );
   genvar pair;
-  wire [{9 * lanes // 2 - 1}:0] pairs;
+  wire [{9 * lanes // 2 - 1}:0] pairs;  // without what was lent
+  wire [{lanes // 2 - 1}:0] lent;
   generate
     for (pair = 0; pair < {lanes // 2}; pair = pair + 1) begin : gen_pair
       wire signed [3:0]  w0 = weights_i[8*pair +: 4], w1 = weights_i[8*pair+4 +: 4], a0 = activations_i[8*pair +: 4], a1 = activations_i[8*pair+4 +: 4];
@@ -63,14 +64,14 @@ def packed_dot_product(lanes: int) -> str:
       wire signed [27:0] product = w * a;
       reg         [9:0]  middle_q;  // what is lower, w0 a1, lends from it where it is negative
       always @(posedge clk_i) middle_q <= product[17:8];
-      assign pairs[9*pair +: 9] = middle_q[9:1] + {{8'd0, middle_q[0]}};
+      assign pairs[9*pair +: 9] = middle_q[9:1], lent[pair] = middle_q[0];
     end
   endgenerate
   reg signed [{width - 1}:0] sum;
   integer index;
   always @* begin
     sum = 0;
-    for (index = 0; index < {lanes // 2}; index = index + 1) sum = sum + $signed(pairs[9*index +: 9]);
+    for (index = 0; index < {lanes // 2}; index = index + 1) sum = sum + $signed(pairs[9*index +: 9]) + $signed({{1'b0, lent[index]}});
   end
   always @(posedge clk_i) sum_o <= sum;
 endmodule

@@ -111,7 +111,7 @@ BUGS = [
         "errors_q | error_events) & ~errors_cleared & `REG_ERRORS_MASK;", CONTROL_RACES, "an_error_is_not_lost"),
     Bug("axil_registers", "loses an interrupt while another is cleared", "interrupt_q & ~interrupt_cleared & `REG_INTERRUPT_MASK) | interrupt_events;",
         "interrupt_q | interrupt_events) & ~interrupt_cleared & `REG_INTERRUPT_MASK;", CONTROL_RACES, "an_interrupt_is_not_lost"),
-    Bug("counters", "loses what happens in the cycle of a clear", "if (active_q || clear_i)", "if (clear_i) for (counter = 0; counter < Counters; counter = counter + 1) live_q[counter] <= 0; else if (active_q)",
+    Bug("counters", "loses what happens in the cycle of a clear", "if (active_q || clear_due_q)", "if (clear_due_q) for (counter = 0; counter < Counters; counter = counter + 1) live_q[counter] <= 0; else if (active_q)",
         CONTROL_RACES, "a_snapshot_loses"),
     Bug("row_counters", "clears the rows of a commit that came with the snapshot", "assign busy_o      = busy_q;", "assign busy_o      = busy_q & walk_q != Wait;",
         CONTROL_RACES, "a_snapshot_loses"),

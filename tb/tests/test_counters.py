@@ -16,10 +16,11 @@ VISIBLE = ("--public-flat-rw",) if environment_simulator() == "verilator" else (
 
 
 async def snapshot(dut) -> list[int]:
-    """All counters as of now, cleared."""
+    """All counters as of the cycle before this one, cleared."""
     dut.snapshot_i.value = dut.clear_i.value = 1
     await clock_cycles(dut, 1)
-    dut.snapshot_i.value = dut.clear_i.value = 0
+    dut.snapshot_i.value = dut.clear_i.value = dut.busy_i.value = 0
+    await clock_cycles(dut, 1)
     values = []
     for index in range(len(COUNTERS)):
         dut.read_enable_i.value, dut.read_index_i.value = 1, index
@@ -36,7 +37,6 @@ async def count(dut, cycles: int, classes: list[int], events: list[int]) -> list
     await Timer((cycles - 1) * PERIOD + PERIOD // 4, "ns")
     await RisingEdge(dut.clk_i)
     dut.busy_i.value = 0
-    await clock_cycles(dut, 3)
     return await snapshot(dut)
 
 
@@ -62,6 +62,18 @@ async def every_tile_is_counted(dut):
     cases += [([code] * some + [(code + 1) % len(CycleClass)] * (tiles - some), [every] * some + [0] * (tiles - some)) for code in CycleClass for some in range(1, tiles)]
     for classes, events in cases:
         assert await count(dut, 3, classes, events) == expected(3, classes, events), f"classes {classes}, events {events}"
+
+
+@cocotb.test(timeout_time=4, timeout_unit="ms")
+async def a_snapshot_holds_what_happened_until_the_cycle_before(dut):
+    """Cycles that are busy end with the one of the snapshot, whose cycle the next snapshot has."""
+    await reset(dut)
+    await snapshot(dut)
+    for cycles in range(1, 6):
+        dut.busy_i.value = 1
+        await clock_cycles(dut, cycles)
+        assert (await snapshot(dut))[Counter.CYCLES] == cycles
+        assert (await snapshot(dut))[Counter.CYCLES] == 1, "the cycle of the snapshot"
 
 
 @cocotb.test(timeout_time=4, timeout_unit="ms")
