@@ -84,6 +84,7 @@ def report(paths: dict[str, dict[str, dict[tuple[str, ...], float]]]) -> Table:
 
 def main() -> None:
     try:
+        timing.require()
         ihp()
         with ThreadPoolExecutor(2) as pool:
             paths = dict(zip(BUILDS, pool.map(slowest, BUILDS)))

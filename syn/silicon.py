@@ -225,7 +225,8 @@ def main() -> None:
     if unknown := ", ".join(name for name in names if name not in energy.NETWORKS):
         sys.exit(f"silicon: NET={unknown}: choose all, or some of {', '.join(energy.NETWORKS)} with commas between them")
     try:
-        ihp()  # before anything starts
+        timing.require()  # these before anything starts
+        ihp()
         with tqdm(unit="job", desc="silicon") as bar:
             results = measure(names, bar)
     except (SynthesisError, timing.TimingError, SimulationError, ReplayError, FileNotFoundError) as error:

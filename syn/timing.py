@@ -2,6 +2,7 @@
 """Critical paths of a netlist, from OpenSTA: cells, and macros with their access and set-up, at a corner of the process; wires by the wire-load model of syn/power.py."""
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +70,12 @@ def _macros(netlist: Netlist, corner: str) -> set[Path]:
     return files
 
 
+def require() -> None:
+    """Raises TimingError where OpenSTA is missing."""
+    if not shutil.which("sta"):
+        raise TimingError("OpenSTA is missing; please run: sudo apt-get install --no-install-recommends opensta")
+
+
 def narrowed(text: str, wide: str, narrow: str) -> str:
     """The Liberty file of a macro as that of one with fewer bits a word: under its name, with the timing of the wider one."""
     old, new = macro(wide)["bits"], macro(narrow)["bits"]
@@ -84,10 +91,8 @@ def paths(netlist: Netlist, corner: str = "typical", count: int = 200) -> list[T
     libraries = "\n".join(f"read_liberty {path}" for path in sorted({netlist.library.at(corner), *macros}))
     script.write_text(SCRIPT.format(liberty=libraries, verilog=netlist.plain_verilog, top=netlist.top, period=PERIOD, paths=count, wires=WIRES,
                                     latches=LATCHES.format(gate=netlist.library.latch_gate) if ".u_latch.cell" in text else ""))
-    try:
-        done = leash.run(["sta", "-exit", script], cwd=script.parent, capture_output=True, text=True)
-    except FileNotFoundError:
-        raise TimingError("OpenSTA is missing; please run: sudo apt-get install --no-install-recommends opensta") from None
+    require()
+    done = leash.run(["sta", "-exit", script], cwd=script.parent, capture_output=True, text=True)
     report = done.stdout + done.stderr
     script.with_suffix(".sta").write_text(report)
     if "Error:" in report:

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import date
 from functools import cache
@@ -188,13 +188,18 @@ def main(arguments: list[str] | None = None) -> int:
     left = [one for one in chosen if key_of(one) not in results]
     bar = tqdm(total=len(chosen), initial=len(chosen) - len(left), unit="mutant")
     with bar, ThreadPoolExecutor(options.jobs) as pool, open(FOLDER / "results.jsonl", "a") as file:
-        for mutation, result in zip(left, pool.map(judge, left)):
-            results[result["key"]] = result
-            file.write(json.dumps(result) + "\n")
-            file.flush()
-            bar.update()
-            if result["verdict"] == SURVIVED:
-                bar.write(f"SURVIVED  {mutation.name}  ({result['key']})")
+        judged = {pool.submit(judge, mutation): mutation for mutation in left}
+        try:
+            for ended in as_completed(judged):
+                result = ended.result()
+                results[result["key"]] = result
+                file.write(json.dumps(result) + "\n")
+                file.flush()
+                bar.update()
+                if result["verdict"] == SURVIVED:
+                    bar.write(f"SURVIVED  {judged[ended].name}  ({result['key']})")
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after an interruption: those that have not begun
     found = summary([asdict(one) | results[key_of(one)] for one in chosen], options.seed)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     Console().print(show(found["results"]))
