@@ -68,6 +68,7 @@ class AxiLiteDriver(BusDriver):
         await self._handshake(("arvalid", "arready"))
         await self._response("rvalid", "rready")
         if bus.rresp.value != 0:
+            assert bus.rdata.value == 0, f"refused read of {address:#x}: rdata {int(bus.rdata.value):#x}"
             raise BusError(f"read of {address:#x}")
         return int(bus.rdata.value)
 

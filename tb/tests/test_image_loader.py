@@ -182,6 +182,28 @@ async def clear_discards_the_rest(dut):
     await expect(dut, loads, packet(Target.CELL, 1, 3, [77]), [(2, Target.CELL, 3, 77)], [])
 
 
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def nothing_begins_during_clear(dut):
+    """The rest of a packet is taken during clear; the next one waits for its end, and is loaded whole."""
+    await reset(dut)
+    loads = Loads(dut)
+    await send(dut, "s_image", packet(Target.ROW_CONSTANTS, 0, 0, [7, 8])[:2], last=False)
+    await clock_cycles(dut, 3)
+    assert loads.take() == ([(1, Target.ROW_CONSTANTS, 0, 7)], [])
+    dut.clear_i.value = 1
+    await clock_cycles(dut, 1)
+    await send(dut, "s_image", [8])
+    sent = cocotb.start_soon(send(dut, "s_image", packet(Target.CELL, 1, 3, [77])))
+    for cycle in range(6):
+        await clock_cycles(dut, 1)
+        assert not dut.s_image_tready_o.value, f"a beat is taken in cycle {cycle} of clear"
+    assert loads.take() == ([], []) and not dut.loading_o.value
+    dut.clear_i.value = 0
+    await sent
+    await clock_cycles(dut, 4)
+    assert loads.take() == ([(2, Target.CELL, 3, 77)], [])
+
+
 @pytest.mark.parametrize("lanes, dynamic, largest", [(8, 1, 0), (32, 1, 0), (64, 1, 0), (32, 0, 0), (64, 0, 0), (8, 0, 1)])
 def test_image_loader(lanes, dynamic, largest):
     run(__name__, "image_loader", {"Tiles": TILES, "DotLanes": lanes if dynamic else lanes // 4, "DynamicPrecision": dynamic, **DEPTHS_OF[largest]},
