@@ -118,7 +118,7 @@ waves:
 takes.test := SIM SEED WAVES
 test:
 	$(setup) icarus
-	@$(python) -m pytest -n 2 -m "not slow" --junitxml="build/test-$$SIM.xml" models/tests codegen tb syn
+	@$(python) -m pytest -n 2 -m "not slow" --durations=25 --junitxml="build/test-$$SIM.xml" models/tests codegen tb syn
 
 ## run all tests, with the slow ones, a short soak and 40 mutants, on Verilator with a fresh seed (or SEED=), and write a page about them
 takes.regress := SEED

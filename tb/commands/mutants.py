@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """`make mutants N= SEED=`: how many of N small random changes of rtl/ does the bench see?
 
-A mutant runs the tests of its module, of the smallest first, then some of the whole accelerator, until one fails; on Icarus, which builds in a second. One
-that its module's tests do not see is compared with the module by Yosys first, with both values of DynamicPrecision: where no output can differ, it
-is equivalent, and no test could see it. All that is neither caught nor proven is a survivor. A test that catches one must pass without it. Results are
-kept in build/mutants/, so that what was interrupted goes on; those in docs/signoff.json, which `make signoff` writes, are not judged again. Writes
-build/mutants.json. Exit code: 1 if a mutant survived that tb/commands/survivors.json does not explain.
+A mutant runs the tests of its module, of the smallest first, until one fails; on Icarus, which builds in a second. One that they do not see is compared
+with the module by Yosys, with both values of DynamicPrecision: where no output can differ, it is equivalent, and no test could see it. What is left
+after all that runs some tests of the whole accelerator, minutes each. All that is neither caught nor proven is a survivor. A test that catches one must
+pass without it. Results are kept in build/mutants/, so that what was interrupted goes on; those in docs/signoff.json, which `make signoff` writes, are
+not judged again. Writes build/mutants.json. Exit code: 1 if a mutant survived that tb/commands/survivors.json does not explain.
 """
 
 import argparse
@@ -40,6 +40,7 @@ EXPLAINED = Path(__file__).with_name("survivors.json")
 ACCELERATOR = ["lstm_accelerator/test_errors.py",
                *(f"lstm_accelerator/test_lstm_accelerator.py::test_lstm_accelerator[{build}]" for build in ("small", "small_baseline", "three_tiles"))]
 CAUGHT, EQUIVALENT, SURVIVED, BROKEN = VERDICTS = "caught", "equivalent", "survived", "does not build"
+OPEN = "not seen by the tests of its module"  # of a mutant that has still to run those of the accelerator
 PROOF_SECONDS, TEST_SECONDS = 60, 240  # of a core, a process: a simulation that a mutant keeps from ending is caught
 SIDE = """
 read_verilog -DSYNTHESIS -I{rtl} {sources}
@@ -98,21 +99,17 @@ def is_equivalent(mutation: Mutation, rtl: Path, folder: Path) -> bool:
     return True
 
 
-def judge(mutation: Mutation) -> dict:
-    """The mutation with its verdict, what saw it, and the seconds that it took."""
+def judge(mutation: Mutation, whole: bool = False) -> dict:
+    """The mutation with its verdict, what saw it, and the seconds that it took. whole: by the tests of the accelerator, else by those of its module."""
     begin, folder = time.monotonic(), FOLDER / key_of(mutation)
-    verdict, by = _verdict(mutation, changed_rtl(folder, mutation.module, mutation.apply(read(mutation.module))), folder)
+    rtl = changed_rtl(folder, mutation.module, mutation.apply(read(mutation.module)))
+    if whole:
+        verdict, by = _seen(ACCELERATOR, rtl, folder) or (SURVIVED, "")
+    else:
+        verdict, by = _seen(tests_of(mutation.module), rtl, folder) or ((EQUIVALENT, "yosys") if is_equivalent(mutation, rtl, folder) else (OPEN, ""))
     if verdict != SURVIVED:
         shutil.rmtree(folder)
     return {**asdict(mutation), "key": key_of(mutation), "verdict": verdict, "by": by, "seconds": round(time.monotonic() - begin, 1)}
-
-
-def _verdict(mutation, rtl, folder):
-    own = tests_of(mutation.module)
-    seen = _seen(own, rtl, folder)
-    if not seen and is_equivalent(mutation, rtl, folder):
-        return EQUIVALENT, "yosys"
-    return seen or _seen(ACCELERATOR, rtl, folder) or (SURVIVED, "")
 
 
 def _seen(tests, rtl, folder):
@@ -133,6 +130,15 @@ def check_clean(test: str) -> None:
     code, output, _ = run_test(test, RTL, FOLDER / "clean" / re.sub(r"\W+", "_", test), cpu_seconds=TEST_SECONDS, slow=False)
     if code:
         raise MutantError(f"{test} fails without a mutant: {reason_of(output)[:300] or output[-300:]}")
+
+
+def _judged(left, whole, jobs):
+    """Results, as they come; after an interruption nothing begins any more."""
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            yield from (ended.result() for ended in as_completed([pool.submit(judge, mutation, whole) for mutation in left]))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def kept() -> dict[str, dict]:
@@ -186,21 +192,15 @@ def main(arguments: list[str] | None = None) -> int:
         chosen = chosen[:options.count]
     FOLDER.mkdir(parents=True, exist_ok=True)
     results = {} if options.key else kept()
-    left = [one for one in chosen if key_of(one) not in results]
-    bar = tqdm(total=len(chosen), initial=len(chosen) - len(left), unit="mutant")
-    with bar, ThreadPoolExecutor(options.jobs) as pool, open(FOLDER / "results.jsonl", "a") as file:
-        judged = {pool.submit(judge, mutation): mutation for mutation in left}
-        try:
-            for ended in as_completed(judged):
-                result = ended.result()
+    with open(FOLDER / "results.jsonl", "a") as file:
+        for whole in (False, True):
+            left = [one for one in chosen if results.get(key_of(one), {}).get("verdict") == (OPEN if whole else None)]
+            for result in tqdm(_judged(left, whole, options.jobs), "accelerator" if whole else "modules", len(chosen), initial=len(chosen) - len(left), unit="mutant"):
                 results[result["key"]] = result
                 file.write(json.dumps(result) + "\n")
                 file.flush()
-                bar.update()
                 if result["verdict"] == SURVIVED:
-                    bar.write(f"SURVIVED  {judged[ended].name}  ({result['key']})")
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # after an interruption: those that have not begun
+                    tqdm.write(f"SURVIVED  {result['module']}.v:{result['line']}: {result['before']!r} -> {result['after']!r}  ({result['key']})", sys.stderr)
     found = summary([asdict(one) | results[key_of(one)] for one in chosen], options.seed)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     Console().print(show(found["results"]))

@@ -99,7 +99,7 @@ def record() -> dict:
 
 def of_mutants() -> Part:
     """Of those of the modules as they are now, whoever judged them: a mutant's key holds the text of its module."""
-    kept = mutants.kept()
+    kept = {key: result for key, result in mutants.kept().items() if result["verdict"] != mutants.OPEN}
     found = [asdict(one) | kept[key] for one in mutants.sample(sys.maxsize, 1) if (key := mutants.key_of(one)) in kept]
     if not found:
         return Part("mutants", figures=f"{len(kept)} judged, of other texts of their modules" if kept else NEVER)

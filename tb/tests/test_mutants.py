@@ -99,7 +99,7 @@ def test_a_survivor_is_told_with_its_command_unless_it_is_explained(monkeypatch,
 
 def test_what_was_judged_is_not_judged_again(monkeypatch, tmp_path, capsys):
     run(monkeypatch, tmp_path, capsys, "--module", "log_code", "--count", "2")
-    monkeypatch.setattr(mutants, "judge", lambda mutation: pytest.fail(f"{mutation.name} again"))
+    monkeypatch.setattr(mutants, "judge", lambda mutation, whole: pytest.fail(f"{mutation.name} again"))
     _, found, _ = run(monkeypatch, tmp_path, capsys, "--module", "log_code", "--count", "2")
     assert found["mutants"] == 2
 
