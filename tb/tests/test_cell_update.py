@@ -4,6 +4,7 @@
 import random
 
 import cocotb
+import numpy as np
 import torch
 from cocotb.triggers import RisingEdge
 
@@ -38,6 +39,19 @@ def units(generator):
             t = sign * round((product - 0.5) * 2**27 / 15 / o)
             for nudged in (t - 1, t, t + 1):
                 yield 0, 0, 0, o, 0, 12, max(-32766, min(32766, nudged))
+    for o, t in edges():
+        yield 0, 0, 0, o, 0, 12, t
+
+
+def edges():
+    """(o, t) whose product is the last one below a half of a unit of h, or the first one above, where it has such factors."""
+    o = np.arange(1, 32768)
+    for h in range(LARGEST_H[0], LARGEST_H[1] + 2):
+        below = ((2 * h - 1 << 26) - 1) // 15
+        for product in (below, below + 1):
+            good = o[(product % o == 0) & (abs(product // o) <= 32766)]
+            if len(good):
+                yield int(good[-1]), product // int(good[-1])
 
 
 def expected(i, f, g, o, c, c_frac, t):
