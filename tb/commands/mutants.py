@@ -3,9 +3,10 @@
 
 A mutant runs the tests of its module, of the smallest first, until one fails; on Icarus, which builds in a second. One that they do not see is compared
 with the module by Yosys, with both values of DynamicPrecision: where no output can differ, it is equivalent, and no test could see it. What is left
-after all that runs some tests of the whole accelerator, minutes each. All that is neither caught nor proven is a survivor. A test that catches one must
-pass without it. Results are kept in build/mutants/, so that what was interrupted goes on; those in docs/signoff.json, which `make signoff` writes, are
-not judged again. Writes build/mutants.json. Exit code: 1 if a mutant survived that tb/commands/survivors.json does not explain.
+after all that runs some tests of the whole accelerator, minutes each, unless tb/commands/survivors.json says why nothing can see it. All that is neither
+caught nor proven is a survivor. A test that catches one must pass without it. Results are kept in build/mutants/, so that what was interrupted goes on;
+those in docs/signoff.json, which `make signoff` writes, are not judged again. Writes build/mutants.json. Exit code: 1 if a mutant survived that is not
+explained.
 """
 
 import argparse
@@ -104,7 +105,7 @@ def judge(mutation: Mutation, whole: bool = False) -> dict:
     begin, folder = time.monotonic(), FOLDER / key_of(mutation)
     rtl = changed_rtl(folder, mutation.module, mutation.apply(read(mutation.module)))
     if whole:
-        verdict, by = _seen(ACCELERATOR, rtl, folder) or (SURVIVED, "")
+        verdict, by = (None if explained(asdict(mutation)) else _seen(ACCELERATOR, rtl, folder)) or (SURVIVED, "")
     else:
         verdict, by = _seen(tests_of(mutation.module), rtl, folder) or ((EQUIVALENT, "yosys") if is_equivalent(mutation, rtl, folder) else (OPEN, ""))
     if verdict != SURVIVED:
