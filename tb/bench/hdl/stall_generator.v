@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pseudo-random stalls for the stream agents: stall_o is high in stall_i/256 of the cycles, on average.
+// Pseudo-random stalls for the stream agents: stall_o is high in stall_i/256 of the cycles, on average, and in all of them at 255.
 //
 // A 32-bit Galois linear feedback shift register; the same seed gives the same stalls on every simulator.
 `default_nettype none
@@ -16,7 +16,7 @@ module stall_generator (
   // Two neighbouring states share bits; a product spreads them, so that one stall does not foretell the next.
   wire [31:0] mixed = state_q * 32'h9E3779B1;
 
-  assign stall_o = mixed[31:24] < stall_i;
+  assign stall_o = mixed[31:24] < stall_i || stall_i == 8'd255;
 
   always @(posedge clk_i)
     if (!rst_ni) state_q <= seed_i | 32'd1;

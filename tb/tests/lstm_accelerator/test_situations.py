@@ -144,7 +144,7 @@ async def every_class_of_cycles_occurs(dut):
             getattr(dut, f"{stream}_stall_i").value = stalls.get(stream, 0)
         await bench.load(network_of(inputs, units, 1, generator))
         for policy in policies(bench.build):
-            classes.update((await bench.play(sequences_of(bench.network, [4, 1], generator), policy))["classes"])
+            classes.update((await bench.play(sequences_of(bench.network, [40 if stalls else 4, 1], generator), policy))["classes"])
     missing = {number.name for number in CLASS_COUNTERS if not classes[number.name]}
     assert missing == never, f"classes of cycles that never occurred: {missing}"
     bench.check()
@@ -219,8 +219,8 @@ async def the_watchdog_names_what_is_waited_for(dut):
         else:
             raise AssertionError("a run that hangs ended")
         assert f"tile-cycles now: {wait}" in text and stream in text, text
+        dut.h_stall_i.value = 0  # a reset waits for a packet that has begun
         await bench.soft_reset()
-    dut.h_stall_i.value = 0
     await bench.play(sequences_of(bench.network, [2], generator))
     bench.check()
 
