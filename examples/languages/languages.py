@@ -66,8 +66,8 @@ def batches(part: list) -> list[tuple[PackedSequence, torch.Tensor]]:
 
 
 def train(model: Languages, part: list) -> None:
-    given = batches(part)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    given = batches(part)
     decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, EPOCHS * len(given))  # without it, some seeds and processors end ten points lower
     for _ in range(EPOCHS):
         for packed, languages in given:

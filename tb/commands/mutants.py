@@ -195,13 +195,14 @@ def main(arguments: list[str] | None = None) -> int:
     results = {} if options.key else kept()
     with open(FOLDER / "results.jsonl", "a") as file:
         for whole in (False, True):
-            left = [one for one in chosen if results.get(key_of(one), {}).get("verdict") == (OPEN if whole else None)]
-            for result in tqdm(_judged(left, whole, options.jobs), "accelerator" if whole else "modules", len(chosen), initial=len(chosen) - len(left), unit="mutant"):
+            left = {key: one for one in chosen if results.get(key := key_of(one), {}).get("verdict") == (OPEN if whole else None)}
+            judged = _judged(left.values(), whole, options.jobs)
+            for result in tqdm(judged, "accelerator" if whole else "modules", len(chosen), initial=len(chosen) - len(left), unit="mutant"):
                 results[result["key"]] = result
                 file.write(json.dumps(result) + "\n")
                 file.flush()
                 if result["verdict"] == SURVIVED:
-                    tqdm.write(f"SURVIVED  {result['module']}.v:{result['line']}: {result['before']!r} -> {result['after']!r}  ({result['key']})", sys.stderr)
+                    tqdm.write(f"SURVIVED  {left[result['key']].name}  ({result['key']})", sys.stderr)
     found = summary([asdict(one) | results[key_of(one)] for one in chosen], options.seed)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     Console().print(show(found["results"]))
