@@ -63,11 +63,6 @@ def size_code(value: Tensor) -> Tensor:
     return (log_code(value).int() + 1).clamp(min=0)
 
 
-# Of z = 0 in the table of all words.
-SIGMOID_ORIGIN, TANH_ORIGIN = 32768, 98304
-
-
-@functools.cache
 def _all_words():
     """Words of every z, of a sigmoid and then of tanh: looking all parts up at once is the fastest evaluation.
 
@@ -79,8 +74,14 @@ def _all_words():
     return values << 16 | code << 8 | slope_code
 
 
+WORDS = _all_words()
+# Of z = 0 in WORDS, and those of the gates i, f, g, o.
+SIGMOID_ORIGIN, TANH_ORIGIN = 32768, 98304
+ORIGINS = torch.tensor([[SIGMOID_ORIGIN], [SIGMOID_ORIGIN], [TANH_ORIGIN], [SIGMOID_ORIGIN]], dtype=torch.int32)
+
+
 def _look_up(index):
-    return _all_words().index_select(0, index.flatten()).view(index.shape)
+    return WORDS.index_select(0, index.flatten()).view(index.shape)
 
 
 def gate_words(z: Tensor) -> Tensor:
@@ -88,8 +89,7 @@ def gate_words(z: Tensor) -> Tensor:
 
     A word is value << 16 | code << 8 | slope code: the value in Q0.15, and log_code of its size and of the table's slope.
     """
-    origins = torch.tensor([SIGMOID_ORIGIN, SIGMOID_ORIGIN, TANH_ORIGIN, SIGMOID_ORIGIN], dtype=torch.int32)
-    return _look_up(z + origins.unsqueeze(1))
+    return _look_up(z + ORIGINS)
 
 
 def tanh_words(z: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One step of an LSTM layer in integers (docs/numerics.md), for a batch and all units at once.
 
-Sums of quarters are matrix products of integers in float32: exact in any order, as no partial sum exceeds 128 * 128 * 1024 = 2**24.
+Sums of quarters are exact matrix products of integers (models.products).
 Row sums are sums of (m / 2**s) * acc in float64: exact, as they are integers of 44 bits over a power of two. Adding the half that
 rounds them takes 53 bits at most up to s = 52; beyond, the sum is below 2**-8 and rounds to zero whatever is lost of it.
 From z on, int32 holds everything: a product of Q0.15 and an int16 is at most 2**30 in size.
@@ -9,12 +9,14 @@ From z on, int32 holds everything: a product of Q0.15 and an int16 is at most 2*
 
 from collections.abc import Iterator
 
+import torch
 from torch import Tensor
 
 from . import activation
 from .fixed_point import round_real_, round_shift, saturate
 from .grid import power_of_two
 from .layer import LARGEST_H, QuantizedLayer, split_activations, split_planes
+from .products import IntegerProduct
 
 
 class SegmentSums:
@@ -29,19 +31,18 @@ class SegmentSums:
         # With a = 2**e ah + al: HH is 16 wh times 2**e ah, HL makes it 16 wh times a, and LL, wl times al, is what three quarters lack of w times a.
         planes = {"HH": 16 * upper if 1 in quarters else None, "HH + HL": 16 * upper if 2 in quarters else None, "all": w if {3, 4} & set(quarters) else None,
                   "LL": lower if 3 in quarters else None}
-        self.planes = {name: plane.T.float().contiguous() for name, plane in planes.items() if plane is not None}
+        self.products = {name: IntegerProduct(plane.T) for name, plane in planes.items() if plane is not None}
 
     def __call__(self, a: Tensor) -> dict[int, Tensor]:
-        """By number of quarters, float32 [n, rows] that hold exact integers, of integers a [n, k] within models.layer.ACTIVATIONS."""
-        if not self.planes:
+        """By number of quarters, tensors [n, rows], int32 or float32, that hold exact integers, of integers a [n, k] within models.layer.ACTIVATIONS."""
+        if not self.products:
             return {}
-        whole = a.float()
-        operands = {"HH + HL": whole, "all": whole}
-        if {"HH", "LL"} & self.planes.keys():
-            upper, e = split_activations(a, self.exponents)
-            operands["HH"] = (upper << e).float()
+        operands = {"HH + HL": (whole := a.to(torch.int8)), "all": whole}
+        if {"HH", "LL"} & self.products.keys():
+            upper, e = split_activations(whole, self.exponents)
+            operands["HH"] = (upper << e).to(torch.int8)
             operands["LL"] = whole - operands["HH"]
-        found = {name: operands[name] @ plane for name, plane in self.planes.items()}
+        found = {name: product(operands[name]) for name, product in self.products.items()}
         sums = {1: lambda: found["HH"], 2: lambda: found["HH + HL"], 3: lambda: found["all"] - found["LL"], 4: lambda: found["all"]}
         return {number: sums[number]() for number in self.quarters}
 
@@ -61,47 +62,23 @@ class RowSums:
         self.scales = [*scale[:layer.terms], scale[2]]
         self.b = [b.T.flatten().double() for _, b in constants]
 
-    def steps(self, x: Tensor) -> Iterator["StepSums"]:
-        """The sums of each step, still without h, from integers x [steps, batch, terms, inputs] within models.layer.ACTIVATIONS."""
+    def steps(self, x: Tensor) -> Iterator[list[dict[int, Tensor]]]:
+        """Sums of x in each step, by segment and number of quarters, of integers x [steps, batch, terms, inputs] within models.layer.ACTIVATIONS."""
         steps, batch = x.shape[:2]
         found = [sums(x[:, :, term].flatten(0, 1)) for term, sums in enumerate(self.segments[:-1])]
         found = [{quarters: sums.unflatten(0, (steps, batch)) for quarters, sums in each.items()} for each in found]
-        return (StepSums(self, [{quarters: sums[step] for quarters, sums in each.items()} for each in found]) for step in range(steps))
+        return ([{quarters: sums[step] for quarters, sums in each.items()} for each in found] for step in range(steps))
 
+    def with_h(self, sums: list[dict[int, Tensor]], h: Tensor) -> list[dict[int, Tensor]]:
+        """Sums of a step, which `steps` gives without h, with those of h of the step before: integers [batch, units] in units of 1/120."""
+        return [*sums, self.segments[-1](h)]
 
-class StepSums:
-    """Pre-activations of one step; quarters beyond those of a level are looked at in the rows that take them, and nowhere else."""
-
-    def __init__(self, rows: RowSums, found: list[dict[int, Tensor]]):
-        self.rows, self.found = rows, found
-
-    def add(self, h: Tensor) -> None:
-        """Adds h of the step before: integers [batch, units], in units of 1/120 where the layer's constants are those of h."""
-        self.found.append(self.rows.segments[-1](h))
-
-    def _parts(self, place):
-        """(sums [batch, rows], scale [rows]) of the segments that a level has quarters of."""
-        level, rows = self.rows.levels[place], self.rows
-        quarters = (*level[:len(rows.scales) - 1], level.h)
-        return [(sums[number], scale) for sums, scale, number in zip(self.found, rows.scales, quarters) if number]
-
-    def z(self, place: int) -> Tensor:
-        """z, int32 [batch, 4, units] in Q3.12, at the level of that place among those that were asked for; `add` comes first."""
-        z = sum(sums.double().mul_(scale) for sums, scale in self._parts(place))
-        return _pre_activations(z, self.rows.b[place]).unflatten(1, (4, self.rows.units))
-
-    def refine(self, z: Tensor, level: Tensor) -> None:
-        """Overwrites z of the lowest level, int32 [batch, 4, units], in the rows whose level, integers [batch, 4, units], is another one, by its place."""
-        z, level = z.flatten(1), level.flatten(1)
-        for place in range(1, len(self.rows.levels)):
-            where = (level == place).nonzero(as_tuple=True)
-            own = sum(sums[where].double().mul_(scale[where[1]]) for sums, scale in self._parts(place))
-            z[where] = _pre_activations(own, self.rows.b[place][where[1]])
-
-
-def _pre_activations(scaled, b):
-    """z, int32, of scaled row sums, which are overwritten, and biases."""
-    return round_real_(scaled).add_(b).clamp_(-32768, 32767).int()
+    def z(self, place: int, sums: list[dict[int, Tensor]]) -> Tensor:
+        """z, int32 [batch, 4, units] in Q3.12, from the sums of all segments at the level of that place among those that were asked for."""
+        level = self.levels[place]
+        quarters = (*level[:len(self.scales) - 1], level.h)
+        scaled = sum(own[number].double() * scale for own, scale, number in zip(sums, self.scales, quarters) if number)
+        return round_real_(scaled).add_(self.b[place]).clamp_(-32768, 32767).int().unflatten(1, (4, self.units))
 
 
 def finish(z: Tensor, c: Tensor, c_frac: int) -> tuple[Tensor, Tensor, Tensor]:

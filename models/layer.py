@@ -15,6 +15,9 @@ MAX_SIZE = MAX_UNITS  # of inputs, too
 ACTIVATIONS = (-128, 119)  # what two signed nibbles hold, within a byte
 LARGEST_H = (-120, 119)  # h in units of 1/120
 MAX_EXPONENT = 4
+# Largest values, and least ones without their sign, of two nibbles with exponents below MAX_EXPONENT: ah, which rounds a / 2**e, is within -8..7.
+UP_TO = torch.tensor([(8 << e) - 1 - (1 << e >> 1) for e in range(MAX_EXPONENT)], dtype=torch.int32)
+DOWN_TO = torch.tensor([(8 << e) + (1 << e >> 1) for e in range(MAX_EXPONENT)], dtype=torch.int32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,13 +140,7 @@ def group_exponents(a: Tensor) -> Tensor:
     a is within ACTIVATIONS; after the last value of a group that is not full come zeros ("Formats" in docs/numerics.md).
     """
     groups = torch.nn.functional.pad(a.int(), (0, -a.shape[-1] % EXPONENT_GROUP)).unflatten(-1, (-1, EXPONENT_GROUP))
-    largest, least = groups.amax(-1), groups.amin(-1)
-    e = torch.full_like(largest, MAX_EXPONENT)
-    for smaller in range(MAX_EXPONENT - 1, -1, -1):
-        half = 1 << smaller >> 1
-        fits = (((largest + half) >> smaller) <= 7) & (((least + half) >> smaller) >= -8)
-        e = torch.where(fits, smaller, e)
-    return e
+    return torch.maximum(torch.bucketize(groups.amax(-1), UP_TO, out_int32=True), torch.bucketize(-groups.amin(-1), DOWN_TO, out_int32=True))
 
 
 def split_activations(a: Tensor, exponents: bool = False) -> tuple[Tensor, Tensor | int]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .cell import RowSums, finish, output
+from .compiled import compiled, is_worth_it
 from .formats import Level, Policy
 from .layer import ACTIVATIONS, QuantizedLayer
 from .levels import ALL, row_quarters
@@ -169,11 +170,13 @@ class QuantizedLSTM:
         return State(h, c, history, first=True)
 
     @one_thread()
-    def run(self, x: Tensor, policy: Policy | None = None, state: State | None = None, shares: list | None = None, seed: int = 0, override: bool = False) -> Run:
+    def run(self, x: Tensor, policy: Policy | None = None, state: State | None = None, shares: list | None = None, seed: int = 0, override: bool = False,
+            fused: bool | None = None) -> Run:
         """Run integer inputs x [batch, steps, terms, inputs] from a state (default: the start of a sequence).
 
         policy: for every layer (default: each layer's own); shares: [layer][gate][level], of rows, for RANDOM; seed: of RANDOM.
         override: as the accelerator's register of that name, let a policy decide by whatever thresholds the layers have.
+        fused: by compiled functions, which give the same integers (default: where that is faster).
         Raises ValueError for wrong inputs, and for a policy that would decide by thresholds made for another one.
         """
         self._check_input(x)
@@ -188,7 +191,7 @@ class QuantizedLSTM:
             start = [getattr(state, name)[number] for name in ("h", "c", "history")]
             if state.first:
                 start = [torch.zeros_like(part) for part in start]
-            h, c, levels, end = run_layer(layer, x, chosen, selector, start)
+            h, c, levels, end = run_layer(layer, x, chosen, selector, start, is_worth_it(len(x) * start[0].numel()) if fused is None else fused)
             run.layer_h.append(h.transpose(0, 1))
             run.layer_c.append(c.transpose(0, 1))
             run.levels.append(levels.permute(1, 0, 3, 2))
@@ -215,30 +218,52 @@ class QuantizedLSTM:
             raise ValueError(f"inputs are integers {low}..{high}: quantize_input makes them")
 
 
-def run_layer(layer: QuantizedLayer, x: Tensor, policy: Policy, selector: Selector | None, start: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, tuple]:
+def run_layer(layer: QuantizedLayer, x: Tensor, policy: Policy, selector: Selector | None, start: Sequence[Tensor],
+              fused: bool = False) -> tuple[Tensor, Tensor, Tensor, tuple]:
     """Run a layer over integers x [steps, batch, terms, inputs] from start (h, c, history), integers [batch, units].
 
     Returns h, int8 in units of 1/120, and c, int16 with c_frac fraction bits, [steps, batch, units], codes of levels, int8 [steps, batch, 4, units], and the final
-    (h, c, history), int32 [batch, units]. selector: of the policy, None where nothing is to be decided (docs/numerics.md).
+    (h, c, history), int32 [batch, units]. selector: of the policy, None where nothing is to be decided (docs/numerics.md). fused: see models.compiled.
     """
     steps, batch = x.shape[:2]
     fixed = POLICIES[policy].level
     rows = RowSums(layer, [fixed] if selector is None else list(range(len(layer.levels))))
-    codes = torch.tensor(layer.codes, dtype=torch.int8)
     h, c, history = (part.int() for part in start)
     all_h = torch.empty(steps, batch, layer.units, dtype=torch.int8)
     all_c = torch.empty(steps, batch, layer.units, dtype=torch.int16)
     levels = torch.full((steps, batch, 4, layer.units), len(layer.by_code) - 1 if fixed is None else layer.codes[fixed], dtype=torch.int8)
+    # Three functions: in one, the compiler computes what several loops need again in each.
+    choose, refine, end = (compiled(function) if fused else function for function in (_choose, _refine, _end))
     block = max(1, PREPARED_SUMS // (batch * len(rows.levels) * 4 * layer.units))
     for step, sums in enumerate(sums for steps_of_x in x.split(block) for sums in rows.steps(steps_of_x)):
-        sums.add(h)
-        z = sums.z(0)
-        if selector is not None:
-            level = selector(z, c, history)
-            levels[step] = codes[level.int()]
-            sums.refine(z, level)
-        gates, new_c, tanh_c = finish(z, c, layer.c_frac)
-        h = output(gates, tanh_c)
-        history, c = next_history(history, new_c - c), new_c
+        sums = rows.with_h(sums, h)
+        z, level = choose(rows, selector, sums, c, history)
+        if level is not None:
+            z = refine(rows, z, level, sums)
+            levels[step] = level
+        h, c, history = end(z, c, history, layer.c_frac)
         all_h[step], all_c[step] = h, c
+    if selector is not None:
+        for place, code in reversed(list(enumerate(layer.codes))):  # a code is its place or above
+            if code != place:
+                levels.masked_fill_(levels == place, code)
     return all_h, all_c, levels, (h, c, history)
+
+
+def _choose(rows, selector, sums, c, history):
+    """z of a step at the lowest level, or the only one, and the level of each row, if there is a choice."""
+    z = rows.z(0, sums)
+    return z, None if selector is None else selector(z, c, history)
+
+
+def _refine(rows, z, level, sums):
+    """z with each row at its level."""
+    for place in range(1, len(rows.levels)):
+        z = torch.where(level == place, rows.z(place, sums), z)
+    return z
+
+
+def _end(z, c, history, c_frac):
+    """h, c and history after a step."""
+    gates, new_c, tanh_c = finish(z, c, c_frac)
+    return output(gates, tanh_c), new_c, next_history(history, new_c - c)

@@ -235,8 +235,7 @@ def _run_layer(layer, x, code):
     all_exact, all_h, all_c = (torch.empty(steps, batch, layer.units, dtype=kind) for kind in (torch.int32, torch.int8, torch.int16))
     block = max(1, PREPARED_SUMS // (batch * 4 * layer.units))
     for step, sums in enumerate(sums for steps_of_x in x.split(block) for sums in rows.steps(steps_of_x)):
-        sums.add(h)
-        gates, c, tanh_c = finish(sums.z(0), c, layer.c_frac)
+        gates, c, tanh_c = finish(rows.z(0, rows.with_h(sums, h)), c, layer.c_frac)
         exact = exact_output(gates, tanh_c)
         h = round_real_(exact.double().mul_(code.factor * 2.0**-30)).clamp_(*limits(code.bits, LARGEST_H))
         all_exact[step], all_h[step], all_c[step] = exact, output(gates, tanh_c), c

@@ -111,14 +111,15 @@ def test_largest_sums_stay_exact():
     h = torch.full((1, 1024), -120, dtype=torch.int32)
     h[0, 3] = 119
     levels = [0, 1, 2, 3, None]
-    sums, = RowSums(layer, levels).steps(x)
-    sums.add(h)
+    rows = RowSums(layer, levels)
+    (sums_of_x,) = rows.steps(x)
+    sums = rows.with_h(sums_of_x, h)
     row = scalar_unit(layer, 0)[1]
     x_terms, old = [scalar_reference.activations(term) for term in x[0, 0].tolist()], scalar_reference.activations(h[0].tolist())
     for place, level in enumerate(levels):
         counts, b = (ALL, row["b"]) if level is None else (layer.levels[level], row["b_level"][level])
         total = scalar_reference.row_sum(row, x_terms, old, counts)
-        assert sums.z(place)[0, 1, 0].item() == scalar_reference.sat16(scalar_reference.rounded(total, row["s"]) + b)
+        assert rows.z(place, sums)[0, 1, 0].item() == scalar_reference.sat16(scalar_reference.rounded(total, row["s"]) + b)
 
 
 def test_a_factor_of_zero_never_refines_at_the_lowest_thresholds():

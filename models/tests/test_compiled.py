@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+"""Compiled functions give the integers of those that are not, to the bit; and are not used where they take longer."""
+
+import pytest
+import torch
+
+from models.compiled import WORTH_IT, is_worth_it
+from models.levels import LEVELS
+from models.policies import Policy
+from models.tests.random_networks import random_input, random_network
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script_method")  # torch.compile's own
+
+
+@pytest.mark.parametrize("policy", [Policy.SENSITIVITY, *(pytest.param(policy, marks=pytest.mark.slow) for policy in Policy if policy != Policy.SENSITIVITY)])
+def test_the_same_integers(policy):
+    network = random_network(1, 40, [24, 17], terms=2, policy=policy, levels=LEVELS["HH HL 3/4 all"])
+    shares = [[[0.25] * 4] * 4] * 2 if policy == Policy.RANDOM else None
+    for batch in (16, 1):
+        x = random_input(batch, network, batch=batch, steps=5)
+        found, expected = (network.run(x, policy, shares=shares, fused=fused) for fused in (True, False))
+        for name in ("layer_h", "layer_c", "levels"):
+            assert all(torch.equal(one, other) for one, other in zip(getattr(found, name), getattr(expected, name), strict=True)), name
+        for name in ("h", "c", "history"):
+            assert all(torch.equal(one, other) for one, other in zip(getattr(found.state, name), getattr(expected.state, name), strict=True)), name
+        if policy == Policy.SENSITIVITY:
+            assert 0 < expected.low_share < 1
+
+
+def test_small_work_is_not_compiled():
+    assert is_worth_it(WORTH_IT) and not is_worth_it(WORTH_IT - 1)
