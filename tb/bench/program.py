@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Programs in C++ around a Verilated accelerator, without cocotb."""
 
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ def verilated_program(folder: Path, build: Build, sources: Sequence[Path], flags
     makefile. Raises SimulationError with what Verilator says."""
     folder.mkdir(parents=True, exist_ok=True)
     command = ["verilator", "--cc", "--exe", "--build", "-j", "2", "-Mdir", folder, "--top-module", "lstm_accelerator", f"-I{RTL}", "-o", "program",
-               "-MAKEFLAGS", " ".join(["CFG_CXXFLAGS_PCH_I=-include", *make]), "--timescale", "/".join(TIMESCALE), *flags,
+               "-MAKEFLAGS", shlex.join(["CFG_CXXFLAGS_PCH_I=-include", *make]), "--timescale", "/".join(TIMESCALE), *flags,
                *(f"-G{name}={value}" for name, value in build.parameters().items()), *sources_of("lstm_accelerator"), *sources]
     program = folder / "program"
     with FileLock(folder / "lock"):

@@ -49,9 +49,11 @@ LAST_CYCLES = 4000  # that the waves of a failed test show
 os.environ["PATH"] = os.pathsep.join([str(ROOT / "scripts" / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
 
 # Everything that costs simulation speed is off; only the ports of the top module are visible to cocotb.
-VERILATOR_FLAGS = ["-O3", "-CFLAGS", "-O3 -march=native", "--x-assign", "fast"]
+VERILATOR_FLAGS = ["-O3", "--x-assign", "fast"]
+# Variables of Verilator's makefile. What runs once, before the first cycle, is a third of the C++: to optimize it costs more than it saves.
+COMPILED_FAST = ["OPT_FAST=-O3 -march=native", "OPT_GLOBAL=-O3 -march=native", "OPT_SLOW=-O0"]
 # A pytest test simulates for seconds: -O3 would take it longer to compile than it saves.
-TEST_FLAGS = ["-O3", "-CFLAGS", "-O1", "--x-assign", "fast"]
+COMPILED_SOON = ["OPT_FAST=-O1", "OPT_GLOBAL=-O1", "OPT_SLOW=-O0"]
 # All of --coverage ends in an internal error of Verilator 5.048 on the harness (states of FSMs).
 COVERAGE_FLAGS = ["--coverage-line", "--coverage-toggle", "--coverage-expr", "--coverage-max-width", "512"]
 VISIBLE = ["public_flat_rw -module \"{top}\" -var \"*_i\"", "public_flat_rw -module \"{top}\" -var \"*_ni\"",
@@ -88,6 +90,7 @@ class _Verilator(_Runner, cocotb_runner.Verilator):
     """
 
     clocked = False  # whether the top module has a clock
+    optimization = ()  # COMPILED_FAST or COMPILED_SOON
 
     def _build_command(self):
         verilate, make = super()._build_command()
@@ -96,7 +99,7 @@ class _Verilator(_Runner, cocotb_runner.Verilator):
             main, = (part for part in verilate if part.endswith("verilator.cpp"))
             verilate[verilate.index(main)] = str(CLOCKED_MAIN)
             verilate += ["-CFLAGS", f"-DCLOCK_HALF_PERIOD={PERIOD * 1000 // 2}"]
-        make.append("CFG_CXXFLAGS_PCH_I=-include")
+        make += ["CFG_CXXFLAGS_PCH_I=-include", *self.optimization]
         if shutil.which("ccache"):
             make.append("OBJCACHE=ccache")
         return [verilate, make]
@@ -154,10 +157,11 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
     """Builds `top` with `parameters` (Verilog parameters) if that is needed, and returns the folder of the build."""
     simulator = simulator or environment_simulator()
     parameters = parameters or {}
+    optimization = COMPILED_SOON if "PYTEST_CURRENT_TEST" in os.environ else COMPILED_FAST
     if simulator == "verilator":
-        flags = [*(TEST_FLAGS if "PYTEST_CURRENT_TEST" in os.environ else VERILATOR_FLAGS), *flags, *COVERAGE_FLAGS * _covers()]
+        flags = [*VERILATOR_FLAGS, *flags, *COVERAGE_FLAGS * _covers()]
     sources = sources_of(top)
-    key = json.dumps([simulator, top, parameters, waves, list(flags), [str(path) for path in sources]], sort_keys=True)
+    key = json.dumps([simulator, top, parameters, waves, list(flags), optimization, [str(path) for path in sources]], sort_keys=True)
     folder = BUILD / simulator / f"{top}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     clocked = "clk_i" in sources[-1].read_text()
@@ -182,8 +186,10 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
             if _covers():
                 coverage_header.write(folder)
         try:
-            _runner(simulator, waves, clocked).build(sources=sources, hdl_toplevel=top, parameters=parameters, includes=[RTL], waves=waves,
-                                     build_args=arguments, build_dir=folder, always=True, timescale=TIMESCALE, log_file=log)
+            runner = _runner(simulator, waves)
+            runner.clocked, runner.optimization = clocked, optimization
+            runner.build(sources=sources, hdl_toplevel=top, parameters=parameters, includes=[RTL], waves=waves, build_args=arguments, build_dir=folder, always=True,
+                         timescale=TIMESCALE, log_file=log)
         except (SystemExit, Exception) as error:
             raise SimulationError(f"{simulator} cannot build {top}:\n{_tail(log)}") from error
         stamp.write_text(contents)
@@ -289,11 +295,11 @@ def _version_of(simulator: str) -> bytes:
     return leash.run(command, capture_output=True).stdout if shutil.which(command[0]) else b""
 
 
-def _runner(simulator: str, waves: bool, clocked: bool = False):
+def _runner(simulator: str, waves: bool):
     if simulator not in SIMULATORS:
         raise ValueError(f"unknown simulator {simulator!r}: choose one of {', '.join(SIMULATORS)}")
     runner = _Icarus() if simulator == "icarus" else _Verilator()
-    runner.traced, runner.clocked = waves, clocked
+    runner.traced = waves
     return runner
 
 
