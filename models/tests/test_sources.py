@@ -12,8 +12,8 @@ import pytest
 from models.networks import MODULES, NETWORKS
 from models.sources import ONLY_SHOW, PROJECT, ROOT, code, content, files_of, packages_of
 
-# For each kind of key, in a process of its own: imports the modules of the key, makes the network and a few of its samples, and tells the
-# files of this project that were imported, and the packages whose files they read. Packages are imported before, once for all.
+# For each kind of key, in a process of its own: imports the modules of the key, makes the network and, for the first kind, a few of its samples, and tells
+# the files of this project that were imported, and the packages whose files they read. Packages are imported before, once for all.
 CHILD = """
 import importlib, importlib.metadata, json, os, sys
 from pathlib import Path
@@ -27,13 +27,14 @@ def reading(name):
 
 importlib.metadata.distribution = reading
 net, kinds = sys.argv[1], json.loads(sys.argv[2])
-for kind, modules in kinds.items():
+for number, (kind, modules) in enumerate(kinds.items()):
     if os.fork() == 0:
         for name in modules:
             importlib.import_module(name)
         from models.networks import Part, load
         network = load(net)
-        network.float_outputs(network.samples(Part.HELD_OUT, 200)[:1] + network.samples(Part.FIT, 200)[:1])
+        if number == 0:
+            network.float_outputs(network.samples(Part.HELD_OUT, 200)[:1] + network.samples(Part.FIT, 200)[:1])
         files = [getattr(module, "__file__", None) for module in sys.modules.values()]
         inside = [str(Path(file).relative_to(Path.cwd())) for file in files if file and Path(file).is_relative_to(Path.cwd())]
         print(json.dumps([kind, inside, read]), flush=True)
@@ -58,10 +59,10 @@ def imported(request):
     ended = subprocess.run([sys.executable, "-c", CHILD, net, json.dumps({kind: [*modules, MODULES[net]] for kind, modules in KINDS.items()})], cwd=ROOT,
                            env={"OMP_NUM_THREADS": "1", **os.environ}, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    found = {}
-    for line in ended.stdout.splitlines():
-        kind, files, read = json.loads(line)
-        found[kind] = {file for file in files if not file.startswith(".venv")}, set(read)
+    found, lines = {}, [json.loads(line) for line in ended.stdout.splitlines()]
+    _, of_samples, read_for_samples = lines[0]
+    for kind, files, read in lines:  # a network needs for its samples what it needs, whatever else was imported
+        found[kind] = {file for file in (*files, *of_samples) if not file.startswith(".venv")}, {*read, *read_for_samples}
     return net, found
 
 

@@ -81,9 +81,10 @@ def sample(count: int, seed: int) -> list[Mutation]:
 
 def tests_of(module: str) -> list[str]:
     """Test files of modules that have this one in them, the smallest first: its own, where it has one."""
-    files = {path.stem.removeprefix("test_"): path.name for path in (ROOT / "tb" / "tests").glob("test_*.py")}
-    tops = {top: sources_of(top) for top in files if (RTL / f"{top}.v").exists()}
-    return [files[top] for top in sorted(tops, key=lambda top: (len(tops[top]), top)) if any(path.stem == module for path in tops[top])]
+    tops = {path.name: re.search(r'\brun\(__name__, "(\w+)"', path.read_text()) for path in sorted((ROOT / "tb" / "tests").glob("test_*.py"))}
+    sources = {name: sources_of(top[1]) for name, top in tops.items() if top and (RTL / f"{top[1]}.v").exists()}
+    own = {name: name == f"test_{sources[name][-1].stem}.py" for name in sources}
+    return [name for name in sorted(sources, key=lambda name: (len(sources[name]), not own[name], name)) if any(path.stem == module for path in sources[name])]
 
 
 def is_equivalent(mutation: Mutation, rtl: Path, folder: Path) -> bool:

@@ -381,15 +381,21 @@ def _play(options, network, samples, q: QuantizedNetwork, folder: Path, bounds: 
     return int(any(result["mismatches"] for result in results.values()))
 
 
+def command(arguments: list[str] | None = None) -> int:
+    """The exit code of `main`; what went wrong is told in a line on stderr."""
+    try:
+        return main(arguments)
+    except (UserError, ImportFailure, CompileError, FileNotFoundError) as error:
+        print(f"sim: {error}", file=sys.stderr)
+        return 2
+    except SimulationError as error:
+        print(f"sim: {error}", file=sys.stderr)
+        return 1
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)  # a core for each simulation
     try:
-        sys.exit(main())
-    except (UserError, ImportFailure, CompileError, FileNotFoundError) as error:
-        print(f"sim: {error}", file=sys.stderr)
-        sys.exit(2)
-    except SimulationError as error:
-        print(f"sim: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(command())
     except KeyboardInterrupt:
         sys.exit("sim: interrupted")

@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -166,7 +167,9 @@ def test_what_was_done_is_not_done_again_and_what_was_lost_is(run):
 
 
 def test_a_difference_between_rtl_and_model_is_an_error(run, tmp_path):
-    ended, _ = evaluated(tmp_path, "wrong")
+    shutil.copytree(run[0], tmp_path / "eval")
+    next((tmp_path / "eval" / "cache").glob("rtl-*")).unlink()
+    ended, _ = evaluated(tmp_path / "eval", "wrong")
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1].startswith("eval: toy, rtl ") and "the model takes 1" in ended.stderr.splitlines()[-1]
 
@@ -188,6 +191,7 @@ def test_wrong_arguments(arguments):
         parse(arguments)
 
 
-def test_a_scheduler_that_is_not_there():
+def test_a_scheduler_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(schedule, "PATIENCE", 1)
     with pytest.raises(UserError, match=r"SCHEDULER=tcp://127\.0\.0\.1:1:"), schedule.executor_of(parse(["--scheduler=tcp://127.0.0.1:1"])):
         pass

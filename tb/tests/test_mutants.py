@@ -52,6 +52,7 @@ def test_every_module_but_wiring_has_mutants_and_a_larger_sample_begins_with_a_s
 
 def test_tests_of_a_module_begin_with_its_own():
     assert mutants.tests_of("fifo")[0] == "test_fifo.py" and mutants.tests_of("log_code")[:2] == ["test_log_code.py", "test_precision_unit.py"]
+    assert mutants.tests_of("axil_registers") == ["test_control.py", "test_control_races.py", "test_registers.py"]
     assert mutants.tests_of("tile") == []  # the accelerator has it
 
 

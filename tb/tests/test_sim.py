@@ -5,6 +5,8 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from threading import Event
 
@@ -24,12 +26,23 @@ FIELDS = {"policy", "compared", "mismatches", "level_shares", "low_share_by_gate
 
 
 def sim(*arguments):
+    """A run of the command, as a user starts it."""
     return subprocess.run([sys.executable, "-m", "tb.commands.sim", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+def sim_here(*arguments):
+    """The same in this process, which has imported PyTorch already."""
+    with redirect_stdout(StringIO()) as stdout, redirect_stderr(StringIO()) as stderr:
+        try:
+            code = sim_command.command(list(arguments))
+        except SystemExit as ended:  # of argparse
+            code = ended.code
+    return subprocess.CompletedProcess(arguments, code, stdout.getvalue(), stderr.getvalue())
 
 
 def refused(*arguments):
     """The one line of a run that ended with exit code 2."""
-    ended = sim(*arguments)
+    ended = sim_here(*arguments)
     assert ended.returncode == 2 and ended.stdout == "", ended
     line, = ended.stderr.splitlines()
     assert "Traceback" not in line
@@ -41,6 +54,12 @@ def refused(*arguments):
 ])
 def test_wrong_arguments(arguments):
     refused(arguments)
+
+
+def test_the_command_itself_refuses_them():
+    ended = sim("--net=none")
+    line, = ended.stderr.splitlines()
+    assert ended.returncode == 2 and ended.stdout == "" and line.startswith("sim: NET=none")
 
 
 def test_a_short_run():
@@ -64,9 +83,9 @@ def model(tmp_path):
     return tmp_path / "model.pt"
 
 
-def report_of(*arguments):
+def report_of(*arguments, run=sim_here):
     """(report, stdout) of a run in which nothing was wrong."""
-    ended = sim(f"--sim={environment_simulator()}", "--policy=sensitivity", *arguments)
+    ended = run(f"--sim={environment_simulator()}", "--policy=sensitivity", *arguments)
     assert ended.returncode == 0, ended.stderr
     report = json.loads(Path(ended.stdout.splitlines()[-1]).read_text())
     run, expected = report["runs"][0], report["forecast"][0]
@@ -146,7 +165,7 @@ def test_models_of_one_name(tmp_path):
         file.parent.mkdir()
         torch.save(nn.LSTM(2, units), file)
     with ThreadPoolExecutor() as pool:
-        reports = list(pool.map(lambda file: report_of(f"--model={file}", "--steps=3")[0], files))
+        reports = list(pool.map(lambda file: report_of(f"--model={file}", "--steps=3", run=sim)[0], files))
     first, second = (report["runs"][0]["compared"] for report in reports)
     assert first < second
 

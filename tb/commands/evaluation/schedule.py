@@ -23,6 +23,7 @@ from tb.commands.sim import UserError
 
 FUNCTIONS = {"fit": metrics.fit, "metric": metrics.metric, "cycles": cycles.cycles, "rtl": rtl.rtl}
 PLAYED_BY = "tb.bench.play"  # on the side of the simulator
+PATIENCE = 10  # seconds, with a scheduler
 
 
 class TaskError(Exception):
@@ -130,7 +131,7 @@ def executor_of(options: Namespace) -> Iterator[Executor]:
     except ImportError:
         raise UserError("SCHEDULER= needs Dask: .venv/bin/pip install -r requirements-cluster.txt") from None
     try:
-        client = Client(options.scheduler, timeout=10)
+        client = Client(options.scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:
         raise UserError(f"SCHEDULER={options.scheduler}: {error}") from error
     with client:  # whose end gives up what it asked for
