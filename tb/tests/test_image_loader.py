@@ -166,6 +166,37 @@ async def descriptors_are_checked(dut):
     await expect(dut, loads, packet(Target.DESCRIPTORS, ALL, 0, [even]), [((1 << TILES) - 1, Target.DESCRIPTORS, 0, even)], [])
 
 
+def fits(tile: int, fields: dict) -> bool:
+    """Whether a build holds a layer 0 of these sizes and places ("Layer descriptor" in docs/registers.md)."""
+    units, slots, x_words, h_words = (fields[name] for name in ("units", "slots", "x_words", "h_words"))
+    return (slots == len(range(tile, units, TILES)) and h_words == -(-units // DOT_LANES) and x_words * DOT_LANES <= MAX_UNITS
+            and fields["x_addr"] + x_words * (1 + fields["two_terms"]) <= ACTIVATIONS and fields["h_addr"] + h_words <= ACTIVATIONS
+            and fields["unit_base"] + slots <= UNITS and fields["w_base"] + 4 * slots * (x_words + h_words) <= WEIGHTS)
+
+
+@cocotb.test(timeout_time=8, timeout_unit="ms")
+async def descriptors_are_checked_to_the_last_word_and_unit(dut):
+    """Sizes and places on either side of every condition, of which none, one or several fail."""
+    random, loads, good = Random(seed()), Loads(dut), 0
+    await reset(dut)
+    for _ in range(400):
+        tile, two_terms = random.randrange(TILES), random.randrange(2)
+        units = random.choice((random.randint(1, 3 * TILES), *(max(1, DOT_LANES * random.randint(1, 2) + aside) for aside in (-1, 0, 1))))
+        units = min(units, MAX_UNITS)
+        fields = dict(units=units, two_terms=two_terms, slots=len(range(tile, units, TILES)) + random.choice((0,) * 8 + (-1, 1)),
+                      x_words=random.choice((1, 2, 2, 3, MAX_UNITS // DOT_LANES, MAX_UNITS // DOT_LANES + 1)),
+                      h_words=-(-units // DOT_LANES) + random.choice((0,) * 8 + (-1, 1)))
+        room = dict(x_addr=ACTIVATIONS - fields["x_words"] * (1 + two_terms), h_addr=ACTIVATIONS - fields["h_words"], unit_base=UNITS - fields["slots"],
+                    w_base=WEIGHTS - 4 * fields["slots"] * (fields["x_words"] + fields["h_words"]))
+        fields |= {name: most + random.choice((0,) * 8 + (-1, 1)) for name, most in room.items()}
+        if any(not 0 <= value < 1 << DESCRIPTOR.places[name][1].width for name, value in fields.items()):
+            continue
+        word, held = descriptor(tile, **fields), fits(tile, fields)
+        good += held
+        await expect(dut, loads, packet(Target.DESCRIPTORS, tile, 0, [word]), [(1 << tile, Target.DESCRIPTORS, 0, word)] * held, ["descriptor"] * (not held))
+    assert good > 20, "few that fit"
+
+
 @cocotb.test(timeout_time=2, timeout_unit="ms")
 async def clear_discards_the_rest(dut):
     await reset(dut)
