@@ -168,6 +168,7 @@ async def a_wrong_length_halts_until_clear(dut, length, clear_inside):
     await send(dut, "s_x", wrong, True, last=not (long and clear_inside))
     await clock_cycles(dut, 8)
     assert errors == ["long" if long else "short"] and dut.halted_o.value and memory.loaded == 1
+    assert dut.s_x_tready_o.value == (long and clear_inside), "after an error the rest of its packet is taken, and no other"
     memory.done = memory.loaded  # a clear is one of the tiles, too: they complete nothing after it
     dut.clear_i.value = 1
     await clock_cycles(dut, 2)

@@ -79,7 +79,7 @@ class Stream:
             self.expected.append((beats, last))
             dut.done_i.value, dut.done_bank_i.value, dut.done_last_i.value = 1, bank, last
             await clock_cycles(dut, 1)
-            dut.done_i.value = 0
+            dut.done_i.value, dut.done_bank_i.value, dut.done_last_i.value = 0, self.random.getrandbits(1), self.random.getrandbits(1)
 
     async def drained(self):
         await clock_cycles(self.dut, 2)
@@ -102,6 +102,22 @@ async def packets_hold_the_commits(dut, stall):
             await stream.step(step & 1, random.getrandbits(1))
         await stream.drained()
         assert stream.free == 2 and len(stream.packets) == 5
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def nothing_leaves_a_reset(dut):
+    """Whatever was there before: no packet, and no packet that was taken."""
+    await reset(dut)
+    stream = Stream(dut, Random(seed()), [3])
+    await stream.step(0, 1)
+    await stream.drained()
+    dut.rst_ni.value = 0
+    for _ in range(3):
+        await clock_cycles(dut, 1)
+    for cycle in range(4):
+        assert not dut.freed_o.value and not dut.m_tvalid_o.value and dut.idle_o.value
+        dut.rst_ni.value = 1
+        await clock_cycles(dut, 1)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
