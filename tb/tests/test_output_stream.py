@@ -114,7 +114,7 @@ async def nothing_leaves_a_reset(dut):
     dut.rst_ni.value = 0
     for _ in range(3):
         await clock_cycles(dut, 1)
-    for cycle in range(4):
+    for _ in range(4):
         assert not dut.freed_o.value and not dut.m_tvalid_o.value and dut.idle_o.value
         dut.rst_ni.value = 1
         await clock_cycles(dut, 1)
