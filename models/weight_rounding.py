@@ -50,15 +50,16 @@ def _compensate(w, scale, covariance, low_weight):
 
 
 def _descend(w, scale, covariance, low_weight, integers):
-    """Better integers [columns, rows], in place: each in turn becomes the best one given all others."""
-    high = covariance @ (w - scale * integers)
-    low = covariance @ (w - scale * _high_part(integers))
+    """Better integers [columns, rows], in place: each in turn becomes the best one given all others. Few do change, and only their rows are looked at again."""
+    high = (covariance @ (w - scale * integers)).T.contiguous()
+    low = (covariance @ (w - scale * _high_part(integers))).T.contiguous()
     for column in list(range(len(w))) * DESCENTS:
         weight = covariance[column, column] * scale[column]
         before, before_low = integers[column].clone(), _high_part(integers[column])
-        integers[column] = _choose(before + high[column] / weight, before_low + low[column] / weight, low_weight)
-        high -= covariance[column].unsqueeze(1) * (scale[column] * (integers[column] - before))
-        low -= covariance[column].unsqueeze(1) * (scale[column] * (_high_part(integers[column]) - before_low))
+        integers[column] = _choose(before + high[:, column] / weight, before_low + low[:, column] / weight, low_weight)
+        for error, change in ((high, integers[column] - before), (low, _high_part(integers[column]) - before_low)):
+            rows = change.nonzero().squeeze(1)
+            error[rows] -= (scale[column] * change)[rows].unsqueeze(1) * covariance[column]
     return integers
 
 
