@@ -4,7 +4,8 @@
 Builds have 1 to 16 tiles, each number once before any comes again; a build plays cases (tb/tests/lstm_accelerator/endurance.py), a seed each, until
 its share of the values has been compared. A value is an h, a decision of a row, or a register, counter or word of state, as the scoreboard counts them;
 those of cases that failed are not counted. Cases are kept in build/endurance/results.jsonl by build, seed, and the text of rtl/, tb/bench/ and what a case imports:
-what was interrupted goes on. Writes build/endurance.json. Exit code: 1 if a case failed, or if its failures left a build without its values.
+what was interrupted goes on, also from cases of other machines that docs/signoff.json has, which `make signoff` writes. Writes build/endurance.json.
+Exit code: 1 if a case failed, or if its failures left a build without its values.
 """
 
 import argparse
@@ -27,12 +28,12 @@ from models.build import Build
 from models.formats import MAX_TILES
 from tb.bench import leash
 from tb.bench.harness import parameters
-from tb.bench.runner import BUILD, SimulationError, build, environment_simulator
+from tb.bench.runner import BUILD, ROOT, SimulationError, build, environment_simulator
 from tb.commands.arguments import number
-from tb.commands.provenance import decides, failure, fingerprint, kept_in, source
+from tb.commands.provenance import RECORDED, decides, failure, fingerprint, kept_in, source
 from tb.tests.lstm_accelerator.cases import run_on
 
-FOLDER, REPORT = BUILD / "endurance", BUILD / "endurance.json"
+FOLDER, REPORT, RECORD = BUILD / "endurance", BUILD / "endurance.json", ROOT / RECORDED
 RESULTS, RUNS = "results.jsonl", "runs"  # in the folder
 MODULE = "tb.tests.lstm_accelerator.endurance"
 JUDGED = decides(MODULE)
@@ -90,6 +91,12 @@ def key_of(name: str, seed: int, values: int, text: str) -> str:
     return hashlib.sha256(f"{environment_simulator()} {name} {seed} {values} {text}".encode()).hexdigest()[:16]
 
 
+def kept() -> dict[str, dict]:
+    """Cases by key: those of other machines that docs/signoff.json has, and those of earlier runs here."""
+    recorded = json.loads(RECORD.read_text()).get("cases", {}) if RECORD.exists() else {}
+    return recorded | kept_in(FOLDER / RESULTS)
+
+
 def compared(result: dict) -> int:
     """Values of a case that count: those of one that failed do not."""
     return sum(result["compared"].values()) if result["passed"] else 0
@@ -133,7 +140,7 @@ def summary(builds: list[dict], results: list[dict], wanted: int, seed: int, jud
 def endure(values: int, seed: int, jobs: int, case_values: int) -> dict:
     """Plays random builds until so many values have been compared, and returns the summary."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    judged, kept = source(*JUDGED), kept_in(FOLDER / RESULTS)
+    judged, before = source(*JUDGED), kept()
     text = judged["text"]
     count = max(1, round(values / BUILD_VALUES))
     chosen = [one for one, _ in zip(random_builds(seed), range(count))]
@@ -150,7 +157,7 @@ def endure(values: int, seed: int, jobs: int, case_values: int) -> dict:
                 if not result["passed"]:
                     bar.write(f"FAILED seed {result['seed']} on {result['build']}: {result['message']}")
 
-        builds = list(pool.map(lambda one: play_build(one, seed, goal, case_values, text, kept, note), chosen))
+        builds = list(pool.map(lambda one: play_build(one, seed, goal, case_values, text, before, note), chosen))
     return summary(builds, results, values, seed, judged)
 
 

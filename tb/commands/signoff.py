@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tb.bench.runner import ROOT
 from tb.commands import coverage, endurance, formal, functional, mutants, planted_bugs, regress, weekly
-from tb.commands.provenance import RECORDED, SIGNED, commit, failure, fingerprint, kept_in, now, tools
+from tb.commands.provenance import RECORDED, SIGNED, commit, failure, fingerprint, now, tools
 
 PAGE, RECORD = ROOT / SIGNED, ROOT / RECORDED
 PASSED, FAILED, INCOMPLETE, NOT_RUN = "passed", "failed", "incomplete", "not run"
@@ -93,8 +93,8 @@ def of_formal() -> Part:
 
 
 def record() -> dict:
-    """docs/signoff.json: parts by name, as `Part` has them, and verdicts of mutants by key."""
-    return read(RECORD) or {"parts": {}, "mutants": {}}
+    """docs/signoff.json: parts by name, as `Part` has them, and by key verdicts of mutants and cases of endurance."""
+    return read(RECORD) or {"parts": {}, "mutants": {}, "cases": {}}
 
 
 def of_mutants() -> Part:
@@ -132,7 +132,7 @@ def of_coverage() -> Part:
 
 def of_endurance() -> Part:
     """Of all cases of these sources, also where the command was interrupted."""
-    kept = kept_in(endurance.FOLDER / endurance.RESULTS).values()
+    kept = endurance.kept().values()
     text = fingerprint(*endurance.JUDGED)
     found = [one for one in kept if one["text"] == text]
     if not found:
@@ -266,7 +266,10 @@ def main(arguments: list[str] | None = None) -> int:
     kept = record()["parts"]
     parts = [recorded(after(collect(), ended.get(name, (0, 0.0))[0]), kept) for name, collect in PARTS.items()]
     made = {part.name: asdict(part) for part in parts if part.text}
-    RECORD.write_text(json.dumps({"parts": made, "mutants": {key: one["verdict"] for key, one in sorted(mutants.kept().items())}}, indent=1) + "\n")
+    text = fingerprint(*endurance.JUDGED)
+    cases = {key: one for key, one in sorted(endurance.kept().items()) if one["text"] == text}
+    verdicts = {key: one["verdict"] for key, one in sorted(mutants.kept().items())}
+    RECORD.write_text(json.dumps({"parts": made, "mutants": verdicts, "cases": cases}, indent=1) + "\n")
     PAGE.write_text(page(parts, tools(), PAGE.read_text() if PAGE.exists() else "", commit(), now()))
     for part in parts:
         print(f"{part.name:11} {part.state:10} {part.figures}")

@@ -12,7 +12,7 @@ from models.build import Build
 from tb.bench import leash
 from tb.bench.rtl_copy import changed_rtl, replace_once
 from tb.bench.runner import ROOT, SimulationError
-from tb.commands import endurance
+from tb.commands import endurance, provenance
 
 CASE = ["--build=t2-l8-d1-f2-w64-u8-a16", "--seed=1", "--case-values=300"]
 
@@ -32,6 +32,7 @@ def bench(tmp_path, monkeypatch):
 
     monkeypatch.setattr(endurance, "FOLDER", tmp_path)
     monkeypatch.setattr(endurance, "REPORT", tmp_path / "endurance.json")
+    monkeypatch.setattr(endurance, "RECORD", tmp_path / "signoff.json")
     monkeypatch.setattr(endurance, "run_on", run_on)
     monkeypatch.setattr(endurance, "build", lambda top, parameters: None)
     monkeypatch.setattr(endurance, "source", lambda *folders: {"commit": "c", "date": "d", "text": "text"})
@@ -65,6 +66,15 @@ def test_what_was_compared_is_counted_and_not_played_again(bench, tmp_path):
     assert endurance.main(["--values=250", "--jobs=1"]) == 0 and len(played) == 3
     assert endurance.main(["--values=450", "--jobs=1"]) == 0 and len(played) == 5 and len(set(played)) == 5
     assert report(tmp_path)["values"] == 500
+
+
+def test_what_another_machine_has_compared_is_not_played_again(bench, tmp_path):
+    played, _, _ = bench
+    assert endurance.main(["--values=250", "--jobs=1"]) == 0 and len(played) == 3
+    cases = provenance.kept_in(tmp_path / "results.jsonl")
+    (tmp_path / "signoff.json").write_text(json.dumps({"cases": dict(list(cases.items())[:2])}))
+    (tmp_path / "results.jsonl").unlink()
+    assert endurance.main(["--values=250", "--jobs=1"]) == 0 and len(played) == 4 and report(tmp_path)["values"] == 300
 
 
 def test_another_text_is_played_again(bench, monkeypatch):

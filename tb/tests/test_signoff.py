@@ -27,7 +27,8 @@ def reports(tmp_path, monkeypatch):
     """A folder in which every part has passed, as its report says; without git and tools."""
     monkeypatch.setattr(signoff, "PAGE", tmp_path / "signoff.md")
     monkeypatch.setattr(signoff, "RECORD", tmp_path / "signoff.json")
-    monkeypatch.setattr(mutants, "RECORD", signoff.RECORD)
+    for module in (mutants, endurance):
+        monkeypatch.setattr(module, "RECORD", signoff.RECORD)
     for module, name in ((regress, "REPORT"), (planted_bugs, "REPORT"), (formal, "RESULTS"), (coverage, "REPORT"), (functional, "REPORT")):
         monkeypatch.setattr(module, name, tmp_path / f"{module.__name__}.json")
     for module in (mutants, endurance):
@@ -135,6 +136,13 @@ def test_what_was_run_elsewhere_on_the_same_text_counts(reports, monkeypatch, tm
     assert states(reports.page) == dict.fromkeys(signoff.PARTS, "passed") | {"regress": "failed"}
     monkeypatch.setattr(signoff, "fingerprint", lambda *folders: "other")
     assert signoff.main([]) == 1 and states(reports.page) == dict.fromkeys(signoff.PARTS, "not run") | {"mutants": "passed"}
+
+
+def test_cases_of_endurance_of_several_machines_add_up(reports):
+    half = CASE | {"compared": {"h": signoff.VALUES // 2}}
+    for number, state in enumerate(("incomplete", "passed")):
+        reports.write(case=half | {"key": f"case {number}"})  # in place of what was here before
+        assert (signoff.main([]), states(reports.page)["endurance"]) == (number == 0, state)
 
 
 def test_parts_are_run_first_and_their_exit_codes_count(reports, monkeypatch):
