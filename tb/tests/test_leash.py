@@ -11,6 +11,8 @@ import uuid
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from tb.bench import leash
 from tb.bench.runner import ROOT
@@ -119,7 +121,7 @@ runner.build("harness", simulator="verilator")
 """
 # The command, and words of the processes that are there when its root is ended.
 COMMANDS = {
-    "sim": (["-m", "tb.commands.sim", "--sim=icarus", "--policy=static_high", "--steps=200"], [VVP]),
+    "sim": (["-m", "tb.commands.sim", "--sim=icarus", "--policy=static_high", "--model={model}", "--tiles=1", "--lanes=8", "--weights=512", "--steps=20000"], [VVP]),
     "soak": (["-m", "tb.commands.soak", "--minutes=5", "--seed=1"], [VVP]),
     "endurance": (["-m", "tb.commands.endurance", "--values=1000", "--case-values=1000000", "--seed=1"], [VVP]),
     "build": (["-c", BUILD], ["make", "cc1plus"]),
@@ -130,14 +132,23 @@ COMMANDS = {
 }
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """File of an LSTM that is built and quantized in a second or two."""
+    file = tmp_path_factory.mktemp("model") / "lstm.pt"
+    torch.save(nn.LSTM(2, 3).state_dict(), file)
+    return file
+
+
 @pytest.fixture
 def folders(tmp_path):
     """Environment that keeps what a command writes out of build/ as far as it can, and builds anew: a regression that runs this test must not lose its own."""
     return {"SIM": "icarus", "RUNS": str(tmp_path / "runs"), "REPORTS": str(tmp_path), "CACHE": str(tmp_path / "cache")}
 
 
-def started(family, name, folders):
+def started(family, name, folders, model):
     command, words = COMMANDS[name]
+    command = [word.replace("{model}", str(model)) for word in command]
     if name == "build":
         folders = folders | {"CCACHE_DISABLE": "1"}
     found = family([sys.executable, *command], **folders)
@@ -147,8 +158,8 @@ def started(family, name, folders):
 
 @pytest.mark.parametrize("name", ["sim", "eval"])
 @pytest.mark.parametrize("number", END)
-def test_no_process_outlives_its_command(family, folders, name, number):
-    command = started(family, name, folders)
+def test_no_process_outlives_its_command(family, folders, model, name, number):
+    command = started(family, name, folders, model)
     command.process.send_signal(number)
     command.assert_gone()
 
@@ -156,8 +167,8 @@ def test_no_process_outlives_its_command(family, folders, name, number):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("sim", "eval")])
 @pytest.mark.parametrize("number", END)
-def test_no_process_outlives_the_other_commands(family, folders, name, number):
-    command = started(family, name, folders)
+def test_no_process_outlives_the_other_commands(family, folders, model, name, number):
+    command = started(family, name, folders, model)
     command.process.send_signal(number)
     command.assert_gone()
 
