@@ -13,14 +13,21 @@ import torch
 
 from . import cache
 
-# Steps of units from which compiling pays: fewer take less than some ten seconds without it.
-WORTH_IT = 1 << 25
+# Steps of units (batch * steps * units) that a process computes before it compiles, some ten seconds of work: fewer end sooner without. A run of less than
+# LEAST_RUN is over in a moment, and may have a shape of its own, which would be compiled for it.
+WORTH_IT, LEAST_RUN = 1 << 25, 1 << 20
 RECOMPILATIONS = 64  # of a function, for other levels, shapes and policies
+
+_computed = 0
 
 
 def is_worth_it(unit_steps: int) -> bool:
-    """Whether so many steps of units (batch * steps * units) are faster compiled, with the time to compile, and there is a compiler."""
-    return unit_steps >= WORTH_IT and shutil.which("g++") is not None
+    """Whether to compile for a run of so many steps of units, after all that this process has run."""
+    global _computed
+    if unit_steps < LEAST_RUN or not shutil.which("g++"):
+        return False
+    _computed += unit_steps
+    return _computed >= WORTH_IT
 
 
 @functools.cache

@@ -4,7 +4,8 @@
 import pytest
 import torch
 
-from models.compiled import WORTH_IT, is_worth_it
+from models import compiled
+from models.compiled import LEAST_RUN, WORTH_IT
 from models.levels import LEVELS
 from models.policies import Policy
 from models.tests.random_networks import random_input, random_network
@@ -27,5 +28,8 @@ def test_the_same_integers(policy):
             assert 0 < expected.low_share < 1
 
 
-def test_small_work_is_not_compiled():
-    assert is_worth_it(WORTH_IT) and not is_worth_it(WORTH_IT - 1)
+def test_compiled_is_what_has_much_to_do(monkeypatch):
+    monkeypatch.setattr(compiled, "_computed", 0)
+    assert not any(compiled.is_worth_it(LEAST_RUN - 1) for _ in range(2 * WORTH_IT // LEAST_RUN))
+    runs = [compiled.is_worth_it(LEAST_RUN) for _ in range(WORTH_IT // LEAST_RUN + 1)]
+    assert runs == [False] * (len(runs) - 2) + [True] * 2 and not compiled.is_worth_it(LEAST_RUN - 1)
