@@ -2,6 +2,7 @@
 """image_loader: every word of a good packet is loaded once, where its header says; bad packets load nothing and raise their error; clear."""
 
 import os
+from collections import deque
 from random import Random
 
 import cocotb
@@ -62,10 +63,10 @@ def packet(target, tile, address, words, header_words=None, reserved=0):
 
 
 class Loads:
-    """What appears at the outputs: loads (tiles, target, address, data) and errors by name."""
+    """What appears at the outputs: loads (tiles, target, address, data) and errors by name. From its last beat on, a load is told by loading_o."""
 
     def __init__(self, dut):
-        self.loads, self.errors = [], []
+        self.loads, self.errors, self.loading = [], [], deque(maxlen=4)
         cocotb.start_soon(self.run(dut))
 
     async def run(self, dut):
@@ -78,8 +79,11 @@ class Loads:
             if tiles or activation:
                 target = int(dut.load_target_o.value)
                 data = int(dut.load_data_o.value[BITS[target] - 1:0])  # bits beyond may never have been written
+                latency = 3 if target == Target.DESCRIPTORS else 1
+                assert all([*self.loading][-latency:]) and dut.loading_o.value, f"{Target(target).name} is written while nothing is loaded"
                 self.loads.append((tiles or (1 << TILES) - 1, target, int(dut.load_address_o.value), data))
                 assert activation == (target == Target.ACTIVATIONS)
+            self.loading.append(int(dut.loading_o.value))
 
     def take(self):
         taken = self.loads, self.errors
