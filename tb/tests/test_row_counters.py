@@ -68,8 +68,10 @@ async def counts_are_exact(dut):
         assert await read(dut) == live
         if clear:
             live = zeros()
+    kept = await read(dut)
     await commits(dut, random, live, 50, 1.0)
     await request(dut, random, live, 0, 1)
+    assert await read(dut) == kept, "clear without snapshot keeps the snapshot"
     await request(dut, random, zeros(), 1, 0)
     assert sum(map(sum, await read(dut))) <= len(GATES) + 1, "clear without snapshot clears the live counts"
 
