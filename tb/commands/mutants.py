@@ -150,10 +150,12 @@ def kept() -> dict[str, dict]:
 
 
 def explained(result: dict) -> str:
-    """Why a survivor may live, as was reviewed; empty if nobody has."""
-    same = ("module", "before", "after")
-    line = read(result["module"]).splitlines()[result["line"] - 1].strip()
-    return next((one["reason"] for one in json.loads(EXPLAINED.read_text()) if one["text"] == line and all(one[name] == result[name] for name in same)), "")
+    """Why a survivor may live, as was reviewed; empty if nobody has. Reasons hold for a place of a line, whichever its number: column is that of its text."""
+    text = read(result["module"])
+    begin = text.rfind("\n", 0, result["offset"]) + 1
+    line = text[begin:].partition("\n")[0]
+    place = {"text": line.strip(), "column": result["offset"] - begin - len(line) + len(line.lstrip()), **{name: result[name] for name in ("module", "before", "after")}}
+    return next((one["reason"] for one in json.loads(EXPLAINED.read_text()) if place.items() <= one.items()), "")
 
 
 def show(results: list[dict]) -> Table:

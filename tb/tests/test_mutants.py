@@ -90,12 +90,15 @@ def test_a_survivor_is_told_with_its_command_unless_it_is_explained(monkeypatch,
     survivor, = found["survivors"]
     assert code == 1 and found["survived"] == 1 and found["caught_share"] == 0
     assert f"rtl/log_code.v:{survivor['line']}" in shown and f"python -m tb.commands.mutants --key {survivor['key']}" in shown
-    text = read("log_code").splitlines()[survivor["line"] - 1].strip()
-    known = {"module": "log_code", "text": text, "before": survivor["before"], "after": survivor["after"], "reason": "said"}
-    (tmp_path / "survivors.json").write_text(json.dumps([known]))
+    source, begin = read("log_code"), read("log_code").rfind("\n", 0, survivor["offset"]) + 1
+    line = source[begin:].splitlines()[0]
+    column = survivor["offset"] - begin - (len(line) - len(line.lstrip()))
+    known = {"module": "log_code", "text": line.strip(), "column": column, "before": survivor["before"], "after": survivor["after"], "reason": "said"}
     monkeypatch.setattr(mutants, "EXPLAINED", tmp_path / "survivors.json")
-    code, found, _ = run(monkeypatch, tmp_path, capsys, "--module", "log_code", "--count", "1")
-    assert code == 0 and found["survivors"][0]["reason"] == "said"
+    for elsewhere in (1, 0):  # another place of the same line is another mutant
+        (tmp_path / "survivors.json").write_text(json.dumps([known | {"column": column + elsewhere}]))
+        code, found, _ = run(monkeypatch, tmp_path, capsys, "--module", "log_code", "--count", "1")
+        assert (code, found["survivors"][0]["reason"]) == ((1, "") if elsewhere else (0, "said"))
 
 
 def test_what_was_judged_is_not_judged_again(monkeypatch, tmp_path, capsys):
@@ -119,6 +122,7 @@ def test_a_module_that_there_is_not_is_refused(capsys):
     assert "no mutant of no_module" in capsys.readouterr().err
 
 
-def test_explanations_are_of_lines_that_are_there():
+def test_explanations_are_of_places_that_are_there():
     for one in json.loads(mutants.EXPLAINED.read_text()):
-        assert one["text"] in {line.strip() for line in read(one["module"]).splitlines()} and one["reason"]
+        lines = [line.strip() for line in read(one["module"]).splitlines()]
+        assert one["reason"] and lines.count(one["text"]) == 1 and one["text"][one["column"]:].startswith(one["before"]), one
