@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Compiled functions give the integers of those that are not, to the bit; and are not used where they take longer."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -8,6 +12,7 @@ from models import compiled
 from models.compiled import LEAST_RUN, WORTH_IT
 from models.levels import LEVELS
 from models.policies import Policy
+from models.sources import ROOT
 from models.tests.random_networks import random_input, random_network
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script_method")  # torch.compile's own
@@ -33,3 +38,22 @@ def test_compiled_is_what_has_much_to_do(monkeypatch):
     assert not any(compiled.is_worth_it(LEAST_RUN - 1) for _ in range(2 * WORTH_IT // LEAST_RUN))
     runs = [compiled.is_worth_it(LEAST_RUN) for _ in range(WORTH_IT // LEAST_RUN + 1)]
     assert runs == [False] * (len(runs) - 2) + [True] * 2 and not compiled.is_worth_it(LEAST_RUN - 1)
+
+
+def test_where_compiling_fails_the_functions_run_as_they_are(monkeypatch):
+    def fails(*_):
+        raise RuntimeError("no C++ compiler\nthat works")
+
+    monkeypatch.setattr(torch, "compile", lambda function: fails)
+    fast = compiled.compiled.__wrapped__(abs)
+    with pytest.warns(UserWarning, match="torch.compile does not work here, so that the models are slower: no C"):
+        assert fast(-3) == 3
+    assert fast(-4) == 4
+
+
+def test_what_was_compiled_is_of_one_set_of_instructions():
+    """PyTorch takes code with other vectors for its own, and computes something else with it."""
+    program = "from models.compiled import instructions; print(instructions())"
+    other = "default" if torch.backends.cpu.get_cpu_capability() != "DEFAULT" else "avx2"
+    ended = subprocess.run([sys.executable, "-c", program], env=os.environ | {"ATEN_CPU_CAPABILITY": other}, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert ended.stdout.strip() != compiled.instructions()

@@ -157,8 +157,9 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
     """Builds `top` with `parameters` (Verilog parameters) if that is needed, and returns the folder of the build."""
     simulator = simulator or environment_simulator()
     parameters = parameters or {}
-    optimization = COMPILED_SOON if "PYTEST_CURRENT_TEST" in os.environ else COMPILED_FAST
+    optimization = []
     if simulator == "verilator":
+        optimization = COMPILED_SOON if "PYTEST_CURRENT_TEST" in os.environ else COMPILED_FAST
         flags = [*VERILATOR_FLAGS, *flags, *COVERAGE_FLAGS * _covers()]
     sources = sources_of(top)
     key = json.dumps([simulator, top, parameters, waves, list(flags), optimization, [str(path) for path in sources]], sort_keys=True)

@@ -53,6 +53,7 @@ def test_every_module_but_wiring_has_mutants_and_a_larger_sample_begins_with_a_s
 def test_tests_of_a_module_begin_with_its_own():
     assert mutants.tests_of("fifo")[0] == "test_fifo.py" and mutants.tests_of("log_code")[:2] == ["test_log_code.py", "test_precision_unit.py"]
     assert mutants.tests_of("axil_registers") == ["test_control.py", "test_control_races.py", "test_registers.py"]
+    assert mutants.tests_of("parameter_check") == ["test_parameter_check.py"]
     assert mutants.tests_of("tile") == []  # the accelerator has it
 
 
@@ -75,10 +76,16 @@ def test_a_mutant_runs_the_tests_of_its_module(monkeypatch, tmp_path, before, af
         assert "test_log_code.py" in found["by"] and "assert" in found["by"]
 
 
+def test_what_has_no_outputs_is_not_taken_for_equivalent(tmp_path):
+    mutation = place("parameter_check", "Tiles > 16", "Tiles > 17")
+    assert not mutants.is_equivalent(mutation, changed_rtl(tmp_path, mutation.module, mutation.apply(read(mutation.module))), tmp_path)
+
+
 def run(monkeypatch, tmp_path, capsys, *arguments) -> tuple[int, dict, str]:
     """Exit code, JSON, and what is printed, where no test fails and nothing is proven."""
     monkeypatch.setattr(mutants, "FOLDER", tmp_path / "mutants")
     monkeypatch.setattr(mutants, "RESULTS", tmp_path / "mutants.json")
+    monkeypatch.setattr(mutants, "RECORD", tmp_path / "signoff.json")
     monkeypatch.setattr(mutants, "run_test", lambda *_, **__: (0, "", 0.0))
     monkeypatch.setattr(mutants, "is_equivalent", lambda *_: False)
     code = mutants.main(list(arguments))

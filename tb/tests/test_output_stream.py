@@ -106,18 +106,20 @@ async def packets_hold_the_commits(dut, stall):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def nothing_leaves_a_reset(dut):
-    """Whatever was there before: no packet, and no packet that was taken."""
-    await reset(dut)
-    stream = Stream(dut, Random(seed()), [3])
-    await stream.step(0, 1)
-    await stream.drained()
-    dut.rst_ni.value = 0
-    for _ in range(3):
-        await clock_cycles(dut, 1)
-    for _ in range(4):
-        assert not dut.freed_o.value and not dut.m_tvalid_o.value and dut.idle_o.value
-        dut.rst_ni.value = 1
-        await clock_cycles(dut, 1)
+    """In every cycle of a packet: no beat comes in the reset or after it, and no packet is told as taken."""
+    for cycle in range(10):
+        await reset(dut)
+        stream = Stream(dut, Random(seed()), [40])
+        await stream.step(0, 1)
+        await clock_cycles(dut, cycle)
+        for task in stream.tasks:
+            task.cancel()
+        dut.rst_ni.value = 0
+        await clock_cycles(dut, 2)
+        for _ in range(4):
+            assert not dut.freed_o.value and not dut.m_tvalid_o.value and dut.idle_o.value, f"after a reset {cycle} cycles after a step was done"
+            dut.rst_ni.value = 1
+            await clock_cycles(dut, 1)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")

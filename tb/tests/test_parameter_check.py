@@ -7,7 +7,7 @@ from tb.bench.runner import SimulationError, build
 
 BAD = {
     "Tiles": (0, 17), "Lanes": (0, 4, 12, 128), "DynamicPrecision": (2,), "InFlight": (0, 1, 6), "WeightDepth": (1, 7, 1048577),
-    "UnitDepth": (1, 65537), "ActivationDepth": (1, 48, 2048),
+    "UnitDepth": (1, 65537), "ActivationDepth": (1, 48, 1024),
 }
 
 
@@ -17,7 +17,13 @@ def test_bad_parameter(name, value):
         build("parameter_check", {name: value}, "icarus")
 
 
-@pytest.mark.parametrize("parameters", [{"Tiles": 1, "InFlight": 2, "WeightDepth": 8}, {"Tiles": 16, "Lanes": 8, "ActivationDepth": 4096},
-                                        {"DynamicPrecision": 0, "Lanes": 8, "ActivationDepth": 16384}])
+# The ends of every range, and all values of short ones.
+GOOD = [{"Tiles": 1, "InFlight": 2, "WeightDepth": 8, "UnitDepth": 2, "ActivationDepth": 2}, {"Tiles": 16, "Lanes": 8, "ActivationDepth": 4096},
+        {"WeightDepth": 1048576, "UnitDepth": 65536, "ActivationDepth": 512}, {"Lanes": 16, "ActivationDepth": 2048, "InFlight": 4},
+        {"Lanes": 32, "ActivationDepth": 1024},
+        {"DynamicPrecision": 0, "Lanes": 8, "ActivationDepth": 16384}, {"DynamicPrecision": 0, "Lanes": 64, "ActivationDepth": 2048}]
+
+
+@pytest.mark.parametrize("parameters", GOOD)
 def test_good_parameters(parameters):
     build("parameter_check", parameters, "icarus")

@@ -77,6 +77,23 @@ async def every_register_has_its_reset_value(dut):
         assert await bus.read(address) == 0, f"counter word {address:#x} after reset"
 
 
+@cocotb.test(timeout_time=2, timeout_unit="ms")
+async def a_reset_forgets_a_read(dut):
+    """In every cycle of a read that raises an error, and whose address stays at the port."""
+    for cycle in range(8):
+        bus = await begin(dut)
+        await bus.write(MAP.register("STATE_SELECT").address, 0xFFFF)
+        dut.s_axil_araddr_i.value, dut.s_axil_arvalid_i.value = STATE_DATA.address, 1
+        await clock_cycles(dut, 1)
+        dut.s_axil_arvalid_i.value = 0
+        await clock_cycles(dut, cycle)
+        dut.rst_ni.value = 0
+        await clock_cycles(dut, 4)
+        dut.rst_ni.value = 1
+        await clock_cycles(dut, 20)
+        assert not any((await values(bus, STICKY)).values()), f"a reset {cycle} cycles after the address of a read"
+
+
 @cocotb.test(timeout_time=8, timeout_unit="ms")
 async def every_bit_is_written_by_itself(dut):
     """A walking one and a walking zero in each setting: bits of fields are kept, others read 0, and no other register changes."""
