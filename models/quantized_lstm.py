@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .cell import RowSums, finish, output
-from .compiled import compiled, is_worth_it
+from .compiled import compiled
 from .formats import Level, Policy
 from .layer import ACTIVATIONS, QuantizedLayer
 from .levels import ALL, row_quarters
@@ -171,12 +171,12 @@ class QuantizedLSTM:
 
     @one_thread()
     def run(self, x: Tensor, policy: Policy | None = None, state: State | None = None, shares: list | None = None, seed: int = 0, override: bool = False,
-            fused: bool | None = None) -> Run:
+            fused: bool = False) -> Run:
         """Run integer inputs x [batch, steps, terms, inputs] from a state (default: the start of a sequence).
 
         policy: for every layer (default: each layer's own); shares: [layer][gate][level], of rows, for RANDOM; seed: of RANDOM.
         override: as the accelerator's register of that name, let a policy decide by whatever thresholds the layers have.
-        fused: by compiled functions, which give the same integers (default: where that is faster).
+        fused: by compiled functions, which give the same integers in less time, after the time to compile (models.compiled).
         Raises ValueError for wrong inputs, and for a policy that would decide by thresholds made for another one.
         """
         self._check_input(x)
@@ -191,7 +191,7 @@ class QuantizedLSTM:
             start = [getattr(state, name)[number] for name in ("h", "c", "history")]
             if state.first:
                 start = [torch.zeros_like(part) for part in start]
-            h, c, levels, end = run_layer(layer, x, chosen, selector, start, is_worth_it(len(x) * start[0].numel()) if fused is None else fused)
+            h, c, levels, end = run_layer(layer, x, chosen, selector, start, fused)
             run.layer_h.append(h.transpose(0, 1))
             run.layer_c.append(c.transpose(0, 1))
             run.levels.append(levels.permute(1, 0, 3, 2))

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from models import compiled
-from models.compiled import LEAST_RUN, WORTH_IT
 from models.levels import LEVELS
 from models.policies import Policy
 from models.sources import ROOT
@@ -18,7 +17,8 @@ from models.tests.random_networks import random_input, random_network
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script_method")  # torch.compile's own
 
 
-@pytest.mark.parametrize("policy", [Policy.SENSITIVITY, *(pytest.param(policy, marks=pytest.mark.slow) for policy in Policy if policy != Policy.SENSITIVITY)])
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", Policy)
 def test_the_same_integers(policy):
     network = random_network(1, 40, [24, 17], terms=2, policy=policy, levels=LEVELS["HH HL 3/4 all"])
     shares = [[[0.25] * 4] * 4] * 2 if policy == Policy.RANDOM else None
@@ -31,13 +31,6 @@ def test_the_same_integers(policy):
             assert all(torch.equal(one, other) for one, other in zip(getattr(found.state, name), getattr(expected.state, name), strict=True)), name
         if policy == Policy.SENSITIVITY:
             assert 0 < expected.low_share < 1
-
-
-def test_compiled_is_what_has_much_to_do(monkeypatch):
-    monkeypatch.setattr(compiled, "_computed", 0)
-    assert not any(compiled.is_worth_it(LEAST_RUN - 1) for _ in range(2 * WORTH_IT // LEAST_RUN))
-    runs = [compiled.is_worth_it(LEAST_RUN) for _ in range(WORTH_IT // LEAST_RUN + 1)]
-    assert runs == [False] * (len(runs) - 2) + [True] * 2 and not compiled.is_worth_it(LEAST_RUN - 1)
 
 
 def test_where_compiling_fails_the_functions_run_as_they_are(monkeypatch):
