@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Compiled functions give the integers of those that are not, to the bit; and are not used where they take longer."""
+"""Compiled functions give the integers of those that are not, to the bit; where compiling fails they run as they are."""
 
 import os
 import subprocess
