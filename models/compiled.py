@@ -9,6 +9,7 @@ import functools
 import hashlib
 import os
 import platform
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,8 @@ def compiled(function: Callable) -> Callable:
         nonlocal fails
         if not fails:
             try:
+                if sys.getdlopenflags() & os.RTLD_GLOBAL:
+                    raise RuntimeError("libraries are loaded with RTLD_GLOBAL, as the package pyosys asks for, and compiled code would crash")
                 return fast(*arguments)
             except (RuntimeError, OSError) as error:  # of a compiler, or of a folder that cannot be written
                 fails = True

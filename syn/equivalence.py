@@ -3,11 +3,9 @@
 
 from pathlib import Path
 
-import pyosys
-
 from syn import gates
 from syn.power import Library
-from syn.synthesize import RTL, Netlist, SynthesisError, run_yosys
+from syn.synthesize import RTL, Netlist, SynthesisError, run_yosys, yosys_abc
 from tb.bench import leash, rtl_copy
 
 # Flip-flops become wires: in a pipeline without feedback that leaves the function; the tests see its latency.
@@ -41,8 +39,7 @@ def prove_function(netlist: Netlist, parameters: dict[str, int]) -> None:
     for side, (read, values) in sides.items():
         files.append(folder / f"{stem}-{side}.aig")
         run_yosys(FUNCTION.format(read=read, top=netlist.top, parameters=values, wire=wire, aiger=files[-1]), f"{stem}-{side}", folder)
-    abc = Path(pyosys.__file__).parent / "yosys-abc"
-    text = leash.run([abc, "-c", f"&cec -T 100 {files[0]} {files[1]}"], capture_output=True, text=True).stdout
+    text = leash.run([yosys_abc(), "-c", f"&cec -T 100 {files[0]} {files[1]}"], capture_output=True, text=True).stdout
     if "are equivalent" not in text:
         raise SynthesisError(f"{stem}: {text.strip().splitlines()[-1]}")
 

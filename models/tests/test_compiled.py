@@ -44,6 +44,13 @@ def test_where_compiling_fails_the_functions_run_as_they_are(monkeypatch):
     assert fast(-4) == 4
 
 
+def test_nothing_is_compiled_where_its_symbols_would_be_mistaken(monkeypatch):
+    """Importing pyosys leads to that; ruff refuses it in this project."""
+    monkeypatch.setattr(sys, "getdlopenflags", lambda: os.RTLD_NOW | os.RTLD_GLOBAL)
+    with pytest.warns(UserWarning, match="models are slower: libraries are loaded with RTLD_GLOBAL"):
+        assert compiled.compiled.__wrapped__(abs)(-3) == 3
+
+
 def test_what_was_compiled_is_of_one_set_of_instructions():
     """PyTorch takes code with other vectors for its own, and computes something else with it."""
     program = "from models.compiled import instructions; print(instructions())"

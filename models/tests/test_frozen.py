@@ -11,7 +11,7 @@ import torch
 from models.evaluation import margin
 from models.networks import MODULES, Part, load, packages, speech, textgenrnn, texts, voices
 from models.networks.freeze import FROZEN, describe, differences, digest, freeze, prefix, separate
-from models.networks.network import Sample
+from models.networks.network import INPUT_GRID, SETTLED, Sample, on_grid
 
 PARTS = [pytest.param(name, part, id=f"{name} {part.value}") for name in MODULES for part in Part]
 
@@ -40,6 +40,13 @@ def test_the_first_steps_are_the_frozen_ones(name, part):
 def test_all_samples_are_the_frozen_ones_and_in_one_part_only(name):
     evaluation_packages(name, Part.TEST)
     assert differences(name, freeze(name)) == []
+
+
+def test_on_both_sides_of_a_settled_middle_is_the_frozen_point():
+    """Sums in another order give the other side: a captcha of the held-out part was not the frozen one on a newer processor."""
+    for middle, point in SETTLED.items():
+        beside = torch.tensor([[middle - 1e-9, middle + 1e-9], [middle - 1e-6, middle + 1e-6]], dtype=torch.float64)
+        assert (on_grid(beside * INPUT_GRID) / INPUT_GRID).tolist() == [[point, point], [middle - 0.5, middle + 0.5]]
 
 
 def test_there_are_enough_groups_and_steps():

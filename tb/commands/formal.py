@@ -7,7 +7,6 @@ abc's bmc3 for the arithmetic of a bounded number of cycles.
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import re
@@ -19,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from syn.synthesize import yosys_abc
 from tb.bench import leash
 from tb.bench.rtl_copy import changed_rtl, replace_once
 from tb.bench.runner import BUILD, ROOT, RTL, sources_of
@@ -127,11 +127,9 @@ def tools() -> Path:
     """A folder in which SBY finds the tools by the names that it calls them by."""
     folder = FOLDER / "bin"
     folder.mkdir(parents=True, exist_ok=True)
-    abc = Path(importlib.util.find_spec("pyosys").origin).parent / "yosys-abc"
-
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     found = {name: shutil.which(tool, path=path) for name, tool in TOOLS.items()}
-    found["yosys-abc"] = str(abc)
+    found["yosys-abc"] = str(yosys_abc())
     for name, tool in found.items():
         if not tool:
             raise FormalError(f"{TOOLS[name]} is missing; install requirements-formal.txt (make formal does)")

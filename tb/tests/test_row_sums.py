@@ -23,6 +23,8 @@ SEGMENTS = {name: SEGMENT.pack(x1=name == "m_x1", h=name == "m_h") for name in S
 LARGEST_SUM = LANES << 2 * OPERAND_BITS - 2  # of a word: all products of the two least operands
 LARGEST_SEGMENT = MAX_UNITS << 14  # of 1024 products of -128 and -128
 LARGEST_STEP = LARGEST_SUM << 8 if OPERAND_BITS == 4 else LARGEST_SUM
+EXTREME_WORDS = LARGEST_SEGMENT // LARGEST_STEP  # of such a segment
+EXTREME = min(0.125, 8 / EXTREME_WORDS)  # share of the rows that have such segments: where they are long, others must find room beside them
 SHIFTS = range(9) if OPERAND_BITS == 4 else (0,)
 WRITTEN = 4  # cycles from the tag of the last word of a segment to that in which its row sum is written
 
@@ -54,14 +56,14 @@ class Rows:
         again = self.extreme and random.random() < 0.7
         row = self.row if again or random.random() < 0.5 else (random.randrange(1 << WIDTHS["IndexWidth"]), random.randrange(len(GATES)))
         if not again:
-            self.extreme = self.sign if random.random() < 0.125 else 0
+            self.extreme = self.sign if random.random() < EXTREME else 0
             self.sign = -self.sign if self.extreme else self.sign
         self.row = row
         two = not self.extreme and random.random() < 0.5
         rows = [row, (row[0], random.choice([gate for gate in range(len(GATES)) if gate != row[1]]))][:1 + two]
         known = [self.rows.get(each) for each in rows]
         fresh = any(old is None or abs(old) > 2 * (LARGEST_SEGMENT << 16) for old in known) or (not again and random.random() < 0.2)
-        left = LARGEST_SEGMENT // LARGEST_STEP if self.extreme else random.choice((1, 1, 1, random.randint(2, 12)))
+        left = EXTREME_WORDS if self.extreme else random.choice((1, 1, 1, random.randint(2, 12)))
         tag = dict(fresh=fresh, zero=not self.extreme and random.random() < 0.1, segment=SEGMENTS[random.choice([*SEGMENTS])],
                    unit=random.getrandbits(WIDTHS["UnitWidth"]), first=1)
         self.open = [Open(each, tag | dict(index=each[0], gate=each[1], second=each is not row), left, self.extreme) for each in rows]
@@ -141,7 +143,7 @@ WANTED = [("the same row in the cycle before", False), ("the same row in the cyc
 async def sums_are_exact(dut, rate):
     await reset(dut)
     rows = Rows(Random(seed()), rate)
-    await play(dut, rows, 12000)
+    await play(dut, rows, 12000 + 48 * EXTREME_WORDS)
     missing = [what for what in WANTED if not rows.met[what]]
     assert not missing, f"never met: {missing}"
 
