@@ -157,6 +157,10 @@ def verdict(records: list[dict]) -> str:
     if low:
         words += (f" **In hindsight, HH alone shows no loss against 8 bits on {', '.join(low)}**, and is faster than all policies: calibration data had not "
                   "shown it, so neither SENSITIVITY nor a rival was set to it.")
+    worse = [f"{net} ({', '.join(found_worse)})" for net, found in by_network(records).items()
+             if (found_worse := [rival for rival, one in found[SENSITIVITY]["vs_rival"].items() if one["faster"] and one["loss_ci95"][0] > 0])]
+    if worse:
+        words += f" **It loses more than a slower rival, outside the interval of the paired loss, on {', '.join(worse)}.**"
     return words
 
 
@@ -172,8 +176,8 @@ def markdown(records: list[dict], image: str) -> str:
     """docs/results.md."""
     build, networks = Build(), by_network(records)
     text = [
-        "# Results\n\nWritten by `make eval`, on test data that neither calibration nor anybody had looked at before ([data](data.md)); everything was "
-        f"chosen on calibration data ([policies](policies.md)). Earlier evaluations, and what was chosen when: [history]({HISTORY}). As JSON: `build/eval.json`.\n\n",
+        "# Results\n\nWritten by `make eval`, on frozen test data ([data](data.md)); what policies and rivals are set to comes from calibration "
+        f"data ([policies](policies.md)). How often the test was run, on which commits, and what was chosen when: [history]({HISTORY}). As JSON: `build/eval.json`.\n\n",
         f"Build: {build.tiles} tiles, {build.lanes} products of 4x4 per cycle and tile. Intervals are 95 %, from a bootstrap over voices, documents, images or "
         "recordings, paired between policies. A loss is in [margins](data.md#margins), positive for worse. **No loss** is non-inferiority: the upper end of the "
         "interval of the paired loss is within one margin. Metrics and ideal speeds are those of the integer model over the whole test; ideal counts padded words "
@@ -181,7 +185,8 @@ def markdown(records: list[dict], image: str) -> str:
         f"{CYCLES_STEPS:,} steps of the accelerator, over the baseline build's on the same samples; the RTL played so many steps of them as the last column says, every "
         "output, decision, state, counter and cycle equal to the model's.\n\n"
         "STATIC_ROWS (the same level of a row in every step, which pays nothing for looking), static widths (4 to 8 bits of weights and activations by layer, on a "
-        "machine that scales perfectly with both) and RANDOM (levels by chance, with SENSITIVITY's shares by gate) were calibrated to the same budget, each for itself. "
+        "machine that scales perfectly with both) and RANDOM (levels by chance, with SENSITIVITY's shares by layer and gate) were calibrated to the same budget, "
+        "each for itself; where none of their points was within it, [the lowest was taken](policies.md#operating-points-on-check), which flatters their speed. "
         "No build has them, so their speeds are ideal ones; a network without one was not calibrated for it. "
         "CELL_HISTORY is the paper's idea, a threshold a level.\n\n"
         "## Is a fixed choice as good?\n\n", verdict(records), "\n\n", _heading(RIVAL), _rows(rivals(records)),

@@ -135,14 +135,16 @@ def test_the_verdict_names_networks_where_a_fixed_choice_is_as_good(run):
     _, found, _ = run
     by = {record["policy"]: record for record in found}
 
-    def verdict(faster, no_loss):
-        rivals = {name: one | {"faster": faster} for name, one in by["SENSITIVITY"]["vs_rival"].items()}
+    def verdict(faster, no_loss, least_loss=-1.0):
+        rivals = {name: one | {"faster": faster, "loss_ci95": [least_loss, 1.0]} for name, one in by["SENSITIVITY"]["vs_rival"].items()}
         changed = {"SENSITIVITY": {"vs_rival": rivals}, "STATIC_LOW": {"no_loss": no_loss}}
         return eval_report.verdict([record | changed.get(record["policy"], {}) for record in found])
 
     assert verdict(True, False) == "SENSITIVITY is faster than STATIC_ROWS and static widths on every network, outside the interval."
     assert verdict(False, False).startswith("On toy a fixed choice is as fast as SENSITIVITY")
     assert "HH alone shows no loss against 8 bits on toy" in verdict(True, True)
+    assert "loses more" not in verdict(True, False, 0.0)
+    assert re.search(r"It loses more than a slower rival, outside the interval of the paired loss, on toy \(STATIC_ROWS", verdict(True, False, 0.01))
 
 
 def test_means_are_geometric_and_say_which_networks_they_hold(run):
