@@ -13,10 +13,9 @@ Cycle 0 is the one after the start register was written.
 
 import math
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from itertools import count, takewhile
 
 import torch
 from torch import Tensor
@@ -71,7 +70,7 @@ class LayerWork:
     refinements: list[list[list[int]]]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Unit:
     layer: int
     step: int
@@ -82,7 +81,7 @@ class _Unit:
     gates_late: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Tile:
     number: int
     layer: int = 0
@@ -106,6 +105,14 @@ class _Tile:
     layer_steps_done: int = 0
 
 
+@dataclass(slots=True)
+class _Agenda:
+    """Of a cycle: what registers take over at its start, and the tiles that look what they can do."""
+
+    actions: list[Callable[[], None]] = field(default_factory=list)
+    awake: set[int] = field(default_factory=set)
+
+
 class Schedule:
     """One run of layers on so many tiles. granules: writes of the activation bus that x takes in a step, beat_granules: those of a beat; exponents: whether a
     beat of them, which the bus does not see, begins each packet."""
@@ -117,14 +124,23 @@ class Schedule:
         self.steps = len(layers[0].refinements)
         self.tiles = [_Tile(number) for number in range(tiles)]
         self.busy = 0  # tile-cycles in which a word is read
-        self._events, self._order = [], count()
-        self._awake = set()
+        self._agenda: dict[int, _Agenda] = {}
+        self._to_come: list[int] = []  # a heap of the cycles in the agenda
+
+    def _in(self, cycle) -> "_Agenda":
+        if cycle not in self._agenda:
+            self._agenda[cycle] = _Agenda()
+            heappush(self._to_come, cycle)
+        return self._agenda[cycle]
 
     def _at(self, cycle, action, tile=None):
-        heappush(self._events, (cycle, next(self._order), action, tile))
+        agenda = self._in(cycle)
+        agenda.actions.append(action)
+        if tile:
+            agenda.awake.add(tile.number)
 
     def _wake(self, cycle, tile):
-        self._at(cycle, None, tile)
+        self._in(cycle).awake.add(tile.number)
 
     def cycles(self) -> int:
         """Cycles from start to done, as counter 0 has them."""
@@ -135,19 +151,13 @@ class Schedule:
         for tile in self.tiles:
             self._wake(LAYER_ENTRY, tile)
         self._at(1, self._start_input)
-        while self._events:
-            now = self._events[0][0]
-            self._awake = set()
-            while self._events and self._events[0][0] == now:
-                _, _, action, tile = heappop(self._events)
-                if action:
-                    action()
-                if tile:
-                    self._awake.add(tile.number)
-            committed = self._arbitrate(now)
-            self._input(now, committed)
-            retired = [self._act(now, self.tiles[number]) for number in sorted(self._awake)]
-            if any(retired):
+        while self._to_come:
+            now = heappop(self._to_come)
+            agenda = self._agenda.pop(now)
+            for action in agenda.actions:
+                action()
+            self._input(now, self._arbitrate(now))
+            if any([self._act(now, self.tiles[number]) for number in sorted(agenda.awake)]):
                 self._track(now)
         assert self.layer_steps == self.steps * len(self.layers), "the schedule does not end"
         return self.last_taken + 2
@@ -248,7 +258,8 @@ class Schedule:
         """All that a tile does in a cycle; returns whether a layer-step of it ended."""
         full = len(tile.in_flight) == self.in_flight
         retire = bool(tile.in_flight) and tile.in_flight[0].done
-        self._finish(now, tile)
+        if tile.requests:
+            self._finish(now, tile)
         # Conditions come before any change: they see the registers of this cycle.
         can_early = now >= tile.run_from and self._input_early(tile) and (tile.gate != 0 or not full)
         none_early = can_early and self._slots(tile) == 0
@@ -363,8 +374,6 @@ class Schedule:
 
     def _finish(self, now, tile):
         """Post-processing takes a unit every pass_interval cycles at most, if the commit queue has room for all under way."""
-        if not tile.requests:
-            return
         if tile.passes and now - tile.passes[-1] < self.timing.pass_interval:
             self._wake(tile.passes[-1] + self.timing.pass_interval, tile)
             return
@@ -439,17 +448,22 @@ class WaitModel(CycleModel):
         for number, classes in self._classes.items():
             words = deque(self._words[number])
             for (begin, name), (end, _) in zip(classes, [*classes[1:], (self.run_cycles, None)]):
-                while words and words[0][1] <= begin:
+                found[name] += end - begin
+                while words and words[0][0] < end:  # what of it is words
+                    first, last = words[0]
+                    found[name] -= max(0, min(end, last) - max(begin, first))
+                    if last > end:
+                        break
                     words.popleft()
-                covered = sum(max(0, min(end, last) - max(begin, first)) for first, last in takewhile(lambda word: word[0] < end, words))
-                found[name] += end - begin - covered
         return +found
 
     def _act(self, now, tile):
         """A state holds from one cycle in which the tile is awake to the next; what it does in such a cycle shows in the one after."""
-        self._classes[tile.number].append((now, self._class(now, tile)))
+        classes = self._classes[tile.number]
+        classes.append((now, self._class(now, tile)))
         ended = super()._act(now, tile)
-        self._classes[tile.number].append((now + 1, self._class(now + 1, tile)))
+        if not (now + 1 in self._agenda and tile.number in self._agenda[now + 1].awake):
+            classes.append((now + 1, self._class(now + 1, tile)))
         return ended
 
     def _row_pass(self, now, tile, words):

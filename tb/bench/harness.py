@@ -14,8 +14,10 @@ from torch import Tensor
 from models.build import Build
 from models.compiler import TRACE_POSITIONS, compile_image
 from models.counters import WORK, work_counters
-from models.cycle_model import WaitModel
+from models.cycle_model import CycleModel, WaitModel
 from models.formats import BEAT_WIDTH, CELL, CLASS_COUNTERS, GATES, MAX_LAYERS, MAX_UNITS, Counter, CycleClass, Policy, Target
+from models.layer import segment_words
+from models.levels import QUARTERS
 from models.quantized_lstm import QuantizedLSTM, Run, State
 from tb.bench import functional_coverage
 from tb.bench.agents import Packet, PacketDriver, PacketMonitor, play_image
@@ -29,6 +31,7 @@ from tb.bench.registers import (
     Error,
     Interrupt,
     Register,
+    RegisterPlayer,
     Row,
     StateSelect,
     Status,
@@ -64,7 +67,7 @@ class Harness:
         """Clock and reset; stalls by stream (x, h, trace, image): rate in 1/256 of the cycles; patient: the sinks are ready only after valid."""
         self.streams_stall = patient or any(stalls.values())
         await reset(self.dut, seed=seed, patient=patient, **{f"{stream}_stall": rate for stream, rate in stalls.items()})
-        self.registers = AxiLiteDriver(self.dut)
+        self.registers, self.register_lists = AxiLiteDriver(self.dut), RegisterPlayer(self.dut)
         self.x = PacketDriver(self.dut, "x")
         self.h, self.trace = PacketMonitor(self.dut, "h"), PacketMonitor(self.dut, "trace")
         self.scoreboard = Scoreboard(self.dut, self.fail_immediately)
@@ -153,12 +156,14 @@ class Harness:
     def _compare_cycles(self, runs, policy, trace, measured):
         """Compares cycles, and tile-cycles without a word, with the cycle model; while streams stall, cycles with what they may be at most."""
         levels = [torch.cat(layer) for layer in zip(*([codes[0] for codes in run.levels] for run in runs))]
-        model = WaitModel(self.network, self.build, levels, self.image.order, policy, trace)
-        waits, stalled = model.waits(), int(self.dut.waits_o.value) - self.waits_before
+        run = self.network, self.build, levels, self.image.order, policy, trace
         if self.streams_stall:
-            limit = model.run_cycles + stalled + ANOMALY_CYCLES + model.run_cycles // 64
-            self.scoreboard.equal(f"{measured['cycles']} cycles are at most {limit}: {model.run_cycles} of work, {stalled} of stalls", True, measured["cycles"] <= limit)
+            work, stalled = CycleModel(*run).cycles(), int(self.dut.waits_o.value) - self.waits_before
+            limit = work + stalled + ANOMALY_CYCLES + work // 64
+            self.scoreboard.equal(f"{measured['cycles']} cycles are at most {limit}: {work} of work, {stalled} of stalls", True, measured["cycles"] <= limit)
         else:
+            model = WaitModel(*run)
+            waits = model.waits()
             self.scoreboard.equal("cycles", model.run_cycles, measured["cycles"])
             if measured["classes"]["IDLE"] == waits[CycleClass.IDLE] - self.build.tiles:  # no reset since the run before
                 waits.update({CycleClass.IDLE: -self.build.tiles, CycleClass.WAIT_INPUT: self.build.tiles})
@@ -227,16 +232,17 @@ class Harness:
 
     async def counters(self) -> dict:
         """All counters by number, and rows by (layer, field), as of now."""
-        await self.registers.write(Register.CONTROL, Control.SNAPSHOT)
-        return await self.read_counters()
+        return await self._counters([(Register.CONTROL, Control.SNAPSHOT)])
 
     async def read_counters(self) -> dict:
         """The same, as of the last snapshot."""
-        counters = {number: await self.registers.read64(counter_address(number)) for number in Counter}
-        for layer in range(self.image.layers):
-            for field in Row:
-                counters[layer, field] = await self.registers.read64(row_address(layer, field))
-        return counters
+        return await self._counters([])
+
+    async def _counters(self, before):
+        addresses = {number: counter_address(number) for number in Counter}
+        addresses |= {(layer, field): row_address(layer, field) for layer in range(self.image.layers) for field in Row}
+        words = await self.register_lists.play([*before, *((address + half, None) for address in addresses.values() for half in (0, 4))])
+        return {name: low | high << 32 for name, low, high in zip(addresses, words[::2], words[1::2], strict=True)}
 
     def check(self) -> None:
         """The end of a test."""
@@ -281,21 +287,21 @@ class Harness:
     async def _compare_state(self, state):
         """Compares the final c and history, and h in the copy of a tile, for all units of all layers."""
         bank = bool(Status(await self.registers.read(Register.STATUS)) & Status.BANK)
+        places = [place for number, layer in enumerate(self.network.layers) for unit in range(layer.units)
+                  for place in ((*self.image.cell_location(number, unit), 0), (unit % self.build.tiles, self.image.h_location(number, unit, 1 - bank), 1))]
+        words = iter(await self.register_lists.play([access for place in places for access in ((Register.STATE_SELECT, select(*place)), (Register.STATE_DATA, None))]))
         for number, layer in enumerate(self.network.layers):
+            h, c, history = (getattr(state, name)[number][0].tolist() for name in ("h", "c", "history"))
             for unit in range(layer.units):
-                h, c, history = (getattr(state, name)[number][0, unit].item() for name in ("h", "c", "history"))
-                tile, address = self.image.cell_location(number, unit)
-                cell = await self.read_state(tile, address)
-                copy = unit % self.build.tiles
-                byte = await self.read_state(copy, self.image.h_location(number, unit, 1 - bank), 1)
-                expected, got = {"c": c, "h": h}, {"c": CELL["c"].decode(cell), "h": self.image.decode_activation(byte)}
+                cell, byte = next(words), next(words)
+                expected, got = {"c": c[unit], "h": h[unit]}, {"c": CELL["c"].decode(cell), "h": self.image.decode_activation(byte)}
                 if self.build.dynamic:
-                    expected["history"], got["history"] = history, CELL.unpack(cell)["history"]
-                self.scoreboard.equal_all(f"final state of layer {number}, unit {unit} (h in tile {copy})", expected, got)
+                    expected["history"], got["history"] = history[unit], CELL.unpack(cell)["history"]
+                self.scoreboard.equal_all(f"final state of layer {number}, unit {unit} (h in tile {unit % self.build.tiles})", expected, got)
 
     async def read_state(self, tile: int, address: int, kind: int = 0) -> int:
         """A word of state of a tile: kind 0 a cell word, 1 a byte of the activations."""
-        await self.registers.write(Register.STATE_SELECT, StateSelect.tile(tile) | StateSelect.KIND * kind | StateSelect.address(address))
+        await self.registers.write(Register.STATE_SELECT, select(tile, address, kind))
         return await self.registers.read(Register.STATE_DATA)
 
     def compare_counters(self, runs: list[Run], counters: dict) -> dict:
@@ -318,8 +324,13 @@ class Harness:
 
     def limit(self, runs: list[Run]) -> int:
         """Cycles after which a run hangs: many times what the work takes, however the streams stall."""
-        words = sum(work_counters(run, self.network, self.build)[name] for run in runs for name in ("hh", "hl", "lh", "ll"))
-        return 20000 + 50 * words
+        rows = sum(len(GATES) * layer.units * sum(segment_words(layer.inputs, layer.units, layer.terms, self.build.dot_lanes)) for layer in self.network.layers)
+        return 20000 + 50 * len(QUARTERS) * rows * sum(run.h.shape[1] for run in runs)
+
+
+def select(tile: int, address: int, kind: int = 0) -> int:
+    """STATE_SELECT of a word of state of a tile: kind 0 a cell word, 1 a byte of the activations."""
+    return StateSelect.tile(tile) | StateSelect.KIND * kind | StateSelect.address(address)
 
 
 def first_difference(where: str, expected: list, got: list, name: Callable[[int], str]) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 // Test bench around the accelerator: stream agents on its streams, registers and interrupt brought out.
 //
 // x_*, h_* and trace_* are the ports of stream_player and stream_recorder, image_* those of image_player; *_violations_o and *_state_o those
-// of the monitor of each stream; clear_o and cleared_o those of clear_recorder. cycles_o counts clock cycles from reset, waits_o those in which the accelerator waits for an agent of x, h or trace; seed_i seeds the stalls of all agents; patient_i is that of both recorders.
+// of the monitor of each stream; registers_* those of register_player, clear_o and cleared_o those of clear_recorder. cycles_o counts clock cycles from reset, waits_o those in which the accelerator waits for an agent of x, h or trace; seed_i seeds the stalls of all agents; patient_i is that of both recorders.
 `default_nettype none
 
 module harness #(
@@ -16,7 +16,8 @@ module harness #(
   parameter XBeats           = 128,  // longest packets: the widest x, h and trace of a build
   parameter HBeats           = 64,
   parameter TraceBeats       = 72,
-  parameter ImageBeats       = 1024  // longest image
+  parameter ImageBeats       = 1024, // longest image
+  parameter Accesses         = 64    // longest list of register accesses
 ) (
   input  wire                      clk_i,
   input  wire                      rst_ni,
@@ -46,6 +47,11 @@ module harness #(
   output wire                      s_axil_rvalid_o,
   input  wire                      s_axil_rready_i,
   output wire [15:0]               s_axil_violations_o,
+  input  wire [45*Accesses-1:0]    registers_accesses_i,
+  input  wire [15:0]               registers_count_i,
+  input  wire                      registers_offer_i,
+  output wire                      registers_done_o,
+  output wire [34*Accesses-1:0]    registers_answers_o,
 
   input  wire [128*XBeats-1:0]     x_packet_i,
   input  wire [15:0]               x_beats_i,
@@ -88,6 +94,11 @@ module harness #(
   wire         trace_tvalid, trace_tready, trace_tlast;
   wire         image_tvalid, image_tready, image_tlast;
 
+  wire [11:0] awaddr, araddr;
+  wire [31:0] wdata;
+  wire [3:0]  wstrb;
+  wire        awvalid, wvalid, bready, arvalid, rready;
+
   reg [31:0] cycles_q, waits_q;
   wire       waits = (x_tready & ~x_tvalid) | (h_tvalid & ~h_tready) | (trace_tvalid & ~trace_tready);
   assign cycles_o = cycles_q;
@@ -96,6 +107,42 @@ module harness #(
     cycles_q <= rst_ni ? cycles_q + 32'd1 : 32'd0;
     waits_q  <= rst_ni ? waits_q + {31'd0, waits} : 32'd0;
   end
+
+  register_player #(.Accesses(Accesses)) register_player (
+    .clk_i       (clk_i),
+    .rst_ni      (rst_ni),
+    .accesses_i  (registers_accesses_i),
+    .count_i     (registers_count_i),
+    .offer_i     (registers_offer_i),
+    .done_o      (registers_done_o),
+    .answers_o   (registers_answers_o),
+    .s_awaddr_i  (s_axil_awaddr_i),
+    .s_awvalid_i (s_axil_awvalid_i),
+    .s_wdata_i   (s_axil_wdata_i),
+    .s_wstrb_i   (s_axil_wstrb_i),
+    .s_wvalid_i  (s_axil_wvalid_i),
+    .s_bready_i  (s_axil_bready_i),
+    .s_araddr_i  (s_axil_araddr_i),
+    .s_arvalid_i (s_axil_arvalid_i),
+    .s_rready_i  (s_axil_rready_i),
+    .m_awaddr_o  (awaddr),
+    .m_awvalid_o (awvalid),
+    .m_awready_i (s_axil_awready_o),
+    .m_wdata_o   (wdata),
+    .m_wstrb_o   (wstrb),
+    .m_wvalid_o  (wvalid),
+    .m_wready_i  (s_axil_wready_o),
+    .m_bresp_i   (s_axil_bresp_o),
+    .m_bvalid_i  (s_axil_bvalid_o),
+    .m_bready_o  (bready),
+    .m_araddr_o  (araddr),
+    .m_arvalid_o (arvalid),
+    .m_arready_i (s_axil_arready_o),
+    .m_rdata_i   (s_axil_rdata_o),
+    .m_rresp_i   (s_axil_rresp_o),
+    .m_rvalid_i  (s_axil_rvalid_o),
+    .m_rready_o  (rready)
+  );
 
   stream_player #(.Beats(XBeats)) x_player (
     .clk_i    (clk_i),
@@ -186,11 +233,10 @@ module harness #(
   );
 
   axi_lite_monitor s_axil_monitor (
-    .clk_i(clk_i), .rst_ni(rst_ni), .awaddr_i(s_axil_awaddr_i), .awvalid_i(s_axil_awvalid_i), .awready_i(s_axil_awready_o),
-    .wdata_i(s_axil_wdata_i), .wstrb_i(s_axil_wstrb_i), .wvalid_i(s_axil_wvalid_i), .wready_i(s_axil_wready_o), .bresp_i(s_axil_bresp_o),
-    .bvalid_i(s_axil_bvalid_o), .bready_i(s_axil_bready_i), .araddr_i(s_axil_araddr_i), .arvalid_i(s_axil_arvalid_i),
-    .arready_i(s_axil_arready_o), .rdata_i(s_axil_rdata_o), .rresp_i(s_axil_rresp_o), .rvalid_i(s_axil_rvalid_o),
-    .rready_i(s_axil_rready_i), .violations_o(s_axil_violations_o)
+    .clk_i(clk_i), .rst_ni(rst_ni), .awaddr_i(awaddr), .awvalid_i(awvalid), .awready_i(s_axil_awready_o), .wdata_i(wdata), .wstrb_i(wstrb),
+    .wvalid_i(wvalid), .wready_i(s_axil_wready_o), .bresp_i(s_axil_bresp_o), .bvalid_i(s_axil_bvalid_o), .bready_i(bready), .araddr_i(araddr),
+    .arvalid_i(arvalid), .arready_i(s_axil_arready_o), .rdata_i(s_axil_rdata_o), .rresp_i(s_axil_rresp_o), .rvalid_i(s_axil_rvalid_o),
+    .rready_i(rready), .violations_o(s_axil_violations_o)
   );
 
   lstm_accelerator #(
@@ -204,23 +250,23 @@ module harness #(
   ) accelerator (
     .clk_i            (clk_i),
     .rst_ni           (rst_ni),
-    .s_axil_awaddr_i  (s_axil_awaddr_i),
-    .s_axil_awvalid_i (s_axil_awvalid_i),
+    .s_axil_awaddr_i  (awaddr),
+    .s_axil_awvalid_i (awvalid),
     .s_axil_awready_o (s_axil_awready_o),
-    .s_axil_wdata_i   (s_axil_wdata_i),
-    .s_axil_wstrb_i   (s_axil_wstrb_i),
-    .s_axil_wvalid_i  (s_axil_wvalid_i),
+    .s_axil_wdata_i   (wdata),
+    .s_axil_wstrb_i   (wstrb),
+    .s_axil_wvalid_i  (wvalid),
     .s_axil_wready_o  (s_axil_wready_o),
     .s_axil_bresp_o   (s_axil_bresp_o),
     .s_axil_bvalid_o  (s_axil_bvalid_o),
-    .s_axil_bready_i  (s_axil_bready_i),
-    .s_axil_araddr_i  (s_axil_araddr_i),
-    .s_axil_arvalid_i (s_axil_arvalid_i),
+    .s_axil_bready_i  (bready),
+    .s_axil_araddr_i  (araddr),
+    .s_axil_arvalid_i (arvalid),
     .s_axil_arready_o (s_axil_arready_o),
     .s_axil_rdata_o   (s_axil_rdata_o),
     .s_axil_rresp_o   (s_axil_rresp_o),
     .s_axil_rvalid_o  (s_axil_rvalid_o),
-    .s_axil_rready_i  (s_axil_rready_i),
+    .s_axil_rready_i  (rready),
     .s_x_tdata_i      (x_tdata),
     .s_x_tvalid_i     (x_tvalid),
     .s_x_tready_o     (x_tready),
