@@ -11,7 +11,7 @@ MODEL ?=
 NODE ?=
 ## inputs of MODEL, a .npy or .npz file (docs/own-network.md); part of them is held out for the test
 INPUTS ?=
-## Python file with the metric of MODEL's task, a function metric(outputs, labels) (empty: signal to error of h)
+## Python file with the metric of MODEL's task, a function metric(outputs, labels) (empty: signal-to-error ratio of h)
 METRIC ?=
 ## low,high: random inputs of MODEL, without INPUTS (empty: -1,1)
 RANGE ?=
@@ -37,7 +37,7 @@ SPEED ?=
 JOBS ?=
 ## Dask scheduler, such as tcp://host:8786, whose workers do the work of `make eval` instead of processes here
 SCHEDULER ?=
-## minutes that the soak of `make soak` or `make weekly` lasts, or the random cases of `make functional` may take (there: 20)
+## minutes that the soak of `make soak` or `make weekly` lasts, or the random cases of `make functional` may take (20 if not given)
 MINUTES ?= 5
 ## mutants that `make mutants` judges
 N ?= 100
@@ -132,13 +132,13 @@ weekly:
 	$(setup) icarus
 	@$(python) -m tb.commands.weekly --minutes="$$MINUTES" $(call given,SEED,--seed)
 
-## test random builds, networks, stalls, resets and errors for MINUTES, from SEED on or a random seed
+## test random builds, networks, stalls, resets and errors for MINUTES, beginning with SEED, or with a random seed
 takes.soak := SIM SEED MINUTES WAVES
 soak:
 	$(setup) "$$SIM"
 	@$(python) -m tb.commands.soak --minutes="$$MINUTES" $(call given,SEED,--seed)
 
-## play random builds and long runs until VALUES values were compared with the models; goes on where it was
+## play random builds and long runs until VALUES values were compared with the models; continues where it stopped
 takes.endurance := VALUES SEED JOBS
 endurance:
 	$(setup) verilator
@@ -150,7 +150,7 @@ coverage:
 	$(setup) verilator
 	@$(python) -m tb.commands.coverage --seed="$$SEED" $(call option,JOBS,jobs)
 
-## play random cases until every bin of functional coverage (docs/verification.md) is hit, or MINUTES are up; goes on where it was
+## play random cases until every bin of functional coverage (docs/verification.md) is hit, or MINUTES are up; continues where it stopped
 takes.functional := SEED MINUTES JOBS
 functional:
 	$(setup) verilator
@@ -161,7 +161,7 @@ test-bench:
 	$(setup) icarus
 	@$(python) -m tb.commands.planted_bugs
 
-## judge N small random changes of the RTL, SEED's: does a test fail for each? Goes on where it was
+## make N small random changes of the RTL, drawn from SEED, and see that a test fails for each; continues where it stopped
 takes.mutants := N SEED JOBS
 mutants:
 	$(setup) icarus
@@ -193,7 +193,7 @@ calibrate:
 		$(call option,SHARE,share) $(call option,SPEED,speed); fi; \
 	$(python) -m models.calibration $(call given,NET,--net) --policy="$$POLICY" $(call option,BUDGET,budget)
 
-## measure what dynamic precision is worth: all policies on all networks (or NET=), or on your own LSTM as calibrated, with intervals; part of it in RTL
+## measure loss and speed of all policies, with intervals, on all networks (or NET=), or on your own LSTM as calibrated; part of it runs in RTL
 takes.eval := NET MODEL NODE INPUTS METRIC TILES LANES WEIGHTS STEPS JOBS SCHEDULER
 eval:
 	$(setup) verilator

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What `make eval` shows of its records: a table for the terminal, docs/results.md, the tables of the README, a plot, and build/eval.json."""
+"""What `make eval` shows of its records: a table for the terminal, the tables of docs/results.md and of the README, a plot, and build/eval.json."""
 
 import json
 from pathlib import Path
@@ -28,19 +28,17 @@ HEADINGS = ("policy", "metric [95 %]", "loss against 8 bits, margins [95 %]", "n
             "ideal speed [95 %]", "in cycles", "over STATIC_HIGH", "RTL steps")
 COLOURS = {HIGH: "black", LOW: "tab:red", "RANDOM": "tab:gray", "CELL_HISTORY": "tab:orange", SENSITIVITY: "tab:blue", "STATIC_ROWS": "tab:green",
            "static widths": "tab:purple"}
-HISTORY = "results-history.md"
-README = ROOT / "README.md"
+README, RESULTS = ROOT / "README.md", ROOT / "docs" / "results.md"
 TITLES = {"textgenrnn": "textgenrnn, next character", "ddddocr": "ddddocr, captchas", "dtln": "DTLN, speech without its noise", "silero": "Silero VAD, speech or not",
           "nanoocr": "nanoocr, words", "resemblyzer": "Resemblyzer, who speaks", "diacritizer": "diacritizer, vowels of Arabic"}
 
 
 def write(records: list[dict], published: bool) -> list:
-    """Writes JSON, Markdown and plot, where docs/ and the README have them if published; returns their paths."""
+    """Writes JSON, tables and plot, where docs/ and the README have them if published, else in build/; returns their paths."""
     BUILD.mkdir(exist_ok=True)
-    docs, images = (ROOT / "docs", ROOT / "docs" / "images") if published else (BUILD, BUILD)
-    paths = [BUILD / "eval.json", docs / "results.md", images / "frontier.png"]
+    paths = [BUILD / "eval.json", RESULTS if published else BUILD / "results.md", (ROOT / "docs" / "images" if published else BUILD) / "frontier.png"]
     paths[0].write_text(json.dumps(records, indent=1) + "\n")
-    paths[1].write_text(markdown(records, paths[2].relative_to(docs)))
+    paths[1].write_text(results(RESULTS.read_text(), records) if published else unpublished(records, paths[2].name))
     plot(records, paths[2])
     if published:
         README.write_text(readme(README.read_text(), records))
@@ -134,7 +132,7 @@ def _mean(found) -> tuple:
     return no_loss, no_loss_float, low, speed("ideal_speed"), speed("speedup_baseline"), speed("speedup")
 
 
-RIVAL = ("network", "rival", "its speed", "its loss against 8 bits [95 %]", "SENSITIVITY as fast [95 %]", "SENSITIVITY's loss against it [95 %]")
+RIVAL = ("network", "rival", "its speed, ideal", "its loss against 8 bits [95 %]", "speed of SENSITIVITY over it, ideal [95 %]", "SENSITIVITY's loss against it [95 %]")
 
 
 def rivals(records: list[dict]) -> list[tuple]:
@@ -152,15 +150,16 @@ def fixed_as_good(records: list[dict]) -> list[str]:
 def verdict(records: list[dict]) -> str:
     """Whether a fixed choice is as good, in words: those of calibration, and HH alone, which the test shows to be without loss or not."""
     as_good, low = fixed_as_good(records), [net for net, found in by_network(records).items() if found[LOW]["no_loss"]]
-    words = "SENSITIVITY is faster than STATIC_ROWS and static widths on every network, outside the interval." if not as_good else \
-        f"On {', '.join(as_good)} a fixed choice is as fast as SENSITIVITY, or faster; on the others SENSITIVITY is faster than both, outside the interval."
+    words = "SENSITIVITY is faster than STATIC_ROWS and static widths on every network, with the whole interval of the ratio above 1." if not as_good else \
+        (f"On {', '.join(as_good)} a fixed choice is as fast as SENSITIVITY, or faster; on the others SENSITIVITY is faster than both, with the whole interval of the "
+         "ratio above 1.")
     if low:
         words += (f" **In hindsight, HH alone shows no loss against 8 bits on {', '.join(low)}**, and is faster than all policies: calibration data had not "
                   "shown it, so neither SENSITIVITY nor a rival was set to it.")
     worse = [f"{net} ({', '.join(found_worse)})" for net, found in by_network(records).items()
              if (found_worse := [rival for rival, one in found[SENSITIVITY]["vs_rival"].items() if one["faster"] and one["loss_ci95"][0] > 0])]
     if worse:
-        words += f" **It loses more than a slower rival, outside the interval of the paired loss, on {', '.join(worse)}.**"
+        words += f" **It loses more than a slower rival, with the whole interval of the paired loss above 0, on {', '.join(worse)}.**"
     return words
 
 
@@ -172,43 +171,47 @@ def _heading(names) -> str:
     return _rows([names, ["---", *["---:"] * (len(names) - 1)]])
 
 
-def markdown(records: list[dict], image: str) -> str:
-    """docs/results.md."""
-    build, networks = Build(), by_network(records)
-    text = [
-        "# Results\n\nWritten by `make eval`, on frozen test data ([data](data.md)); what policies and rivals are set to comes from calibration "
-        f"data ([policies](policies.md)). How often the test was run, on which commits, and what was chosen when: [history]({HISTORY}). As JSON: `build/eval.json`.\n\n",
-        f"Build: {build.tiles} tiles, {build.lanes} products of 4x4 per cycle and tile. Intervals are 95 %, from a bootstrap over voices, documents, images or "
-        "recordings, paired between policies. A loss is in [margins](data.md#margins), positive for worse. **No loss** is non-inferiority: the upper end of the "
-        "interval of the paired loss is within one margin. Metrics and ideal speeds are those of the integer model over the whole test; ideal counts padded words "
-        "over those of the baseline build. Cycles are those of the cycle model on whole samples for "
-        f"{CYCLES_STEPS:,} steps of the accelerator, over the baseline build's on the same samples; the RTL played so many steps of them as the last column says, every "
-        "output, decision, state, counter and cycle equal to the model's.\n\n"
-        "STATIC_ROWS (the same level of a row in every step, which pays nothing for looking), static widths (4 to 8 bits of weights and activations by layer, on a "
-        "machine that scales perfectly with both) and RANDOM (levels by chance, with SENSITIVITY's shares by layer and gate) were calibrated to the same budget, "
-        "each for itself; where none of their points was within it, [the lowest was taken](policies.md#operating-points-on-check), which flatters their speed. "
-        "No build has them, so their speeds are ideal ones; a network without one was not calibrated for it. "
-        "CELL_HISTORY is the paper's idea, a threshold a level.\n\n"
-        "## Is a fixed choice as good?\n\n", verdict(records), "\n\n", _heading(RIVAL), _rows(rivals(records)),
-        "\n## Means\n\n", _heading(MEANS), _rows(means(records)), f"| paper | its networks | | | > {PAPER_LOW_SHARE:.0%} | | {PAPER_SPEEDUP:.2f}x | |\n\n",
-        f"Speeds are over the baseline build, geometric means. Saturated: SENSITIVITY leaves at least {SATURATED:.0%} of the weights at the lowest level. Here: "
-        f"{', '.join(sorted(saturated(records))) or 'none'}. Share of HH: weights whose row stayed at 4x4 bits; counted as the paper does, weights that were met with 4 "
-        f"bits, it is the same for SENSITIVITY ({_low_weights(records)}).\n\n"
-        f"![frontiers]({image})\n\nLines: sweeps on calibration data (SEARCH), without intervals. Marks: the test at the operating points, with both paired intervals. "
-        "Green: within the margin of no loss. Star: the paper's mean.\n",
-    ]
-    for net, found in networks.items():
-        text += [f"\n## {net}: {found[HIGH]['metric']}\n\n", _heading(HEADINGS), _rows(map(row, found.values()))]
-        if "RANDOM" not in found:
-            continue
+def results(text: str, records: list[dict]) -> str:
+    """docs/results.md, whose text is written by hand, with its tables of these records. Raises ValueError where one has no place in it."""
+    return with_tables(text, _blocks(records), "make eval")
+
+
+def unpublished(records: list[dict], image: str) -> str:
+    """A page of its own for a run that docs/results.md is not of: the same tables."""
+    blocks = _blocks(records)
+    return (f"# Results of a run that is not published\n\ndocs/results.md says what the words mean.\n\n## By network\n\n{blocks['networks']}\n"
+            f"## Is a fixed choice as good?\n{blocks['rivals']}\n## Means\n{blocks['means']}\n![frontiers]({image})\n{blocks['policies']}")
+
+
+def _blocks(records) -> dict[str, str]:
+    """What `make eval` writes into docs/results.md, by name."""
+    return {"networks": _networks(records), "rivals": f"\n{verdict(records)}\n\n{_heading(RIVAL)}{_rows(rivals(records))}", "means": _means(records),
+            "policies": "".join(f"\n## {net}: {found[HIGH]['metric']}\n\n{_policies(found)}" for net, found in by_network(records).items()) + "\n"}
+
+
+def _means(records) -> str:
+    """The table of means, with what its words mean in this run."""
+    build = Build()
+    return (f"\n{_heading(MEANS)}{_rows(means(records))}| paper | its networks | | | > {PAPER_LOW_SHARE:.0%} | | {PAPER_SPEEDUP:.2f}x | |\n\n"
+            f"Speeds are geometric means over the baseline build, for {build.tiles} tiles of {build.lanes} products of 4x4 bits a cycle; cycles are of whole samples, "
+            f"{CYCLES_STEPS:,} steps of the accelerator or more a network. "
+            f"Saturated: SENSITIVITY leaves at least {SATURATED:.0%} of the weights at the lowest level. Here: "
+            f"{', '.join(sorted(saturated(records))) or 'none'}. Share of HH: weights whose row stayed at 4x4 bits. Counted as in the paper (weights that were "
+            f"multiplied with 4 bits) it is the same for SENSITIVITY: {_low_weights(records)}.\n\n")
+
+
+def _policies(found) -> str:
+    """All records of a network."""
+    text = _heading(HEADINGS) + _rows(map(row, found.values()))
+    if "RANDOM" in found:
         seeds = ", ".join(f"{one['loss']:+.2f} at {one['ideal_speed']:.2f}x" for one in found["RANDOM"]["seeds"])
-        text.append(f"\nRANDOM under seeds {', '.join(map(str, SEEDS))}: {seeds}.\n")
-    return "".join(text)
+        text += f"\nRANDOM under seeds {', '.join(map(str, SEEDS))}: {seeds}.\n"
+    return text
 
 
 def readme(text: str, records: list[dict]) -> str:
-    """A README with its tables of these records. Raises ValueError where a table has no place in it."""
-    return with_tables(text, {"means": _summary(records), "networks": _networks(records)}, "make eval")
+    """A README with its table of these records. Raises ValueError where it has no place in it."""
+    return with_tables(text, {"means": _summary(records)}, "make eval")
 
 
 def _best_fixed(found) -> dict:

@@ -2,8 +2,8 @@
 """`make eval`: what dynamic precision is worth on real networks and tasks, against honest baselines.
 
 The integer model runs the test data of each network, which calibration never saw, under each policy with the thresholds of `make calibrate`;
-the RTL runs a sample of it, and every output, decision and cycle is compared. Prints a table for each network, and writes build/eval.json,
-docs/results.md and docs/images/frontier.png (the last two for all networks at full size only; otherwise below build/).
+the RTL runs a sample of it, and every output, decision and cycle is compared. Prints a table for each network, and writes build/eval.json, the tables of
+docs/results.md and of the README, and docs/images/frontier.png (for all networks at full size only; otherwise results.md and frontier.png in build/).
 
 Every piece of work is cached once it is done: what was interrupted goes on, and the same command again costs nothing. Work runs in JOBS
 processes, or on a Dask cluster (SCHEDULER=); results do not depend on which. A worker of a cluster runs in the project's folder, one task at a

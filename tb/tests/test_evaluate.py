@@ -103,24 +103,58 @@ def test_the_report_shows_what_the_records_hold(run):
     assert (folder / "frontier.png").stat().st_size > 10_000
 
 
-def test_the_readme_has_the_tables_of_the_records(run):
+def lines_by_hand(text):
+    """Of a page with tables of make eval: what stands outside of them."""
+    return re.sub(r"(<!-- \w+: written by make eval -->\n).*?(?=<!-- end -->)", r"\1", text, flags=re.DOTALL)
+
+
+def table_of(page, name):
+    """Cells of the first table in a block of make eval, its headings included."""
+    block, = re.findall(rf"<!-- {name}: written by make eval -->\n(.*?)<!-- end -->", page.read_text(), re.DOTALL)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in block.strip().splitlines() if line.startswith("|")]
+
+
+@pytest.mark.parametrize("page, write, name", [(eval_report.README, eval_report.readme, "means"), (eval_report.RESULTS, eval_report.results, "networks")],
+                         ids=["readme", "results"])
+def test_a_page_has_the_tables_of_the_records_and_its_own_text(run, page, write, name):
     _, found, _ = run
-    text = eval_report.README.read_text()
-    written = eval_report.readme(text, found)
+    text = page.read_text()
+    written = write(text, found)
+    assert lines_by_hand(written) == lines_by_hand(text) and write(written, found) == written != text
+    assert "| Silero VAD" not in written and "silero: area" not in written
+    with pytest.raises(ValueError, match=f"0 places for the table {name} of make eval"):
+        write(text.replace(f"<!-- {name}:", "<!-- other:"), found)
+
+
+def test_the_pages_show_what_the_records_hold(run):
+    _, found, _ = run
+    readme, results = eval_report.readme(eval_report.README.read_text(), found), eval_report.results(eval_report.RESULTS.read_text(), found)
     own = next(record for record in found if record["policy"] == "SENSITIVITY")
-    assert f"| geometric mean of 1 networks | **{own['speedup_baseline']:.2f}x** |" in written.replace("speed in cycles, ", "")
-    assert f"| toy | {own['loss']:+.2f} [" in written and "| Silero VAD" not in written
-    assert [line for line in written.splitlines() if "|" not in line] == [line for line in text.splitlines() if "|" not in line]
-    assert eval_report.readme(written, found) == written
-    with pytest.raises(ValueError, match="0 places for the table networks of make eval"):
-        eval_report.readme(text.replace("<!-- networks:", "<!-- nets:"), found)
+    assert f"| speed in cycles, geometric mean of 1 networks | **{own['speedup_baseline']:.2f}x** |" in readme
+    assert f"| toy | {own['loss']:+.2f} [" in results and eval_report.verdict(found) in results
+    assert all(f"| {' | '.join(eval_report.row(record))} |" in results for record in found)
+    assert all(f"| {' | '.join(line)} |" in results for line in (*eval_report.means(found), *eval_report.rivals(found)))
 
 
-def test_the_readme_says_what_the_results_say():
-    """Losses, speeds and shares of each network."""
-    results = (eval_report.ROOT / "docs" / "results.md").read_text()
-    table, = re.findall(r"<!-- networks: .*?-->\n(.*?)<!-- end -->", eval_report.README.read_text(), re.DOTALL)
-    lines = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+def test_a_published_run_writes_the_pages_and_no_page_of_its_own(run, tmp_path, monkeypatch):
+    _, found, _ = run
+    (tmp_path / "docs").mkdir()
+    for name, source in (("README", "README.md"), ("RESULTS", "docs/results.md")):
+        shutil.copy(getattr(eval_report, name), tmp_path / source)
+        monkeypatch.setattr(eval_report, name, tmp_path / source)
+    monkeypatch.setattr(eval_report, "ROOT", tmp_path)
+    monkeypatch.setattr(eval_report, "BUILD", tmp_path / "build")
+    monkeypatch.setattr(eval_report, "plot", lambda records, path: None)
+    written = [str(path) for path in eval_report.write(found, published=True)]
+    assert written == ["build/eval.json", "docs/results.md", "docs/images/frontier.png", "README.md"]
+    assert not (tmp_path / "build" / "results.md").exists()
+    assert all("geometric mean of 1 networks" in (tmp_path / name).read_text() or "| toy |" in (tmp_path / name).read_text() for name in ("README.md", "docs/results.md"))
+
+
+def test_tables_on_the_pages_agree():
+    """Losses, speeds and shares of each network in the two tables that have them, and means in the README and in the results."""
+    results = eval_report.RESULTS.read_text()
+    lines = [[cell.strip("*") for cell in line] for line in table_of(eval_report.RESULTS, "networks")[2:]]
     assert len(lines) == len(eval_report.TITLES)
     for title, loss, against_float, levels, speed, *_ in lines:
         net = next(net for net, name in eval_report.TITLES.items() if name == title)
@@ -129,6 +163,18 @@ def test_the_readme_says_what_the_results_say():
         cells = [cell.strip() for cell in row.strip("|").split("|")]
         assert cells[2] == loss.split(", **")[0] and cells[4] == against_float.split(", **")[0] and cells[6] == levels
         assert abs(float(cells[9].rstrip("x")) - float(speed.rstrip("x"))) < 0.0056  # three digits and two
+    means = {(policy, networks.split(" (")[0]): cells for policy, networks, *cells in table_of(eval_report.RESULTS, "means")[2:]}
+    _, _, all_of, free, no_loss, low, *_ = table_of(eval_report.README, "means")
+    for column, policy in ((1, "SENSITIVITY"), (2, "CELL_HISTORY")):
+        assert all_of[column].strip("*") == means[policy, "all"][4] and free[column].strip("*") == means[policy, "not saturated"][4]
+        assert no_loss[column] == "; ".join(means[policy, "all"][:2]) and abs(float(low[column].rstrip("%")) - float(means[policy, "all"][2].rstrip("%"))) <= 0.5
+
+
+@pytest.mark.parametrize("page, write", [(eval_report.README, eval_report.readme), (eval_report.RESULTS, eval_report.results)], ids=["readme", "results"])
+def test_headings_of_tables_are_those_that_the_command_writes(run, page, write):
+    heading = r"^\|.*\|\n\|(?: -+:? \|)+$"
+    _, found, _ = run
+    assert set(re.findall(heading, page.read_text(), re.MULTILINE)) == set(re.findall(heading, write(page.read_text(), found), re.MULTILINE))
 
 
 def test_the_verdict_names_networks_where_a_fixed_choice_is_as_good(run):
@@ -140,11 +186,11 @@ def test_the_verdict_names_networks_where_a_fixed_choice_is_as_good(run):
         changed = {"SENSITIVITY": {"vs_rival": rivals}, "STATIC_LOW": {"no_loss": no_loss}}
         return eval_report.verdict([record | changed.get(record["policy"], {}) for record in found])
 
-    assert verdict(True, False) == "SENSITIVITY is faster than STATIC_ROWS and static widths on every network, outside the interval."
+    assert verdict(True, False) == "SENSITIVITY is faster than STATIC_ROWS and static widths on every network, with the whole interval of the ratio above 1."
     assert verdict(False, False).startswith("On toy a fixed choice is as fast as SENSITIVITY")
     assert "HH alone shows no loss against 8 bits on toy" in verdict(True, True)
     assert "loses more" not in verdict(True, False, 0.0)
-    assert re.search(r"It loses more than a slower rival, outside the interval of the paired loss, on toy \(STATIC_ROWS", verdict(True, False, 0.01))
+    assert re.search(r"It loses more than a slower rival, with the whole interval of the paired loss above 0, on toy \(STATIC_ROWS", verdict(True, False, 0.01))
 
 
 def test_means_are_geometric_and_say_which_networks_they_hold(run):
