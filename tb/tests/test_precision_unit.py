@@ -22,16 +22,20 @@ LOW, HIGH = DESCRIPTOR["theta_all"].range
 assert ROW_CONSTANT["offset"].range == DESCRIPTOR["theta_middle"].range == (LOW, HIGH)
 
 
+# The functions at every argument, (value, slope) each, and every logarithm: looking them up takes a fraction of the time of computing one.
+ARGUMENTS = range(-32768, 32768)
+SIGMOID, TANH = (list(zip(*(part.tolist() for part in function(torch.tensor(ARGUMENTS))))) for function in (activation.sigmoid, activation.tanh))
+LOG_CODES = activation.log_code(torch.arange(32769)).tolist()
+
+
 def word_at(z, is_tanh):
     """(value, slope) of a function at z."""
-    value, slope = (activation.tanh if is_tanh else activation.sigmoid)(torch.tensor(z))
-    return value.item(), slope.item()
+    return (TANH if is_tanh else SIGMOID)[z - ARGUMENTS[0]]
 
 
 def words_of(pairs):
     """Words of models.activation of (value, slope)."""
-    return torch.tensor([value << 16 | (activation.log_code(torch.tensor(abs(value))).item() & 255) << 8
-                         | activation.log_code(torch.tensor(slope)).item() & 255 for value, slope in pairs], dtype=torch.int32)
+    return torch.tensor([value << 16 | (LOG_CODES[abs(value)] & 255) << 8 | LOG_CODES[slope] & 255 for value, slope in pairs], dtype=torch.int32)
 
 
 def seen_of(unit):
@@ -69,7 +73,8 @@ def random_unit(generator):
     c_new = generator.choice([c, 32767, -32768, generator.randint(-32768, 32767), max(-32768, min(32767, c + generator.randint(-300, 300)))])
     unit = dict(words=words, c=c, c_new=c_new, history=generator.choice([0, 31, generator.randint(0, 31)]), policy=generator.choice(DECIDING),
                 cell_floor=generator.choice([0, generator.randint(0, 48), CELL_FLOOR]))
-    seen = seen_of(unit)[0, :, 0].tolist()
+    unit["seen"] = seen_of(unit)
+    seen = unit["seen"][0, :, 0].tolist()
     unit["theta_middle"], unit["theta_all"], unit["offset"] = zip(*(thresholds_of(max(value, 0), generator) for value in seen))
     return unit
 
@@ -77,7 +82,7 @@ def random_unit(generator):
 def expected(unit):
     """(levels, history) of a unit."""
     thresholds = torch.tensor([unit["theta_middle"], unit["theta_all"]]).add(torch.tensor(unit["offset"])).clamp(-1, HIGH).unsqueeze(2)
-    levels = level_of(seen_of(unit), thresholds)[0, :, 0].tolist()
+    levels = level_of(unit["seen"], thresholds)[0, :, 0].tolist()
     return levels, next_history(torch.tensor([[unit["history"]]]), torch.tensor([[unit["c_new"] - unit["c"]]])).item()
 
 
@@ -134,7 +139,7 @@ WANTED = [*((gate, level) for gate in GATES for level in Level),
 def note(met, unit, levels):
     """Counts what this unit covers of WANTED."""
     policy = unit["policy"]
-    for gate, level, seen, offset in zip(GATES, levels, seen_of(unit)[0, :, 0].tolist(), unit["offset"], strict=True):
+    for gate, level, seen, offset in zip(GATES, levels, unit["seen"][0, :, 0].tolist(), unit["offset"], strict=True):
         met[policy, gate, Level(level)] += 1
         met[policy, gate, "zero"] += seen < 0  # a factor of its estimate
         for name in ("theta_middle", "theta_all"):

@@ -52,6 +52,31 @@ void evaluate(Vtop& top) {
   VerilatedVpi::callCbs(cbReadOnlySynch);
 }
 
+// Nothing but a change of a value, or a timer, can wake anybody.
+bool all_wait_for_changes() {
+  return !VerilatedVpi::hasCbs(cbNextSimTime) && !VerilatedVpi::hasCbs(cbReadWriteSynch) && !VerilatedVpi::hasCbs(cbReadOnlySynch);
+}
+
+// Time steps that hold the edges of the clock alone: most are of this kind, and need a fraction of the calls of a whole one.
+// Returns true in a step in which somebody woke, which is to be evaluated still; false after a step, before the one of a timer.
+template <typename EndStep>
+bool run_clock(Vtop& top, uint64_t& edge, EndStep end_step) {
+  while (all_wait_for_changes() && edge < VerilatedVpi::cbNextDeadline() && !Verilated::gotFinish()) {
+    now = edge;
+    edge += HalfPeriod;
+    top.clk_i = !top.clk_i;
+    if (VerilatedVpi::callValueCbs()) {
+      settle();
+      return true;
+    }
+    top.eval_step();
+    if (VerilatedVpi::callValueCbs()) return true;
+    top.eval_end_step();
+    end_step();
+  }
+  return false;
+}
+
 #if VM_TRACE
 // What follows `+name` on the command line; empty if it is not there.
 std::string plusargument(const char* name) {
@@ -89,11 +114,15 @@ int main(int argc, char** argv) {
   VerilatedVpi::callCbs(cbStartOfSimulation);
   settle();
 
-  for (uint64_t edge = HalfPeriod; !Verilated::gotFinish();) {
-    evaluate(*top);
+  const auto end_step = [&] {
 #if VM_TRACE
     if (trace.isOpen() && now >= trace_from && (!trace_every || (now - trace_from) % trace_every < trace_for)) trace.dump(now);
 #endif
+  };
+  for (uint64_t edge = HalfPeriod; !Verilated::gotFinish();) {
+    evaluate(*top);
+    end_step();
+    if (run_clock(*top, edge, end_step)) continue;
     now = std::min<uint64_t>(edge, VerilatedVpi::cbNextDeadline());
     VerilatedVpi::callCbs(cbNextSimTime);
     settle();
