@@ -44,6 +44,7 @@ async def port(dut, generator, seen, wait, refused=()):
     while True:
         await RisingEdge(dut.clk_i)
         if dut.m_awvalid_o.value or dut.m_wvalid_o.value:
+            assert dut.m_wstrb_o.value == 0xF
             seen.append(tuple(await take("aw", "w")))
             await answer("b", seen[-1][0])
         elif dut.m_arvalid_o.value:
@@ -67,7 +68,6 @@ async def accesses_are_made_once_and_in_order(dut, wait):
         found = await player.play(accesses)
         assert seen[before:] == accesses
         assert found == [before + number for number, (_, value) in enumerate(accesses, start=1) if value is None]
-    assert dut.m_wstrb_o.value == 0
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
@@ -119,6 +119,8 @@ async def a_reset_ends_a_list(dut):
     assert dut.m_arvalid_o.value == 0
     task.cancel()
     dut.rst_ni.value = 1
+    await clock_cycles(dut, 3)
+    assert dut.m_arvalid_o.value == 0, "what was under way at the reset begins again"
     cocotb.start_soon(port(dut, generator, seen, 0))
     accesses = random_accesses(generator, 9)
     await player.play(accesses)
