@@ -70,7 +70,7 @@ class LayerWork:
     refinements: list[list[list[int]]]
 
 
-@dataclass(slots=True)
+@dataclass
 class _Unit:
     layer: int
     step: int

@@ -182,7 +182,8 @@ def dynamic(by_row):
         for which in ("W", "R"):
             whole = plain.pop(f"node.{which}")
             other.pop(f"node.{which}")
-            scale = (np.abs(whole).max(axis=2 if by_row else (1, 2)) / 120).astype(np.float32)
+            # 7 bits: with 8, ONNX Runtime saturates sums of two products on processors without VNNI.
+            scale = (np.abs(whole).max(axis=2 if by_row else (1, 2)) / 60).astype(np.float32)
             integers = (np.rint(whole / scale.reshape(1, -1, 1)) + zero).astype(zero.dtype)
             plain.constant(f"node.{which}", (integers.astype(np.float32) - zero) * scale.reshape(1, -1, 1))
             for name, values in ((which, integers.swapaxes(1, 2)), (f"{which}_scale", scale), (f"{which}_zero", np.full(scale.shape, zero))):
