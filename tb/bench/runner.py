@@ -52,8 +52,10 @@ os.environ["PATH"] = os.pathsep.join([str(ROOT / "scripts" / "bin"), str(Path(sy
 VERILATOR_FLAGS = ["-O3", "--x-assign", "fast"]
 # Variables of Verilator's makefile. What runs once, before the first cycle, is a third of the C++: to optimize it costs more than it saves.
 COMPILED_FAST = ["OPT_FAST=-O3 -march=native", "OPT_GLOBAL=-O3 -march=native", "OPT_SLOW=-O0"]
-# A pytest test simulates for seconds: -O3 would take it longer to compile than it saves.
+# A pytest test simulates for seconds: -O3 would take it longer to compile than it saves. One file in place of ten takes half the time of a core, where its
+# header is most of the text; that of large builds is still divided.
 COMPILED_SOON = ["OPT_FAST=-O1", "OPT_GLOBAL=-O1", "OPT_SLOW=-O0"]
+ONE_FILE = ["--output-split", "100000"]
 # All of --coverage ends in an internal error of Verilator 5.048 on the harness (states of FSMs).
 COVERAGE_FLAGS = ["--coverage-line", "--coverage-toggle", "--coverage-expr", "--coverage-max-width", "512"]
 VISIBLE = ["public_flat_rw -module \"{top}\" -var \"*_i\"", "public_flat_rw -module \"{top}\" -var \"*_ni\"",
@@ -159,8 +161,9 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
     parameters = parameters or {}
     optimization = []
     if simulator == "verilator":
-        optimization = COMPILED_SOON if "PYTEST_CURRENT_TEST" in os.environ else COMPILED_FAST
-        flags = [*VERILATOR_FLAGS, *flags, *COVERAGE_FLAGS * _covers()]
+        soon = "PYTEST_CURRENT_TEST" in os.environ
+        optimization = COMPILED_SOON if soon else COMPILED_FAST
+        flags = [*VERILATOR_FLAGS, *ONE_FILE * soon, *flags, *COVERAGE_FLAGS * _covers()]
     sources = sources_of(top)
     key = json.dumps([simulator, top, parameters, waves, list(flags), optimization, [str(path) for path in sources]], sort_keys=True)
     folder = BUILD / simulator / f"{top}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
