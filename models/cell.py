@@ -47,6 +47,11 @@ class SegmentSums:
         return {number: sums[number]() for number in self.quarters}
 
 
+def row_scales(layer: QuantizedLayer) -> Tensor:
+    """m / 2**s of the rows of a layer, float64 [segments x0, x1 and h, 4 * units]: exact."""
+    return (layer.m.double() * power_of_two(-layer.s).unsqueeze(2)).permute(2, 1, 0).flatten(1)
+
+
 class RowSums:
     """Pre-activations z of a layer at some of its levels, for a batch. levels: places in layer.levels; None: all quarters.
 
@@ -58,7 +63,7 @@ class RowSums:
         self.levels, self.units = [level for level, _ in constants], layer.units
         self.segments = [SegmentSums(layer.w_ih, [level[term] for level in self.levels], layer.exponents) for term in range(layer.terms)]
         self.segments.append(SegmentSums(layer.w_hh, [level.h for level in self.levels]))
-        scale = (layer.m.double() * power_of_two(-layer.s).unsqueeze(2)).permute(2, 1, 0).flatten(1)
+        scale = row_scales(layer)
         self.scales = [*scale[:layer.terms], scale[2]]
         self.b = [b.T.flatten().double() for _, b in constants]
 

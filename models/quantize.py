@@ -131,7 +131,7 @@ def fit(lstm: nn.LSTM, calibration: list[Tensor], gradients: list[Tensor] | None
     fitted = Fitted(layers, scales, order, [], effects, [])
     q = QuantizedLSTM([_layer(constants, (ALL,)) for constants in layers], scales, order)
     x = q.quantize_input(inputs)
-    high = q.run(x, Policy.STATIC_HIGH)
+    high = q.run(x, Policy.STATIC_HIGH, native=True)
     for state, h, c in zip(states, high.layer_h, high.layer_c):
         fitted.inputs.append((x[valid], before(h)[valid]))
         fitted.seen.append({entry.code: entry.seen(state, c, valid) for entry in POLICIES.values() if entry.seen})
@@ -378,7 +378,7 @@ def _at_low_share(q, calibration, low_share, policy):
 
 def _counts(q, policy, x, valid):
     """Rows at each level over the valid frames, by layer [codes, units, 4]."""
-    return [torch.stack([(levels[valid] == code).sum(0) for code in range(len(layer.by_code))]) for levels, layer in zip(q.run(x, policy).levels, q.layers)]
+    return [torch.stack([(levels[valid] == code).sum(0) for code in range(len(layer.by_code))]) for levels, layer in zip(q.run(x, policy, native=True).levels, q.layers)]
 
 
 def _refinements(q, policy, x, valid):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from . import native as native_code
 from .cell import RowSums, finish, output
-from .compiled import compiled
 from .formats import Level, Policy
 from .layer import ACTIVATIONS, QuantizedLayer
 from .levels import ALL, row_quarters
@@ -171,12 +171,13 @@ class QuantizedLSTM:
 
     @one_thread()
     def run(self, x: Tensor, policy: Policy | None = None, state: State | None = None, shares: list | None = None, seed: int = 0, override: bool = False,
-            fused: bool = False) -> Run:
+            native: bool = False) -> Run:
         """Run integer inputs x [batch, steps, terms, inputs] from a state (default: the start of a sequence).
 
         policy: for every layer (default: each layer's own); shares: [layer][gate][level], of rows, for RANDOM; seed: of RANDOM.
         override: as the accelerator's register of that name, let a policy decide by whatever thresholds the layers have.
-        fused: by compiled functions, which give the same integers in less time, after the time to compile (models.compiled).
+        native: by native code, which gives the same integers in a fraction of the time (models.native); where it does not work, and for policies that it does not
+        know, by PyTorch as without it.
         Raises ValueError for wrong inputs, and for a policy that would decide by thresholds made for another one.
         """
         self._check_input(x)
@@ -191,7 +192,7 @@ class QuantizedLSTM:
             start = [getattr(state, name)[number] for name in ("h", "c", "history")]
             if state.first:
                 start = [torch.zeros_like(part) for part in start]
-            h, c, levels, end = run_layer(layer, x, chosen, selector, start, fused)
+            h, c, levels, end = run_layer(layer, x, chosen, selector, start, native)
             run.layer_h.append(h.transpose(0, 1))
             run.layer_c.append(c.transpose(0, 1))
             run.levels.append(levels.permute(1, 0, 3, 2))
@@ -219,51 +220,36 @@ class QuantizedLSTM:
 
 
 def run_layer(layer: QuantizedLayer, x: Tensor, policy: Policy, selector: Selector | None, start: Sequence[Tensor],
-              fused: bool = False) -> tuple[Tensor, Tensor, Tensor, tuple]:
+              native: bool = False) -> tuple[Tensor, Tensor, Tensor, tuple]:
     """Run a layer over integers x [steps, batch, terms, inputs] from start (h, c, history), integers [batch, units].
 
     Returns h, int8 in units of 1/120, and c, int16 with c_frac fraction bits, [steps, batch, units], codes of levels, int8 [steps, batch, 4, units], and the final
-    (h, c, history), int32 [batch, units]. selector: of the policy, None where nothing is to be decided (docs/numerics.md). fused: see models.compiled.
+    (h, c, history), int32 [batch, units]. selector: of the policy, None where nothing is to be decided (docs/numerics.md). native: see models.native.
     """
     steps, batch = x.shape[:2]
     fixed = POLICIES[policy].level
-    rows = RowSums(layer, [fixed] if selector is None else list(range(len(layer.levels))))
+    places = [fixed] if selector is None else list(range(len(layer.levels)))
     h, c, history = (part.int() for part in start)
     all_h = torch.empty(steps, batch, layer.units, dtype=torch.int8)
     all_c = torch.empty(steps, batch, layer.units, dtype=torch.int16)
     levels = torch.full((steps, batch, 4, layer.units), len(layer.by_code) - 1 if fixed is None else layer.codes[fixed], dtype=torch.int8)
-    # Three functions: in one, the compiler computes what several loops need again in each.
-    choose, refine, end = (compiled(function) if fused else function for function in (_choose, _refine, _end))
-    block = max(1, PREPARED_SUMS // (batch * len(rows.levels) * 4 * layer.units))
-    for step, sums in enumerate(sums for steps_of_x in x.split(block) for sums in rows.steps(steps_of_x)):
-        sums = rows.with_h(sums, h)
-        z, level = choose(rows, selector, sums, c, history)
-        if level is not None:
-            z = refine(rows, z, level, sums)
-            levels[step] = level
-        h, c, history = end(z, c, history, layer.c_frac)
-        all_h[step], all_c[step] = h, c
+    if native and native_code.runs(selector):
+        h, c, history = native_code.run_layer(layer, places, x, selector, (h, c, history), all_h, all_c, levels)
+    else:
+        rows = RowSums(layer, places)
+        block = max(1, PREPARED_SUMS // (batch * len(places) * 4 * layer.units))
+        for step, sums in enumerate(sums for steps_of_x in x.split(block) for sums in rows.steps(steps_of_x)):
+            sums = rows.with_h(sums, h)
+            z = rows.z(0, sums)
+            if selector is not None:
+                levels[step] = level = selector(z, c, history)
+                for place in range(1, len(places)):
+                    z = torch.where(level == place, rows.z(place, sums), z)
+            gates, new_c, tanh_c = finish(z, c, layer.c_frac)
+            h, c, history = output(gates, tanh_c), new_c, next_history(history, new_c - c)
+            all_h[step], all_c[step] = h, c
     if selector is not None:
         for place, code in reversed(list(enumerate(layer.codes))):  # a code is its place or above
             if code != place:
                 levels.masked_fill_(levels == place, code)
     return all_h, all_c, levels, (h, c, history)
-
-
-def _choose(rows, selector, sums, c, history):
-    """z of a step at the lowest level, or the only one, and the level of each row, if there is a choice."""
-    z = rows.z(0, sums)
-    return z, None if selector is None else selector(z, c, history)
-
-
-def _refine(rows, z, level, sums):
-    """z with each row at its level."""
-    for place in range(1, len(rows.levels)):
-        z = torch.where(level == place, rows.z(place, sums), z)
-    return z
-
-
-def _end(z, c, history, c_frac):
-    """h, c and history after a step."""
-    gates, new_c, tanh_c = finish(z, c, c_frac)
-    return output(gates, tanh_c), new_c, next_history(history, new_c - c)

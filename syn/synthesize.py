@@ -160,7 +160,7 @@ def run_yosys(script: str, name: str, folder: Path = BUILD, cpu_seconds: int = 0
 
 
 def yosys_abc() -> Path:
-    """The abc of Yosys. Its package is not imported here: what a process loads after that sees the symbols of its libraries, and code of torch.compile then crashes."""
+    """The abc of Yosys. Its package is not imported here: what a process loads after that takes the symbols of its libraries for its own."""
     return Path(importlib.util.find_spec("pyosys").origin).parent / "yosys-abc"
 
 

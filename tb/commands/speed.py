@@ -103,7 +103,7 @@ def default_flow(q: QuantizedLSTM, x: torch.Tensor, policy: Policy) -> dict:
 
 
 def model_ratios(batch: int) -> dict:
-    """Steps a second of the integer model, compiled, over those of nn.LSTM in float, by policy."""
+    """Steps a second of the integer model, in native code, over those of nn.LSTM in float, by policy."""
     torch.manual_seed(SEED)
     lstm = nn.LSTM(UNITS, UNITS, batch_first=True)
     x = torch.randn(BATCH, MODEL_STEPS, UNITS)
@@ -122,8 +122,8 @@ def model_ratios(batch: int) -> dict:
 
     networks = {policy: q.for_policy(policy) for policy in BUILD_POLICIES}
     for policy, network in networks.items():
-        network.run(integers, policy, fused=True)  # compiles
-    rounds = [[statistics.median(seconds(float_run) / seconds(lambda: network.run(integers, policy, fused=True)) for _ in range(MODEL_RUNS))
+        network.run(integers, policy, native=True)  # compiles
+    rounds = [[statistics.median(seconds(float_run) / seconds(lambda: network.run(integers, policy, native=True)) for _ in range(MODEL_RUNS))
                for policy, network in networks.items()] for _ in range(ROUNDS)]
     return {policy.name: statistics.median(values) for policy, values in zip(networks, zip(*rounds))}
 
