@@ -214,7 +214,7 @@ silicon:
 	@scripts/setup-silicon.sh
 	@$(python) -m syn.silicon $(call given,NET,--net)
 
-## measure resources of a small build on two families of FPGAs, and its clock on an ECP5, placed and routed; takes half an hour
+## measure resources of a small build on two families of FPGAs, and its clock on an ECP5, placed and routed; takes 22 minutes
 fpga:
 	$(setup) verilator
 	@scripts/setup-packages.sh fpga

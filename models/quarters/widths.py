@@ -214,8 +214,8 @@ class WidthLSTM:
         code, x = self._input_code(0), x.double()[..., self.order]
         return (code(x, self.unit[self.order]) if isinstance(code, InputCode) else code(x).unsqueeze(-2)).to(torch.int16)
 
-    def run(self, x: Tensor, policy: Policy = Policy.STATIC_HIGH, shares: list | None = None, seed: int = 0) -> Run:
-        """Run integer inputs x [batch, steps, terms, inputs] from zero state. What Run.h holds is h in 8 bits."""
+    def run(self, x: Tensor, policy: Policy = Policy.STATIC_HIGH, shares: list | None = None, seed: int = 0, native: bool = False) -> Run:
+        """Run integer inputs x [batch, steps, terms, inputs] from zero state, in PyTorch whatever `native` says. What Run.h holds is h in 8 bits."""
         result, x, exact = Run([], [], [], [], State([], [], []), self.layers), x.transpose(0, 1), torch.empty(0)
         for number, (layer, fitted, width) in enumerate(zip(self.layers, self.fitted, self.widths)):
             if number:
