@@ -16,8 +16,6 @@ from models.compiler import TRACE_POSITIONS, compile_image
 from models.counters import WORK, work_counters
 from models.cycle_model import CycleModel, WaitModel
 from models.formats import BEAT_WIDTH, CELL, CLASS_COUNTERS, GATES, MAX_LAYERS, MAX_UNITS, Counter, CycleClass, Policy, Target
-from models.layer import segment_words
-from models.levels import QUARTERS
 from models.quantized_lstm import QuantizedLSTM, Run, State
 from tb.bench import functional_coverage
 from tb.bench.agents import Packet, PacketDriver, PacketMonitor, play_image
@@ -324,8 +322,8 @@ class Harness:
 
     def limit(self, runs: list[Run]) -> int:
         """Cycles after which a run hangs: many times what the work takes, however the streams stall."""
-        rows = sum(len(GATES) * layer.units * sum(segment_words(layer.inputs, layer.units, layer.terms, self.build.dot_lanes)) for layer in self.network.layers)
-        return 20000 + 50 * len(QUARTERS) * rows * sum(run.h.shape[1] for run in runs)
+        words = sum(work_counters(run, self.network, self.build)[name] for run in runs for name in ("hh", "hl", "lh", "ll"))
+        return 20000 + 50 * words
 
 
 def select(tile: int, address: int, kind: int = 0) -> int:
