@@ -20,7 +20,7 @@ from .grid import power_of_two, round_to, significant_bits
 from .layer import MAX_SIZE, QuantizedLayer
 from .levels import ALL, LEVELS, Cost, Levels, time_cost
 from .policies import DECIDING, POLICIES
-from .quantized_lstm import QuantizedLSTM, input_terms, refinement_rows
+from .quantized_lstm import QuantizedLSTM, input_terms, refinement_rows, rows_at_levels
 from .threads import one_thread
 from .thresholds import seek, set_log2_lambda
 from .weight_rounding import round_planes
@@ -378,7 +378,7 @@ def _at_low_share(q, calibration, low_share, policy):
 
 def _counts(q, policy, x, valid):
     """Rows at each level over the valid frames, by layer [codes, units, 4]."""
-    return [torch.stack([(levels[valid] == code).sum(0) for code in range(len(layer.by_code))]) for levels, layer in zip(q.run(x, policy, native=True).levels, q.layers)]
+    return [rows_at_levels(levels, valid, len(layer.by_code)).sum(1) for levels, layer in zip(q.run(x, policy, native=True).levels, q.layers)]
 
 
 def _refinements(q, policy, x, valid):

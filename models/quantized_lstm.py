@@ -18,6 +18,7 @@ from .selectors import Selector, next_history
 from .threads import one_thread
 
 MAX_LAYERS = 8
+COUNTED_STEPS = 127  # whose number int8 holds: sums of int8 are ten times as fast as those of other types
 # Row sums of the input part that are prepared at once: enough for an efficient product, few enough to stay in the cache.
 PREPARED_SUMS = 1 << 19
 
@@ -95,6 +96,15 @@ class Run:
         """Refinements of each unit, in rows of all quarters a step, [layer][unit]: see `refinement_rows`."""
         return [refinement_rows(layer, torch.stack([(levels == code).sum((0, 1)) for code in range(len(layer.by_code))]))
                 for layer, levels in zip(self.layers, self.levels)]
+
+
+def rows_at_levels(levels: Tensor, valid: Tensor, codes: int) -> Tensor:
+    """In how many valid steps a row of each sequence is at each level, int64 [codes, batch, units, 4].
+
+    levels: codes, int8 [batch, steps, units, 4]; valid: bool [batch, steps]; codes: their number.
+    """
+    parts = levels.transpose(0, 1).masked_fill(~valid.T[..., None, None], -1).split(COUNTED_STEPS)
+    return torch.stack([sum((part == code).view(torch.int8).sum(0, dtype=torch.int8).long() for part in parts) for code in range(codes)])
 
 
 def refinement_rows(layer: QuantizedLayer, counts: Tensor) -> list[float]:

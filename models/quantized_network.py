@@ -19,7 +19,7 @@ from .formats import Level, Policy
 from .layer import segment_words
 from .levels import QUARTERS, quarter_words, row_quarters
 from .quantize import H_SCALE, quantize
-from .quantized_lstm import QuantizedLSTM, refinement_rows
+from .quantized_lstm import QuantizedLSTM, refinement_rows, rows_at_levels
 from .threads import one_thread
 
 T = TypeVar("T")
@@ -27,7 +27,6 @@ Progress = Callable[[int], object]  # told of steps as they are done
 
 # Steps of all sequences of a batch together: enough for efficient products, few enough to stay in the cache.
 BATCH_STEPS = 1 << 14
-COUNTED_STEPS = 127  # whose number int8 holds: sums of int8 are ten times as fast as those of other types
 
 
 def stages(lstm: nn.LSTM) -> list[list[nn.LSTM]]:
@@ -253,15 +252,6 @@ class QuantizedNetwork:
                 layers += side_by_side([h[index, :length] for h in run.layer_h] for run in runs)
             sequences = [layers[-1] for layers in hidden]
         return hidden
-
-
-def rows_at_levels(levels: Tensor, valid: Tensor, codes: int) -> Tensor:
-    """In how many valid steps a row of each sequence is at each level, int64 [codes, batch, units, 4].
-
-    levels: codes, int8 [batch, steps, units, 4]; valid: bool [batch, steps]; codes: their number.
-    """
-    parts = levels.transpose(0, 1).masked_fill(~valid.T[..., None, None], -1).split(COUNTED_STEPS)
-    return torch.stack([sum((part == code).view(torch.int8).sum(0, dtype=torch.int8).long() for part in parts) for code in range(codes)])
 
 
 def directed(sequence: Tensor, reverse: bool | int) -> Tensor:
