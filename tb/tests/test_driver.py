@@ -3,24 +3,21 @@
 
 import random
 import re
-import shutil
 
 import pytest
 
 from examples.driver.export import write_files
 from examples.driver.play import build_program, play
 from models.compiler import compile_image
-from tb.bench.runner import BUILD, SimulationError
+from tb.bench.runner import BUILD, COMPILED_SOON, ONE_FILE, VERILATOR_FLAGS, SimulationError
 from tb.tests.lstm_accelerator.cases import SMALL, network_of, sequences_of
 
 STEPS = 4
-# The model runs for thousands of cycles only: compiled as fast as can be.
-FAST_BUILD = ["OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0", *["OBJCACHE=ccache"] * bool(shutil.which("ccache"))]
 
 
 @pytest.fixture(scope="module")
 def program():
-    return build_program(BUILD / "verilator" / "driver", SMALL, FAST_BUILD)
+    return build_program(BUILD / "verilator" / "driver", SMALL, [*VERILATOR_FLAGS, *ONE_FILE], COMPILED_SOON)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""tb.bench.runner: a failed test leaves waves of its last moments, and no more, and names the command that shows them; an interrupted build does no harm."""
+"""tb.bench.runner: a failed test leaves waves of its last moments, and no more, and names the command that shows them; an interrupted build does no harm;
+builds share what they have in common."""
 
 import re
 
@@ -54,3 +55,13 @@ def test_a_build_that_was_interrupted_is_made_anew(simulator, monkeypatch, tmp_p
             path.write_bytes(path.read_bytes()[:100])
     assert runner.build("log_code", simulator=simulator) == folder and (folder / "stamp").exists()
     run("tb.tests.test_log_code", "log_code", simulator=simulator, folder=tmp_path / "run")
+
+
+def test_builds_share_the_compiled_headers_of_verilator(monkeypatch, tmp_path):
+    """A build in which they are of no use, such as one with other flags, would say so."""
+    monkeypatch.setattr(runner, "BUILD", tmp_path)
+    for width in (3, 4):
+        folder = runner.build("fifo", {"Width": width}, "verilator")
+        assert "[-Winvalid-pch]" not in (folder / "build.log").read_text()
+    header, = folder.parent.glob("headers-*/headers.h.gch")
+    assert f"-include {header.with_suffix('')} " in (folder / "build.log").read_text() and not list(folder.glob("*.gch"))
