@@ -40,20 +40,20 @@ namespace {
 inline int64_t padded(int64_t size) { return (size + VECTOR - 1) / VECTOR * VECTOR; }
 
 // Operands of the activations a[size] of a segment, [3][padded]: a, al, 2^e ah. With the weights beside them, products of quarters are sums of a few products.
-void split(const int8_t *a, int64_t size, bool exponents, int16_t *__restrict operands) {
+void split(const int8_t *__restrict a, int64_t size, bool exponents, int16_t *__restrict operands) {
   int16_t *whole = operands, *lower = whole + padded(size), *upper = lower + padded(size);
   for (int64_t begin = 0; begin < size; begin += GROUP) {
     const int64_t end = std::min(begin + GROUP, size);
     int e = 4;
     if (exponents) {
-      const auto [low, high] = std::minmax_element(a + begin, a + end);
-      for (e = 0; e < 4 && (((*high + (1 << e >> 1)) >> e) > 7 || ((*low + (1 << e >> 1)) >> e) < -8);) ++e;
+      int8_t low = a[begin], high = a[begin];
+      for (int64_t k = begin; k < end; ++k) low = std::min(low, a[k]), high = std::max(high, a[k]);
+      for (e = 0; e < 4 && (((high + (1 << e >> 1)) >> e) > 7 || ((low + (1 << e >> 1)) >> e) < -8);) ++e;
     }
-    for (int64_t k = begin; k < end; ++k) {
-      whole[k] = a[k];
-      upper[k] = int16_t((a[k] + (1 << e >> 1)) >> e << e);
-      lower[k] = int16_t(whole[k] - upper[k]);
-    }
+    const int16_t half = int16_t(1 << e >> 1), kept = int16_t(-(1 << e));
+    for (int64_t k = begin; k < end; ++k) whole[k] = a[k];
+    for (int64_t k = begin; k < end; ++k) upper[k] = int16_t(int16_t(a[k] + half) & kept);
+    for (int64_t k = begin; k < end; ++k) lower[k] = int16_t(a[k] - int16_t(int16_t(a[k] + half) & kept));
   }
 }
 
@@ -194,7 +194,7 @@ class Tile {
   // All steps of the sequences first .. first + count - 1.
   Tile(const Layer &layer, int64_t first, int64_t count)
       : layer(layer), first(first), count(count), rows(4 * layer.units), size_x(padded(layer.inputs)), size_h(padded(layer.units)), block(TILE / count),
-        x(layer.terms * block * count * 3 * size_x), h(count * 3 * size_h), sums_x(layer.terms * block * count * rows), z(count * rows), scaled(rows), seen(rows), unit(layer.units) {}
+        x(layer.terms * block * count * 3 * size_x), h(count * 3 * size_h), sums_x(layer.terms * block * count * rows), z(count * rows), scaled(rows), seen(rows), lists(count * (rows + 3)), next(count), left(count), unit(layer.units) {}
 
   void run() {
     for (int64_t step = 0; step < layer.steps; ++step) {
@@ -218,6 +218,8 @@ class Tile {
   std::vector<int32_t> sums_x, z;        // [terms][block][count][rows]; [count][rows], which holds the sums of h before
   std::vector<double> scaled;            // [rows]
   std::vector<int16_t> seen;             // [rows]
+  std::vector<int16_t> lists;            // [count][rows + 3]: rows at one level, the last of them three times more
+  std::vector<int64_t> next, left;       // [count]: the first row of a list that is still to be refined, and how many are
   std::vector<int8_t> bytes;
   Step unit;
 
@@ -260,24 +262,30 @@ class Tile {
     if (layer.policy >= CELL_HISTORY) choose(layer.thresholds, rows, layer.levels, seen.data(), layer.level + at(step, n) * rows);
   }
 
-  // z of the rows above the lowest level: four at a time, in the order of all_sums.
+  // z of the rows above the lowest level: four of a sequence at a time, all sequences as far as some row, then the next ones, as in all_sums.
   void refine(int64_t step) {
-    for (int64_t begin = 0; begin < rows; begin += REFINED)
+    for (int64_t place = 1; place < layer.levels; ++place) {
       for (int64_t n = 0; n < count; ++n) {
         const int8_t *level = layer.level + at(step, n) * rows;
-        for (int64_t place = 1; place < layer.levels; ++place) {
-          int64_t chosen[REFINED + 3], found = 0;
-          for (int64_t row = begin; row < std::min(begin + REFINED, rows); ++row) {
-            chosen[found] = row;
-            found += level[row] == place;
-          }
-          if (found) std::fill(chosen + found, chosen + found + 3, chosen[0]);
-          for (int64_t place_of = 0; place_of < found; place_of += 4) refine(step, n, place, chosen + place_of);
+        int16_t *list = chosen(n);
+        int64_t found = 0;
+        for (int64_t row = 0; row < rows; ++row) {
+          list[found] = int16_t(row);
+          found += level[row] == place;
         }
+        if (found) std::fill(list + found, list + found + 3, list[found - 1]);
+        next[n] = 0, left[n] = found;
       }
+      for (int64_t end = REFINED; end < rows + REFINED; end += REFINED)
+        for (int64_t n = 0; n < count; ++n)
+          for (; left[n] > 0 && chosen(n)[next[n] + 3] < end; next[n] += 4, left[n] -= 4) refine(step, n, place, chosen(n) + next[n]);
+    }
   }
 
-  void refine(int64_t step, int64_t n, int64_t place, const int64_t four[4]) {
+  int16_t *chosen(int64_t n) { return &lists[n * (rows + 3)]; }
+
+  void refine(int64_t step, int64_t n, int64_t place, const int16_t list[4]) {
+    const int64_t four[] = {list[0], list[1], list[2], list[3]};
     double sums[4] = {};
     for (int64_t term = 0; term <= layer.terms; ++term) {
       const int64_t segment = term < layer.terms ? term : 2;
