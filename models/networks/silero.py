@@ -8,6 +8,7 @@ weights its ONNX files share, and not of its safetensors file, which holds other
 carries its state through a whole recording.
 """
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
@@ -92,13 +93,12 @@ class Silero(Network):
 
     def metric(self, samples: Sequence[Sample], outputs: Sequence[Tensor]) -> float:
         """Chance, 0..1, that a step of speech scores above one without, ties counting half, of outputs, float64 [steps] a sample: the area under the ROC curve."""
-        labels = torch.cat([sample.labels for sample in samples]).double()
+        labels = torch.cat([sample.labels for sample in samples]).bool()
         scores = round_to(torch.cat(tuple(outputs)), SCORE_GRID)
-        _, rank = scores.unique(return_inverse=True)
-        speech_steps = torch.bincount(rank, labels)
-        other_steps = torch.bincount(rank, 1 - labels)
-        below = other_steps.cumsum(0) - other_steps / 2
-        return float(speech_steps @ below / (speech_steps.sum() * other_steps.sum()))
+        with_speech, without = (np.sort(scores[chosen].numpy()) for chosen in (labels, ~labels))
+        below = sum(int(np.searchsorted(without, with_speech, side).sum()) for side in ("left", "right")) / 2
+        pairs = len(with_speech) * len(without)
+        return below / pairs if pairs else math.nan
 
     def features(self, audio: Tensor) -> Tensor:
         """LSTM inputs, float64 [steps, 128], of a recording, float [steps * 512] within +-1."""
