@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t TILE = 64;  // sequences that go through all steps together: their sums stay in the cache
 constexpr int64_t ROWS = 32;  // rows of weights, a multiple of 4, that stay in the first cache while all sequences of a tile take them
-constexpr int64_t REFINED = 64;  // likewise, rows of which some are refined: more of them fill groups of four better
+constexpr int64_t REFINED = 64;  // likewise, rows of which some are refined
 constexpr int64_t GROUP = 64;  // activations with one exponent
 constexpr int64_t VECTOR = 32;  // a multiple of what an instruction takes of int16: segments are padded to multiples of it
 enum Policy { FIXED, GIVEN, CELL_HISTORY, SENSITIVITY };
@@ -51,9 +51,12 @@ void split(const int8_t *__restrict a, int64_t size, bool exponents, int16_t *__
       for (e = 0; e < 4 && (((high + (1 << e >> 1)) >> e) > 7 || ((low + (1 << e >> 1)) >> e) < -8);) ++e;
     }
     const int16_t half = int16_t(1 << e >> 1), kept = int16_t(-(1 << e));
-    for (int64_t k = begin; k < end; ++k) whole[k] = a[k];
-    for (int64_t k = begin; k < end; ++k) upper[k] = int16_t(int16_t(a[k] + half) & kept);
-    for (int64_t k = begin; k < end; ++k) lower[k] = int16_t(a[k] - int16_t(int16_t(a[k] + half) & kept));
+    for (int64_t k = begin; k < end; ++k) {
+      const int16_t rounded = int16_t((a[k] + half) & kept);
+      whole[k] = a[k];
+      upper[k] = rounded;
+      lower[k] = int16_t(a[k] - rounded);
+    }
   }
 }
 
@@ -194,7 +197,8 @@ class Tile {
   // All steps of the sequences first .. first + count - 1.
   Tile(const Layer &layer, int64_t first, int64_t count)
       : layer(layer), first(first), count(count), rows(4 * layer.units), size_x(padded(layer.inputs)), size_h(padded(layer.units)), block(TILE / count),
-        x(layer.terms * block * count * 3 * size_x), h(count * 3 * size_h), sums_x(layer.terms * block * count * rows), z(count * rows), scaled(rows), seen(rows), lists(count * (rows + 3)), next(count), left(count), unit(layer.units) {}
+        x(layer.terms * block * count * 3 * size_x), h(count * 3 * size_h), sums_x(layer.terms * block * count * rows), z(count * rows), scaled(rows), seen(rows),
+        lists(count * (rows + 3)), next(count), left(count), unit(layer.units) {}
 
   void run() {
     for (int64_t step = 0; step < layer.steps; ++step) {
@@ -218,7 +222,7 @@ class Tile {
   std::vector<int32_t> sums_x, z;        // [terms][block][count][rows]; [count][rows], which holds the sums of h before
   std::vector<double> scaled;            // [rows]
   std::vector<int16_t> seen;             // [rows]
-  std::vector<int16_t> lists;            // [count][rows + 3]: rows at one level, the last of them three times more
+  std::vector<int64_t> lists;            // [count][rows + 3]: rows at one level, the last of them three times more
   std::vector<int64_t> next, left;       // [count]: the first row of a list that is still to be refined, and how many are
   std::vector<int8_t> bytes;
   Step unit;
@@ -267,10 +271,10 @@ class Tile {
     for (int64_t place = 1; place < layer.levels; ++place) {
       for (int64_t n = 0; n < count; ++n) {
         const int8_t *level = layer.level + at(step, n) * rows;
-        int16_t *list = chosen(n);
+        int64_t *list = chosen(n);
         int64_t found = 0;
         for (int64_t row = 0; row < rows; ++row) {
-          list[found] = int16_t(row);
+          list[found] = row;
           found += level[row] == place;
         }
         if (found) std::fill(list + found, list + found + 3, list[found - 1]);
@@ -282,10 +286,9 @@ class Tile {
     }
   }
 
-  int16_t *chosen(int64_t n) { return &lists[n * (rows + 3)]; }
+  int64_t *chosen(int64_t n) { return &lists[n * (rows + 3)]; }
 
-  void refine(int64_t step, int64_t n, int64_t place, const int16_t list[4]) {
-    const int64_t four[] = {list[0], list[1], list[2], list[3]};
+  void refine(int64_t step, int64_t n, int64_t place, const int64_t four[4]) {
     double sums[4] = {};
     for (int64_t term = 0; term <= layer.terms; ++term) {
       const int64_t segment = term < layer.terms ? term : 2;

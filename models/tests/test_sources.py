@@ -12,8 +12,8 @@ import pytest
 from models.networks import MODULES, NETWORKS
 from models.sources import ONLY_SHOW, PROJECT, ROOT, code, content, files_of, packages_of
 
-# For each kind of key, in a process of its own: imports the modules of the key, makes the network and, for the first kind, a few of its samples, and tells
-# the files of this project that were imported, and the packages whose files they read. Packages are imported before, once for all.
+# For each kind of key, in a process of its own: imports the modules of the key, for the first kind makes the network and a few of its samples as well, and
+# tells the files of this project that were imported, and the packages whose files they read. Packages are imported before, once for all.
 CHILD = """
 import importlib, importlib.metadata, json, os, sys
 from pathlib import Path
