@@ -7,17 +7,17 @@ SIM ?= verilator
 NET ?= textgenrnn
 ## file with your own LSTM, played in place of NET: docs/models.md lists the formats
 MODEL ?=
-## name of the LSTM in MODEL, if there are several
+## name of the LSTM in MODEL, if it has several
 NODE ?=
-## inputs of MODEL, a .npy or .npz file (docs/own-network.md); part of them is held out for the test
+## inputs of MODEL's LSTM, a .npy or .npz file (docs/own-network.md); some of them are kept to check the choice of thresholds
 INPUTS ?=
 ## Python file with the metric of MODEL's task, a function metric(outputs, labels) (empty: signal-to-error ratio of h)
 METRIC ?=
-## low,high: random inputs of MODEL, without INPUTS (empty: -1,1)
+## low,high: range of random inputs of MODEL, in place of INPUTS (empty: -1,1)
 RANGE ?=
-## precision policy, or several separated by commas; `make calibrate` takes those that decide
+## precision policy, or several separated by commas; `make calibrate` takes those with thresholds, such as SENSITIVITY
 POLICY ?= all
-## time steps to play (empty: in `make sim` 512, 128 of MODEL, 2 under Icarus; in `make waves` 3; in `make eval` all)
+## time steps to play (empty: in `make sim` 512, with MODEL 128, under Icarus 2; in `make waves` 3; in `make eval` all)
 STEPS ?=
 ## tiles of the build for MODEL (empty: 4)
 TILES ?=
@@ -25,13 +25,13 @@ TILES ?=
 LANES ?=
 ## words of weights per tile of the build for MODEL (empty: 2 MiB in all tiles)
 WEIGHTS ?=
-## seed of the random stimulus
+## seed of all random choices; `make regress`, `make weekly` and `make soak` draw one if it is not given
 SEED ?= 1
-## largest loss that `make calibrate` accepts: in margins (docs/data.md; empty: 1), for MODEL in the unit of METRIC (empty: its margin, or 3 dB)
+## largest loss that `make calibrate` accepts: of NET in margins (docs/data.md; empty: 1), of MODEL in the unit of METRIC (empty: the margin in METRIC, or 3 dB)
 BUDGET ?=
-## share of the rows of MODEL at the lowest level, 0 to 1, that `make calibrate` looks for instead of a BUDGET
+## instead of BUDGET: share of the rows of MODEL, 0 to 1, that `make calibrate` is to leave at the lowest level
 SHARE ?=
-## speed of MODEL over the baseline build that `make calibrate` looks for instead of a BUDGET
+## instead of BUDGET: speed of MODEL over the baseline build that `make calibrate` is to reach
 SPEED ?=
 ## processes that `make eval`, `make mutants`, `make endurance`, `make coverage` or `make functional` runs at once (empty: one per core)
 JOBS ?=
@@ -43,7 +43,7 @@ MINUTES ?= 5
 N ?= 100
 ## values that `make endurance` compares
 VALUES ?= 1e8
-## what `make signoff` runs first: all, or some of regress, test-bench, formal, mutants, coverage, endurance, functional with commas between (empty: nothing)
+## what `make signoff` runs first: all, or some of regress, test-bench, formal, mutants, coverage, endurance, functional, separated by commas (empty: nothing)
 PARTS ?=
 ## 1: write waveforms for GTKWave under build/ (slower)
 WAVES ?= 0
@@ -161,19 +161,19 @@ test-bench:
 	$(setup) icarus
 	@$(python) -m tb.commands.planted_bugs
 
-## make N small random changes of the RTL, drawn from SEED, and see that a test fails for each; continues where it stopped
+## make N small random changes of the RTL, drawn from SEED, and check that a test fails for each; continues where it stopped
 takes.mutants := N SEED JOBS
 mutants:
 	$(setup) icarus
 	@$(python) -m tb.commands.mutants --count="$$N" --seed="$$SEED" $(call option,JOBS,jobs)
 
-## prove properties of modules of rtl/, and see each fail with a bug planted; writes docs/formal.md
+## prove properties of modules of rtl/, and check that each fails with a planted bug; writes docs/formal.md
 formal:
 	$(setup) verilator
 	@scripts/setup-packages.sh formal
 	@$(python) -m tb.commands.formal
 
-## write docs/signoff.md: what was verified of these sources, what failed and what was not run; runs PARTS first
+## run PARTS, then write docs/signoff.md: what was verified of these sources, what failed and what was not run
 takes.signoff := PARTS SEED
 signoff:
 	$(setup) icarus
@@ -185,7 +185,7 @@ bench:
 	$(setup) verilator
 	@$(python) -m tb.commands.speed
 
-## find thresholds of a network, or of all, for an accuracy budget (BUDGET=): from its calibration data, or for your own LSTM from INPUTS=
+## find thresholds that keep the loss within BUDGET: of a network, or of all, from calibration data; of your own LSTM (MODEL=) from INPUTS=
 takes.calibrate := NET MODEL NODE INPUTS METRIC TILES LANES WEIGHTS POLICY BUDGET SHARE SPEED
 calibrate:
 	$(setup) verilator
@@ -193,7 +193,7 @@ calibrate:
 		$(call option,SHARE,share) $(call option,SPEED,speed); fi; \
 	$(python) -m models.calibration $(call given,NET,--net) --policy="$$POLICY" $(call option,BUDGET,budget)
 
-## measure loss and speed of all policies, with intervals, on all networks (or NET=), or on your own LSTM as calibrated; part of it runs in RTL
+## measure loss and speed of all policies, with intervals, on all networks (or NET=), or on your own LSTM (MODEL=) as calibrated; part of the work runs in RTL
 takes.eval := NET MODEL NODE INPUTS METRIC TILES LANES WEIGHTS STEPS JOBS SCHEDULER
 eval:
 	$(setup) verilator
@@ -207,7 +207,7 @@ lint:
 	@scripts/lint.sh
 	@$(python) -m ruff check
 
-## measure what dynamic precision costs and saves in silicon: area, clock and energy of both builds from PDK
+## measure area, clock and energy of the dynamic and the baseline build in the process in PDK
 takes.silicon := PDK NET
 silicon:
 	$(setup) icarus
@@ -220,7 +220,7 @@ fpga:
 	@scripts/setup-packages.sh fpga
 	@$(python) -m syn.fpga
 
-## draw the timing diagrams from the RTL, and the documentation as a site in build/site/; a link that leads nowhere is an error
+## draw the timing diagrams from the RTL, and build the documentation as a site in build/site/; a link that leads nowhere is an error
 docs:
 	$(setup) icarus
 	@scripts/setup-packages.sh docs
