@@ -209,7 +209,7 @@ def _report(found):
     for policy, log2_lambda in found["log2_lambda"].items():
         print(f"{found['network']}: {policy} at {log2_lambda:g}")
         if found["needed"][policy] > found["budget"]:
-            print(f"{found['network']}: {policy} is not within the budget anywhere: the lowest point was taken, which needs {found['needed'][policy]:.2f} margins")
+            print(f"{found['network']}: no point of {policy} is within the budget; took the one that needs least, {found['needed'][policy]:.2f} margins")
     print(path_of(found["network"]).relative_to(FOLDER.parent.parent))
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """From a sweep over the Lagrange multiplier to the one with which a test shows no loss, with a probability of POWER.
 
-Three curves over the sweep, each monotone because nothing else makes sense, so that no noisy point blocks those behind it:
+Three curves over the sweep, each monotone because nothing else makes sense, so that no noisy point blocks those after it:
 
 - excess error of the output over log2_lambda (pooled adjacent violators: isotonic least squares);
 - loss of the task, a line through zero over the excess error, as small changes of a metric drown in noise and those of the output do not; its

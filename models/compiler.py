@@ -126,7 +126,7 @@ def _pack_lanes(values, bits):
 
 
 def _pad(values, size):
-    """Zeros behind the last dimension up to a size."""
+    """Zeros after the last dimension up to a size."""
     return torch.nn.functional.pad(values, (0, size - values.shape[-1]))
 
 
@@ -156,7 +156,7 @@ def nibbles(a: Tensor, exponents: bool = False) -> Tensor:
 
 
 def _bytes_to_beats(values):
-    """Beats of a stream from integers [n] of 8 bits, zeros behind."""
+    """Beats of a stream from integers [n] of 8 bits, zeros after them."""
     return _pack_lanes(_pad(values, -(-len(values) // BEAT_BYTES) * BEAT_BYTES).view(-1, BEAT_BYTES), 8)
 
 
@@ -264,7 +264,7 @@ class Image:
                     blocks += self._weights(layer, place, tile, slots)
                     blocks += self._constants(layer, place, tile, slots)
             blocks += self._descriptors(number, layer, place)
-        # Nothing is left unknown: not the lanes behind the last unit, which meet zero weights, nor a state that was never loaded.
+        # Nothing is left unknown: not the lanes after the last unit, which meet zero weights, nor a state that was never loaded.
         last = self._places[-1]
         blocks.append(Block(Target.CELL, ALL_TILES, 0, [0] * (last.unit_base + last.slots)))
         blocks += [

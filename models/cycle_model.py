@@ -244,7 +244,7 @@ class Schedule:
                     self._drain(now + DONE_TO_USE, "trace", sum(-(-part.units // (BEAT_WIDTH // self.timing.trace_bits)) for part in self.layers))
 
     def _drain(self, begin, stream, beats):
-        """A packet of `beats`: the first is fetched in cycle `begin` or after the packet before, the bank is free two cycles behind the last."""
+        """A packet of `beats`: the first is fetched in cycle `begin` or after the packet before, the bank is free two cycles after the last."""
         taken = max(begin, self.freed_until[stream]) + beats
         self.freed_until[stream] = taken + 1
         self.last_taken = max(self.last_taken, taken)

@@ -15,7 +15,7 @@ def gradients(network: Network, samples: list[Sample], projections: int = 2, see
     """Gradients of random projections of the head's output in each pre-activation z: on average, the square of what errors do to a projection
     is the squared length of what they do to the output.
 
-    By direction (as QuantizedNetwork.directions) and layer, float64 [projections, samples, steps, 4 * units], zero behind the end of a sample. The
+    By direction (as QuantizedNetwork.directions) and layer, float64 [projections, samples, steps, 4 * units], zero after the end of a sample. The
     projections are normal, independent at each step of the output; the output is `network.comparable`.
     """
     generator = torch.Generator().manual_seed(seed)

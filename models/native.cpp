@@ -25,7 +25,7 @@ enum Policy { FIXED, GIVEN, CELL_HISTORY, SENSITIVITY };
 struct Layer {
   int64_t steps, batch, terms, inputs, units, levels, exponents, c_frac, cell_floor, policy;
   const int64_t *quarters;              // [levels][3]
-  const int16_t *weights_x, *weights_h;  // [rows][3][padded]: w, -wl, 16 wh; zeros behind each
+  const int16_t *weights_x, *weights_h;  // [rows][3][padded]: w, -wl, 16 wh; zeros after each
   const double *scales, *b;             // [3][rows]; [levels][rows]
   const int16_t *thresholds;            // [levels - 1][rows]
   const int32_t *table;                 // [256]: base << 16 | slope

@@ -105,7 +105,7 @@ def run_layer(layer: QuantizedLayer, places: list[int | None], x: Tensor, select
 
 
 def _weights(w: Tensor) -> Tensor:
-    """w, -wl and 16 wh of integers w [rows, k], each with zeros behind it: int16 [rows, 3, k as a multiple of VECTOR]."""
+    """w, -wl and 16 wh of integers w [rows, k], each with zeros after it: int16 [rows, 3, k as a multiple of VECTOR]."""
     kept = _KEPT.get(w)
     if kept is None or kept[0] != w._version:
         upper, lower = split_planes(w)

@@ -25,9 +25,9 @@ class PolicyEntry:
     level: of all rows, where nothing is to be decided: None for all quarters, else a place in the layer's list.
     selector: of a layer, with [gate][level] shares (None where it has none) and a seed; None where nothing is to be decided.
     decides: by thresholds of its own, which calibration finds. needs_shares: of levels, which say how often.
-    in_build: whether builds have it. Others are measured, and cost, as cost_as is.
+    in_build: whether builds have it. Other policies run in the models only.
     seen: what it sees of rows on average over frames, [4, units] by cell_floor, from float states, c int16 [batch, steps, units] and valid [batch, steps];
-    thresholds follow from the error that a word takes away, divided by it (models.quantize). None: where thresholds are of that error alone, or there are none.
+    thresholds follow from the error that a word removes, divided by it (models.quantize). None: they follow from that error alone, or there are none.
     alignment: constant part of what it sees, by gate, from c_frac. start: log2 of the error for a word from which calibration searches.
     """
 

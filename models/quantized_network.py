@@ -203,7 +203,7 @@ class QuantizedNetwork:
         """Run float sequences [steps, inputs], each from zero state, several at once, in native code where it works (models.native).
 
         policy, shares, seed: as of QuantizedLSTM.run, shares [direction][layer][gate][level]. progress is called with the steps of each batch. Sequences of a batch
-        have similar lengths; the zeros behind the shorter ones count nowhere. Raises ValueError as QuantizedLSTM.run.
+        have similar lengths; the zeros after the shorter ones do not count. Raises ValueError as QuantizedLSTM.run.
         """
         rows = [[torch.zeros(len(layer.by_code), layer.units, 4, dtype=torch.int64) for layer in direction.layers] for direction in self.directions]
         sequence_rows = [[torch.zeros(len(inputs), len(layer.by_code), dtype=torch.int64) for layer in direction.layers] for direction in self.directions]

@@ -10,7 +10,7 @@ _TOKEN = re.compile(r"\s*([A-Za-z_]\w*|[01]|[()!'*&+|^])")
 
 
 def expression(function: str) -> str:
-    """Verilog of a function of Liberty, whose `*`, `&` and blank are AND, `+` and `|` OR, `!` and a quote behind NOT. Raises ValueError."""
+    """Verilog of a function of Liberty, whose `*`, `&` and blank are AND, `+` and `|` OR, `!` and a quote after it NOT. Raises ValueError."""
     tokens, place = [], 0
     while function[place:].strip():
         match = _TOKEN.match(function, place)
@@ -123,7 +123,7 @@ def _negative(cell: Group) -> bool:
 def netlist(cells: dict[str, dict], library: Library, number: dict[str, int], delays: bool) -> Iterator[str]:
     """Lines of Verilog of the library's cells of a flat netlist: net 5 is n5; a cell that keeps a bit has the register s<number[name]>.
 
-    With delays, each output follows by its Liberty delay at its load (inertial), but for clock gates, behind which a clock tree is in time; without, in no time.
+    With delays, each output follows by its Liberty delay at its load (inertial), except for clock gates, after which a clock tree is in time; without, in no time.
     """
     loads = library.loads(cells)
     for name, cell in cells.items():

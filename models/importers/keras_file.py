@@ -81,7 +81,7 @@ def _cells_of(layer: Layer, cells) -> list[dict]:
 
 
 def _alone(cells, node) -> ImportedLSTM:
-    """Each cell is an LSTM of its own, but for two directions of a layer."""
+    """Each cell is an LSTM of its own, except the two directions of a layer."""
     layers = {}
     for cell in cells:
         way = [part for before, part in zip(("", *cell["way"]), cell["way"]) if before == "cells" or not part.startswith("lstm_cell")]

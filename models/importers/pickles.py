@@ -40,7 +40,7 @@ class _Global(str):
 
 
 def read_pickle(file: BinaryIO, outside: list[Made] | None = None) -> object:
-    """The value of the pickle that begins where the file is; leaves the file behind it. Raises ImportFailure for what is none.
+    """The value of the pickle that begins where the file is; leaves the file at what follows. Raises ImportFailure for what is none.
 
     outside: gets all its references to outside.
     """

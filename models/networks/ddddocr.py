@@ -8,7 +8,7 @@ the rows of the linear layer that are needed. Those are the blank and ALPHABET, 
 captchas knows which characters occur; the network itself tells 8209 characters apart, most of
 them Chinese.
 
-The captchas are drawn by the Python package captcha with its defaults but for a wider image and
+The captchas are drawn by the Python package captcha with its defaults except for a wider image and
 one font size, with which the network reads about four in five.
 """
 

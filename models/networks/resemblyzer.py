@@ -66,7 +66,7 @@ def package_weights() -> dict[str, Tensor]:
 
 
 class Resemblyzer(Network):
-    """Speaker verification; inputs are float32 [steps, 40], 160 steps but where a sample is cut; labels int64 [1], the speaker's place in SPEAKERS, and behind them
+    """Speaker verification; inputs are float32 [steps, 40], 160 steps unless a sample is cut; labels int64 [1], the speaker's place in SPEAKERS, and after them
     those of the frozen test."""
 
     name = "resemblyzer"

@@ -41,7 +41,7 @@ def verdicts(found: Calibration, checked: list[Point]) -> list[str]:
             continue
         if target.kind != "budget":
             reached = point.shares[0] if target.kind == "low_share" else point.speed
-            lines.append(f"{point.policy}: {reached:.3g} where {target.value:g} was asked for, with a loss of {point.loss:+.3g}")
+            lines.append(f"{point.policy}: {reached:.3g} reached, {target.value:g} asked for; loss {point.loss:+.3g}")
             continue
         words = f"{point.policy}: {point.speed:.2f}x the speed of the baseline build,"
         if point.interval[1] <= target.value:

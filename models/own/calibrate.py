@@ -6,7 +6,8 @@ the lowest level; where the choice lies the sweep grows finer. The choice is the
 of its 95 % interval, or the one at a share of rows or a speed. What it gives is told on the sequences of CHECK, which neither has seen.
 
 What was found is kept in a folder named by the contents of the model file, so that models of one name never meet; `make sim` and `make eval` of the same
-model find it there. It holds the sequences, and no absolute path: that of the metric begins at the model. Every point is cached: what was interrupted goes on.
+model find it there. It holds the sequences, and no absolute path: the path of the metric is relative to the folder of the model. Every point is cached,
+so an interrupted run continues.
 """
 
 import json
@@ -210,7 +211,7 @@ class _Measured:
         self.task, self.build, self.use, self.steps = task, build, use, steps
         self.samples: list[OwnSample] = task.of(use, steps)
         self.quantized = task.quantize()
-        # The figure of the float h stands for what a metric reads beside its text, such as the weights of what comes behind the LSTM.
+        # The figure of the float h stands for what a metric reads beside its text, such as the weights of what comes after the LSTM.
         figure = repr(task.metric(self.samples, task.float_outputs(self.samples)))
         self._key = (*_key(task), task.check_key, use.name, build, task.metric_of.key, figure, code("models.own.calibrate"))
 

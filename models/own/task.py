@@ -147,7 +147,7 @@ class OwnTask(Network):
         return self.of(Use.CHECK, steps)
 
     def head(self, sample: Sample, hidden: ListOf[Tensor]) -> Tensor:
-        """h of the last layer, float [steps, outputs], as it is: what comes behind the LSTM is the metric's."""
+        """h of the last layer, float [steps, outputs], as it is: what comes after the LSTM is up to the metric."""
         return hidden[-1]
 
     def metric(self, samples: ListOf[Sample], outputs: ListOf[Tensor], whole: bool = True) -> float:

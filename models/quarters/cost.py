@@ -118,7 +118,7 @@ def log2_lambda_of(name: str) -> float:
 
 
 def levels_of(q: QuantizedNetwork, sequences: list[Tensor], steps: int) -> list[list[Tensor]]:
-    """Codes of levels under SENSITIVITY of so many steps of sequences one behind the other, int8, [direction][layer] of [steps, units, 4].
+    """Codes of levels under SENSITIVITY of so many steps of sequences one after the other, int8, [direction][layer] of [steps, units, 4].
 
     sequences: float [steps, inputs] each.
     """
@@ -152,7 +152,7 @@ MACHINE_POLICIES = ("all HH", "SENSITIVITY")
 
 
 def measure(key: tuple, make: Callable, tiles: int, machine: str | None, policies: tuple[str, ...] = tuple(POLICIES)) -> dict:
-    """Speed over the baseline build and overhead over ideal, by policy, of all runs of a network one behind the other. machine: of MACHINES."""
+    """Speed over the baseline build and overhead over ideal, by policy, of all runs of a network one after the other. machine: of MACHINES."""
     schedule = code("models.quarters.cycle_model")
 
     def run():

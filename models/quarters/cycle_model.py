@@ -25,7 +25,7 @@ GRANULE = BEAT_WIDTH // 8  # values of x that a beat brings, and that the activa
 
 
 class Sharing(Enum):
-    """Who has the words that the end of a segment, its values behind the last full word, does not fill.
+    """Who has the words that the end of a segment, its values after the last full word, does not fill.
 
     NONE: nobody. ROWS: an end of at most half a word is read for gates i and f, or g and o, at once, each in its half of the tree, which gives two sums.
     QUARTERS: an end of at most half (a quarter of) a word is read for two (all four) quarters of its row at once, each with its own shift.

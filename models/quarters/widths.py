@@ -438,7 +438,7 @@ def round_within(w: Tensor, scale: Tensor, covariance: Tensor, within: tuple[int
 
 
 def _hidden_codes(h, w, effects):
-    """By bits, the code of h [frames, units] with the range that does the least harm behind w [rows, units]; of 8 bits the machine's."""
+    """By bits, the code of h [frames, units] with the range that does the least harm after w [rows, units]; of 8 bits the machine's."""
     largest, codes = h.abs().max().item() or 1.0, {8: HiddenCode(8)}
     for bits in BITS[:-1]:
         candidates = [HiddenCode(bits, (1 << bits - 1) / (largest * fraction)) for fraction in H_RANGES]

@@ -76,7 +76,7 @@ class Interpreter:
             memory[index] = memory[index] & ~(255 << low) | (value & 255) << low
 
     def spoil_unused_lanes(self, layers):
-        """Puts a value that matters into every lane behind the last unit: zero weights must hide it."""
+        """Puts a value that matters into every lane after the last unit: zero weights must hide it."""
         for layer in range(layers):
             place = self.descriptor(0, layer)
             for position in range(place["units"], place["h_words"] * self.lanes):

@@ -67,7 +67,7 @@ def test_the_slope_of_the_loss_is_found_and_the_budget_is_kept():
     assert loss == pytest.approx(2e5 * 1e-6 * 2 ** ((chosen + 30) / 2), rel=0.05)
 
 
-def test_one_noisy_point_does_not_block_those_behind_it():
+def test_one_noisy_point_does_not_block_those_after_it():
     quiet, noisy = curve(sweep()).choose(1.0), curve(sweep(noisy=1)).choose(1.0)
     assert quiet > -30
     assert noisy > sweep()[3].log2_lambda

@@ -216,7 +216,7 @@ def test_two_levels_are_lowest_and_all_of_a_build():
 
 
 def test_the_beat_of_exponents():
-    """Groups of 64 values of a term, the second term's behind those of the first, whatever the words of a build."""
+    """Groups of 64 values of a term, the second term's after those of the first, whatever the words of a build."""
     x = torch.zeros(2, 70, dtype=torch.int8)
     x[0, 3], x[0, 66], x[1, 69] = 100, 9, -40
     network = random_network(1, 70, [3], terms=2, exponents=True)

@@ -194,7 +194,7 @@ def test_own_policies_of_the_layers():
 
 
 def test_levels_have_the_codes_of_builds():
-    """Two levels are LOWEST and ALL, three are what builds have, and all quarters come behind any other number."""
+    """Two levels are LOWEST and ALL, three are what builds have, and all quarters come after any other number."""
     codes = {"HH all": (0, 2), "HL all": (0, 2), "HH 3/4": (0, 1), "HH 3/4 all": (0, 1, 2), "HH HL 3/4": (0, 1, 2), "HH HL 3/4 all": (0, 1, 2, 3)}
     for name, expected in codes.items():
         network = random_network(1, 6, [20], levels=LEVELS[name])

@@ -55,7 +55,7 @@ def test_words_without_sharing(before, after, values, words):
     ((0, 0, 0, 0), (1, 1, 1, 1), 96, (2, 1, 2, 1)),
     ((0, 0, 0, 0), (4, 4, 4, 4), 32, (4, 0, 4, 0)),
     ((1, 1, 1, 1), (1, 4, 3, 4), 32, (0, 3, 3, 0)),  # one row of a pair alone; two rows to different levels
-    ((1, 1, 1, 1), (1, 4, 1, 1), 97, (0, 6, 0, 0)),  # more than half a word is behind the last full one
+    ((1, 1, 1, 1), (1, 4, 1, 1), 97, (0, 6, 0, 0)),  # more than half a word is after the last full one
 ])
 def test_words_that_two_rows_share(before, after, values, words):
     assert tuple(segment_words(torch.tensor(before), torch.tensor(after), values, Sharing.ROWS).tolist()) == words

@@ -48,7 +48,7 @@ def digests(name: str) -> dict:
     samples = network.samples(Part.HELD_OUT, STEPS)
     inputs = [sample.inputs for sample in samples]
     found = {"LSTM inputs": hashed(*inputs)}
-    # Outputs in float64 are not the same to the last bit: to 12 bits behind the point they are.
+    # Outputs in float64 are not the same to the last bit: to 12 bits after the point they are.
     found["float outputs"] = hashed(*(torch.floor(output.double() * 2.0**12 + 0.5) for output in network.float_outputs(samples)))
     if name in QUANTIZED:
         quantized = quantize_network(network.lstm, inputs, gradients(network, samples))

@@ -50,7 +50,7 @@ class Scoreboard(BusScoreboard):
         self.counts["registers"] += len(expected)
 
     def forget(self, monitor: BusMonitor | None = None, keep: int = 0) -> None:
-        """Drops what is still expected, from all monitors or one, after an aborted run; but for the first `keep` transactions."""
+        """Drops what is still expected, from all monitors or one, after an aborted run, except the first `keep` transactions."""
         for each, queue in self.expected.items():
             while monitor in (None, each) and len(queue) > keep:
                 queue.pop()

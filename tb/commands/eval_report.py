@@ -239,7 +239,7 @@ def _summary(records) -> str:
         (f"speed in cycles, geometric mean of {len(networks)} networks", *means_of([True] * len(networks)), f"{PAPER_SPEEDUP:.2f}x"),
         (f"of the {sum(free)} that are not saturated", *means_of(free), ""),
         ("no loss shown against 8 bits; against float", *counts, "all"),
-        ("weights at 4x4 bits", *lows, "", f"> {PAPER_LOW_SHARE:.0%}"),
+        ("row-weights at 4x4 bits, the lowest precision", *lows, "", f"> {PAPER_LOW_SHARE:.0%} of the time"),
     ])
 
 

@@ -159,7 +159,7 @@ def cover(seed: int, minutes: float, jobs: int) -> dict:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tb.commands.functional", description=__doc__.splitlines()[0])
-    parser.add_argument("--minutes", type=float, default=20.0, help="after which no more random cases begin, but for one of each job (%(default)g)")
+    parser.add_argument("--minutes", type=float, default=20.0, help="after which only the first case of each job still begins (%(default)g)")
     parser.add_argument("--seed", type=int, default=1, help="of the tests and cases, or with --build the one of the case (%(default)s)")
     parser.add_argument("--jobs", type=number, default=os.cpu_count(), help="cases at a time (%(default)s)")
     parser.add_argument("--build", choices=BUILDS, help="play one case of this build and no more")

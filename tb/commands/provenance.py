@@ -23,7 +23,7 @@ def git(*arguments: str) -> str:
 
 
 def commit() -> str:
-    """The commit of this checkout, in short; with a plus behind it if files of git differ from it."""
+    """The commit of this checkout, in short; followed by a plus if tracked files differ from it."""
     return git("rev-parse", "--short", "HEAD") + "+" * bool(git("status", "--porcelain", "--untracked-files=no", "--", ".", f":!{SIGNED}", f":!{RECORDED}"))
 
 

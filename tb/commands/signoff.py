@@ -242,7 +242,7 @@ def page(parts: list[Part], versions: dict[str, str], before: str, of: str, date
     return "\n".join([
         "# Sign-off", "",
         "Written by `make signoff` from what the commands of the [bench](verification.md#commands) left in `build/`, here or where `signoff.json` beside this page",
-        "was written. A part that was not run on this very text of what decides it (`rtl/`, and of `tb/` and `models/` what it uses) is said to be not run.", "",
+        "was written. A part that was not run on exactly these sources (`rtl/`, and what it uses of `tb/` and `models/`) is listed as not run.", "",
         f"**Commit {of}, {date} UTC: {verdict(parts)}.**", "",
         *table("part", "state", "figures", "seed", "made at"), *(row(part.name, part.state, part.figures, part.seed, part.made) for part in parts), "",
         f"Aims: {aims}; {MUTANTS} mutants judged, none survives unexplained; {VALUES:,} values compared, no case fails; all bins hit.",

@@ -4,7 +4,8 @@
 The network is one of models/networks with its recordings, or the LSTM of a file (MODEL=) with inputs of its own (INPUTS=, RANGE=; docs/own-network.md): what sizes
 alone say of it is printed first.
 
-Thresholds are those of `make calibrate`; a network that was never calibrated gets those with which its outputs are wrong by little more than in 8 bits.
+Thresholds are those of `make calibrate`; a network that was never calibrated gets the fastest thresholds at which the error of h has at most twice
+the power that it has in 8 bits.
 Every output, decision, final state and work counter of the RTL is compared with models/. A network with two directions is several runs of
 the accelerator, one after the other, whose cycles add up; cycles of loading their images in between stand apart. Speedups are measured in
 the same run: against STATIC_HIGH on the same build, and against the 8-bit baseline build. The table comes as JSON too; its path is the last
@@ -229,7 +230,7 @@ def choose_policies(options: argparse.Namespace, network: Network) -> str:
     options.policy = [policy for policy in options.policy if policy not in missing]
     chosen = ", ".join(f"{name} 2^{log2_lambda:g}" for name, log2_lambda in found["log2_lambda"].items())
     left_out = f"; left out: {names}, never calibrated on {network.name}" if missing else ""
-    return f"thresholds: make calibrate, loss within {found['budget']:g} margins; multipliers: {chosen}{left_out}"
+    return f"thresholds: make calibrate, budget of {found['budget']:g} margin{'s' * (found['budget'] != 1)} of loss; multipliers: {chosen}{left_out}"
 
 
 def prepare(network: Network, options: argparse.Namespace) -> QuantizedNetwork:

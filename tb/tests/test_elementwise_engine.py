@@ -92,7 +92,7 @@ def known(port) -> int:
 
 
 async def begin(dut, refines: bool) -> Bench:
-    """A bench with a reset behind it, and random constants in the memories: what they give is of no account, but must be something."""
+    """A bench after a reset, and random constants in the memories: what they give is of no account, but must be something."""
     random = Random(seed())
     await reset(dut, policy=Policy.CELL_HISTORY, step_first=15)
     for address in range(len(GATES) * UNIT_DEPTH):

@@ -136,7 +136,7 @@ def test_a_write_is_told_by_its_register(monkeypatch):
 
 
 def everything(left_out=lambda group, values: False) -> str:
-    """Statements that sample every situation that the model has, but for some."""
+    """Statements that sample every situation that the model has, except some."""
     lines = []
     for name, group in GROUPS.items():
         if name == "run":

@@ -31,7 +31,7 @@ def packet_of(data: bytes, terms: int, random: Random) -> tuple[list[int], list[
 
 
 class Memory:
-    """The activation memories and the tiles behind them: takes granules, checks each step that is announced, completes it later.
+    """The activation memories and the tiles after them: takes granules, checks each step that is announced, completes it later.
 
     prompt: also checks that no cycle is lost inside a packet: a beat is taken while the last granule of the one before leaves, or none waits.
     """

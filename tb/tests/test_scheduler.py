@@ -132,7 +132,7 @@ class Player:
     def forget(self):
         """All as after reset."""
         self.reference, self.rates, self.lowest = Reference(), dict.fromkeys(SLOW, 1), 0
-        self.total, self.loaded, self.first_done, self.steps_done, self.layers_done = 0, 0, 0, 0, 0  # of steps, but for the last
+        self.total, self.loaded, self.first_done, self.steps_done, self.layers_done = 0, 0, 0, 0, 0  # of steps, without the last
         self.owed, self.outputs, self.traces = 0, 0, 0  # layer-steps that ended here and not everywhere; steps to be sent
 
     async def play(self, network: Network, cycles: int) -> bool:
@@ -212,7 +212,7 @@ class Player:
         dut.refine_levels_i.value = packed_levels(refine.levels) if refine else random.getrandbits(8)
 
     def compare(self, looked_up):
-        """Outputs of this cycle, but for the end of a layer-step."""
+        """Outputs of this cycle, except the end of a layer-step."""
         dut, now, reference = self.dut, self.now, self.reference
         word = reference.words and reference.words[0][0] == now
         assert bool(dut.word_valid_o.value) == bool(word), "a word too early, too late or too many"

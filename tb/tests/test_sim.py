@@ -71,7 +71,7 @@ def test_a_short_run():
     run, = report["runs"]
     assert set(run) == FIELDS and run["policy"] == "SENSITIVITY" and set(run["low_share_by_gate"]) == set("ifgo")
     assert run["mismatches"] == 0 and run["compared"] >= 2 * 128 * 5
-    assert report["thresholds"].startswith("thresholds: make calibrate, loss within 1 margins") and report["thresholds"] in ended.stdout
+    assert report["thresholds"].startswith("thresholds: make calibrate, budget of 1 margin of loss") and report["thresholds"] in ended.stdout
     assert run["speedup"] > 1 and 0 < run["level_shares"]["LOWEST"] < 1 < run["mean_quarters"] < 4 and 0.5 < run["utilization"] <= 1
 
 
