@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr int64_t TILE = 64;  // sequences that go through all steps together: their sums stay in the cache
+constexpr int64_t TILE = 32;  // sequences that go through all steps together: their operands and sums stay in the cache
 constexpr int64_t ROWS = 32;  // rows of weights, a multiple of 4, that stay in the first cache while all sequences of a tile take them
 constexpr int64_t REFINED = 64;  // likewise, rows of which some are refined
 constexpr int64_t GROUP = 64;  // activations with one exponent
@@ -273,10 +273,11 @@ class Tile {
         const int8_t *level = layer.level + at(step, n) * rows;
         int64_t *list = chosen(n);
         int64_t found = 0;
-        for (int64_t row = 0; row < rows; ++row) {
-          list[found] = row;
-          found += level[row] == place;
-        }
+        if (std::memchr(level, int(place), size_t(rows)))  // looks at many rows at once: a level that nobody takes costs little
+          for (int64_t row = 0; row < rows; ++row) {
+            list[found] = row;
+            found += level[row] == place;
+          }
         if (found) std::fill(list + found, list + found + 3, list[found - 1]);
         next[n] = 0, left[n] = found;
       }
